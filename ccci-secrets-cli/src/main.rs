@@ -1,0 +1,2 @@
+//! ccsec
+fn main() {}

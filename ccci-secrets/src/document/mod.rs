@@ -1,0 +1,574 @@
+//! Documents: syntax, spans and edits. What is secret, and why, is decided elsewhere.
+//!
+//! A [`Document`] keeps the source and an arena of nodes whose scalars, keys and comments are spans of it. It knows
+//! how to make the text edits that seal a scalar, open it again in its old style, place the `sops` block or insert an
+//! entry; it knows nothing of keys or ciphers. `print(parse(x)) == x` holds by construction: printing is the source.
+
+pub(crate) mod json;
+mod span;
+pub(crate) mod yaml;
+
+use std::fmt;
+
+pub use self::span::{Edit, Source, Span, SpliceError};
+use crate::path::TreePath;
+use crate::secret::Secret;
+use crate::value::Value;
+
+/// The name of the entry that holds the metadata, at the top of every document.
+pub const METADATA_KEY: &str = "sops";
+
+/// Deepest nesting that is read, in every format. Deeper input is an error with its line.
+pub const MAX_DEPTH: usize = 5_000;
+
+/// A file format of sops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// The whole file is one value.
+    Binary,
+    /// `KEY=value` lines.
+    Dotenv,
+    /// Sections of `key = value`.
+    Ini,
+    /// JSON.
+    Json,
+    /// YAML as go-yaml reads it.
+    Yaml,
+}
+
+impl Format {
+    /// The name that `--input-type` takes.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Dotenv => "dotenv",
+            Self::Ini => "ini",
+            Self::Json => "json",
+            Self::Yaml => "yaml",
+        }
+    }
+
+    /// The format that a name means.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Binary, Self::Dotenv, Self::Ini, Self::Json, Self::Yaml].into_iter().find(|f| f.as_str() == name)
+    }
+
+    /// The format that sops takes from the end of a file name (sops-cli.md 4): case matters, the rest is binary.
+    #[must_use]
+    pub fn of_file_name(name: &str) -> Self {
+        match () {
+            () if name.ends_with(".yaml") || name.ends_with(".yml") => Self::Yaml,
+            () if name.ends_with(".json") => Self::Json,
+            () if name.ends_with(".env") => Self::Dotenv,
+            () if name.ends_with(".ini") => Self::Ini,
+            () => Self::Binary,
+        }
+    }
+}
+
+/// Names a node of one [`Document`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub(crate) u32);
+
+/// A parsed file: its source and the nodes that point into it.
+pub struct Document {
+    pub(crate) format: Format,
+    pub(crate) source: Source,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// One YAML document of a file; every other format has exactly one.
+#[derive(Debug)]
+pub struct Part {
+    /// The map at its root.
+    pub root: NodeId,
+    /// From the first byte after the previous part to the first byte of the `---` or `...` that ends this one (or the
+    /// end of the file).
+    pub span: Span,
+}
+
+/// A node of the arena.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "these are all the nodes there are")]
+pub enum Node {
+    /// `*name`: stands for everything below its target.
+    Alias(Alias),
+    /// A list.
+    List(Collection),
+    /// A map.
+    Map(Collection),
+    /// A scalar.
+    Scalar(Scalar),
+}
+
+/// An alias and what it stands for.
+#[derive(Debug)]
+pub struct Alias {
+    /// The token, `*` included.
+    pub span: Span,
+    /// The anchored node; never an ancestor of the alias.
+    pub target: NodeId,
+}
+
+/// A map or a list with its items in source order.
+#[derive(Debug)]
+pub struct Collection {
+    /// Entries (map) or elements (list), and the comments among them, in the order of sops' tree: a head comment
+    /// before its entry, an inline comment before its entry too (it carries [`Place::Inline`]), a foot comment
+    /// directly after its entry.
+    pub items: Vec<Item>,
+    /// Block or flow.
+    pub layout: Layout,
+    /// From the first byte of the first entry (block: also the `-`) or the opening bracket, to the end of the last
+    /// entry or the closing bracket.
+    pub span: Span,
+    /// Column of the entries of a block collection, from 0.
+    pub column: u32,
+    /// Anchor and tag.
+    pub props: Props,
+}
+
+/// How a collection is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "YAML has two")]
+pub enum Layout {
+    /// By indentation.
+    Block,
+    /// With brackets; JSON always.
+    Flow,
+}
+
+/// Something inside a collection.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "these are all there are")]
+pub enum Item {
+    /// A comment line or an inline comment.
+    Comment(Comment),
+    /// A value of a list.
+    Element(NodeId),
+    /// A key and its value.
+    Entry(Entry),
+}
+
+/// A key and its value.
+#[derive(Debug)]
+pub struct Entry {
+    /// The key's token.
+    pub key: Span,
+    /// The key as text where the token is not the text itself (quoted, escaped).
+    pub(crate) key_text: Option<Box<str>>,
+    /// The value.
+    pub value: NodeId,
+}
+
+/// One physical comment line, or the comment behind a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Comment {
+    /// From the `#` to the last byte before the line end.
+    pub span: Span,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl Comment {
+    /// The text after the `#`.
+    #[must_use]
+    pub fn text(&self) -> Span {
+        Span::new(self.span.start() + 1, self.span.end())
+    }
+}
+
+/// Where a comment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "these are all there are")]
+pub enum Place {
+    /// Behind a scalar value on its line; sops flags it inline.
+    Inline,
+    /// go-yaml attaches it to nothing and sops drops it (yaml.md 9, risk 7). It stands in the innermost enclosing
+    /// collection here, so that it can be sealed and is not lost.
+    Lost,
+    /// Any other.
+    OwnLine,
+}
+
+/// Anchor and tag before a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Props {
+    /// `&name`.
+    pub anchor: Option<Span>,
+    /// `!!str`, `!custom`, `!<…>`.
+    pub tag: Option<Span>,
+}
+
+/// A scalar token.
+#[derive(Clone, Copy, Debug)]
+pub struct Scalar {
+    /// The token only, without anchor and tag: quotes included; a block scalar from its `|` or `>` to the end of its
+    /// last content line, line end excluded (trailing blank lines belong to no token, though `|+` counts them); an
+    /// absent value is an empty span at its place.
+    pub span: Span,
+    /// How it is written.
+    pub style: Style,
+    /// Anchor and tag.
+    pub props: Props,
+    /// Whether it stands inside brackets, where some text is not legal unquoted.
+    pub in_flow: bool,
+}
+
+/// How a scalar is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "these are all styles of YAML and JSON")]
+pub enum Style {
+    /// `"…"`, also every JSON string.
+    DoubleQuoted,
+    /// `>`, with the column of its content.
+    Folded(BlockScalar),
+    /// `|`, with the column of its content.
+    Literal(BlockScalar),
+    /// Without quotes; also every other JSON scalar, and an absent value.
+    Plain,
+    /// `'…'`.
+    SingleQuoted,
+}
+
+/// The parts of a block scalar that its decoded text depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockScalar {
+    /// From `|` or `>` to the last of its indicators; a comment may follow on that line.
+    pub header: Span,
+    /// From the first byte after the header's line end to the end of the region the scanner consumed, trailing blank
+    /// lines included.
+    pub body: Span,
+    /// Column at which content starts.
+    pub indent: u32,
+    /// What happens to trailing line breaks.
+    pub chomp: Chomp,
+}
+
+/// What happens to the trailing line breaks of a block scalar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "YAML has three")]
+pub enum Chomp {
+    /// No indicator: one stays.
+    Clip,
+    /// `+`: all stay.
+    Keep,
+    /// `-`: none stays.
+    Strip,
+}
+
+/// What a scalar means.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Resolved<'a> {
+    /// Null: neither sealed nor hashed.
+    Null,
+    /// A value.
+    Value(Value<'a>),
+}
+
+/// Content that is about to be written: a new entry, or the metadata block.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "these are all there are")]
+pub enum NewNode {
+    /// A list.
+    List(Vec<NewNode>),
+    /// A map in the order given.
+    Map(Vec<(String, NewNode)>),
+    /// Null.
+    Null,
+    /// A scalar.
+    Value(Value<'static>),
+}
+
+impl NewNode {
+    /// A string that is no secret.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self::Value(Value::Str(crate::value::Text::Owned(Secret::from_slice(text.as_bytes()))))
+    }
+}
+
+/// What a scalar is to become.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "these are all there are")]
+pub enum NewScalar<'a> {
+    /// An envelope: ASCII without white space, starting `ENC[`. The token's style is kept as its carrier (T1).
+    Envelope(&'a str),
+    /// A value with the spelling to prefer, where that spelling reads back as the same value (T1b).
+    Value {
+        /// The value.
+        value: &'a Value<'a>,
+        /// The text it had before it was sealed; may be the canonical bytes.
+        spelling: &'a [u8],
+    },
+}
+
+impl Document {
+    /// Parses a file.
+    ///
+    /// # Errors
+    /// [`ParseError`] with the line.
+    pub fn parse(format: Format, bytes: Secret) -> Result<Self, ParseError> {
+        if u32::try_from(bytes.len()).is_err() {
+            return Err(ParseError::new(ParseErrorKind::TooLarge, 1));
+        }
+        match format {
+            Format::Yaml => yaml::parse(bytes),
+            Format::Json => json::parse(bytes),
+            Format::Binary | Format::Dotenv | Format::Ini => {
+                Err(ParseError::new(ParseErrorKind::FormatNotBuilt(format), 1))
+            }
+        }
+    }
+
+    /// The format it was parsed as.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The source; printing a document is printing this.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The YAML documents of the file, in order.
+    #[must_use]
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// A node.
+    ///
+    /// # Panics
+    /// If the id belongs to another document.
+    #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "ids are made by the parser of this very document")]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// A node, with aliases followed to what they stand for.
+    #[must_use]
+    pub fn target(&self, id: NodeId) -> (NodeId, &Node) {
+        match self.node(id) {
+            Node::Alias(alias) => (alias.target, self.node(alias.target)),
+            node => (id, node),
+        }
+    }
+
+    /// The text of a key.
+    #[must_use]
+    pub fn key<'a>(&'a self, entry: &'a Entry) -> &'a str {
+        match &entry.key_text {
+            Some(text) => text,
+            None => std::str::from_utf8(self.source.slice(entry.key)).unwrap_or_default(),
+        }
+    }
+
+    /// The line of an offset, from 1.
+    #[must_use]
+    pub fn line(&self, span: Span) -> usize {
+        self.source.line(span.start())
+    }
+
+    /// The top-level `sops` entry of a part, if it has one: the position of its item and its value.
+    #[must_use]
+    pub fn metadata_entry(&self, part: &Part) -> Option<(usize, &Entry)> {
+        let Node::Map(map) = self.node(part.root) else { return None };
+        map.items.iter().enumerate().find_map(|(at, item)| match item {
+            Item::Entry(entry) if self.key(entry) == METADATA_KEY => Some((at, entry)),
+            _ => None,
+        })
+    }
+
+    /// What a scalar means: its type and its decoded text.
+    ///
+    /// # Errors
+    /// [`ScalarError`] for values that sops cannot carry, or whose tag does not fit.
+    pub fn resolve(&self, scalar: &Scalar) -> Result<Resolved<'_>, ScalarError> {
+        match self.format {
+            Format::Json => json::resolve(self, scalar),
+            _ => yaml::resolve::resolve(self, scalar),
+        }
+    }
+
+    /// The edits that give a scalar a new content in its old style, or in the nearest style that can carry it.
+    #[must_use]
+    pub fn rewrite_scalar(&self, scalar: &Scalar, new: &NewScalar<'_>) -> Vec<Edit> {
+        match self.format {
+            Format::Json => json::rewrite_scalar(self, scalar, new),
+            _ => yaml::write::rewrite_scalar(self, scalar, new),
+        }
+    }
+
+    /// The edit that replaces the text of a comment (without its `#`).
+    #[must_use]
+    pub fn rewrite_comment(comment: &Comment, text: &[u8]) -> Edit {
+        Edit::new(comment.text(), text)
+    }
+
+    /// The edits that put `block` as entry `sops` at the end of every part, where there is none yet (yaml.md 5.3).
+    #[must_use]
+    pub fn append_metadata(&self, block: &NewNode) -> Vec<Edit> {
+        match self.format {
+            Format::Json => json::append_metadata(self, block),
+            _ => yaml::write::append_metadata(self, block),
+        }
+    }
+
+    /// The edits that take the `sops` entry out of every part: exactly the bytes that
+    /// [`Document::append_metadata`] put there.
+    #[must_use]
+    pub fn remove_metadata(&self) -> Vec<Edit> {
+        match self.format {
+            Format::Json => json::remove_metadata(self),
+            _ => yaml::write::remove_metadata(self),
+        }
+    }
+
+    /// The edits that replace, or insert, what stands at `path` in the first part (yaml.md 5.4; a list index at or
+    /// past the end appends; missing maps on the way are made).
+    ///
+    /// # Errors
+    /// [`SetError`] when the path cannot lead anywhere.
+    pub fn set(&self, path: &TreePath, new: &NewNode) -> Result<Vec<Edit>, SetError> {
+        match self.format {
+            Format::Json => json::set(self, path, new),
+            _ => yaml::write::set(self, path, new),
+        }
+    }
+
+    /// The edits that write every alias for which `expand` is true out as flow text (yaml.md 7): anchors inside the
+    /// copy dropped. Aliases inside an expanded copy are expanded too.
+    ///
+    /// # Errors
+    /// [`ParseError`] of kind [`ParseErrorKind::AliasBudget`] when the expansion grows beyond bounds.
+    pub fn expand_aliases(&self, expand: &dyn Fn(NodeId) -> bool) -> Result<Vec<Edit>, ParseError> {
+        match self.format {
+            Format::Json => Ok(Vec::new()),
+            _ => yaml::write::expand_aliases(self, expand),
+        }
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({}, {:?}, {} nodes)", self.format.as_str(), self.source, self.nodes.len())
+    }
+}
+
+/// A document that cannot be read, with its line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {kind}")]
+pub struct ParseError {
+    /// What is wrong.
+    pub kind: ParseErrorKind,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+impl ParseError {
+    pub(crate) fn new(kind: ParseErrorKind, line: usize) -> Self {
+        Self { kind, line }
+    }
+}
+
+/// What is wrong with a document. Nothing of its text is shown, except the names of keys, anchors and tags.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseErrorKind {
+    /// Aliases stand for more nodes than any honest file has.
+    #[error("aliases expand to too many nodes")]
+    AliasBudget,
+    /// An alias inside the node it names.
+    #[error("anchor `{0}` contains itself")]
+    AliasCycle(String),
+    /// A directive that go-yaml refuses, such as `%YAML 1.2`.
+    #[error("this directive is not supported (only %YAML 1.1 and %TAG are)")]
+    Directive,
+    /// The same key twice in one map.
+    #[error("the key `{0}` is already in this map")]
+    DuplicateKey(String),
+    /// No document at all: an empty file.
+    #[error("the file is empty")]
+    Empty,
+    /// Nothing but comments and blank lines.
+    #[error("the file holds only comments")]
+    OnlyComments,
+    /// A format that this build does not read.
+    #[error("the format {} is not built yet", .0.as_str())]
+    FormatNotBuilt(Format),
+    /// A key that is a map, a list, a number, a date, a bool or null.
+    #[error("a key is not a string")]
+    NonStringKey,
+    /// Bytes that are not UTF-8, or control characters that YAML forbids.
+    #[error("the file is not UTF-8 text")]
+    NotUtf8,
+    /// The root is a list or a scalar.
+    #[error("the top level is not a map")]
+    RootNotAMap,
+    /// Not the syntax of the format; the text says what was expected.
+    #[error("{0}")]
+    Syntax(&'static str),
+    /// A tab where indentation is due.
+    #[error("a tab cannot be used for indentation")]
+    Tab,
+    /// Nesting beyond [`MAX_DEPTH`].
+    #[error("nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// 4 GiB or more.
+    #[error("the file is larger than 4 GiB")]
+    TooLarge,
+    /// An alias without its anchor.
+    #[error("unknown anchor `{0}`")]
+    UnknownAnchor(String),
+    /// UTF-16 or UTF-32.
+    #[error("the file is UTF-16; convert it to UTF-8")]
+    Utf16,
+}
+
+/// A scalar that sops cannot carry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScalarError {
+    /// A tag that does not fit its text, such as `!!int abc`.
+    #[error("the tag {0} does not fit its text")]
+    BadTag(String),
+    /// A JSON number beyond the range of a float.
+    #[error("the number is out of range")]
+    NumberRange,
+    /// A timestamp whose offset is 24 hours or more.
+    #[error("the time offset is 24 hours or more")]
+    TimeOffset,
+    /// An integer above the signed 64-bit range.
+    #[error("the integer does not fit 64 bits with sign; write it in quotes")]
+    Uint64,
+}
+
+/// Why nothing can be set at a path.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetError {
+    /// The path leads through an alias; changing its target would change other places too.
+    #[error("`{0}` is behind an alias")]
+    BehindAlias(String),
+    /// A key on a list.
+    #[error("`{0}` is a list; its items are numbered")]
+    KeyOnList(String),
+    /// The root itself.
+    #[error("the root cannot be replaced")]
+    Root,
+    /// An index on a map.
+    #[error("`{0}` is a map; its items have names")]
+    IndexOnMap(String),
+}
+
+/// Everything below an alias counts again at each of its uses; this many nodes in all are read.
+pub(crate) const ALIAS_BUDGET: usize = 1_000_000;
