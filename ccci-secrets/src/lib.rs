@@ -1,6 +1,9 @@
 //! Reads, edits and writes sops files.
+mod crypto;
 pub mod digest;
 pub mod document;
+pub mod error;
 pub mod path;
 pub mod secret;
 pub mod value;
+pub mod wrapped;

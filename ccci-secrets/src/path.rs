@@ -5,7 +5,10 @@ use std::str::FromStr;
 
 /// One step of a [`TreePath`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(clippy::exhaustive_enums, reason = "a tree has maps and lists, nothing else")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a tree has maps and lists, nothing else"
+)]
 pub enum Segment {
     /// An index into a list, from 0.
     Index(usize),
@@ -193,7 +196,9 @@ fn index_component(inner: &str) -> Result<(Segment, &str), PathParseError> {
     let Some((digits, after)) = inner.split_once(']') else {
         return Err(PathParseError::NoClosingBracket(inner.into()));
     };
-    let index = digits.parse().map_err(|_| PathParseError::BadIndex(digits.into()))?;
+    let index = digits
+        .parse()
+        .map_err(|_| PathParseError::BadIndex(digits.into()))?;
     Ok((Segment::Index(index), after))
 }
 
@@ -206,7 +211,10 @@ fn dotted_key(text: &str) -> Result<(String, &str), PathParseError> {
         let after = text.get(stream.byte_offset()..).unwrap_or_default();
         return Ok((key, after));
     }
-    let end = text.bytes().position(|byte| !is_bare(byte)).unwrap_or(text.len());
+    let end = text
+        .bytes()
+        .position(|byte| !is_bare(byte))
+        .unwrap_or(text.len());
     let (key, after) = text.split_at(end);
     if key.is_empty() {
         return Err(PathParseError::BadKey(text.into()));
@@ -243,13 +251,18 @@ mod tests {
     #[test]
     fn dotted_keys_may_be_json_strings() {
         let path: TreePath = "a.\"b.c\"[2]".parse().expect("valid path");
-        assert_eq!(path, TreePath(vec![key("a"), key("b.c"), Segment::Index(2)]));
+        assert_eq!(
+            path,
+            TreePath(vec![key("a"), key("b.c"), Segment::Index(2)])
+        );
         assert_eq!(path.to_string(), "a.\"b.c\"[2]");
     }
 
     #[test]
     fn broken_paths_are_errors() {
-        for text in ["", "[", "[]", "[\"a\"", "a..b", "a.", "[\"a\"]x", "[-1]", "a b"] {
+        for text in [
+            "", "[", "[]", "[\"a\"", "a..b", "a.", "[\"a\"]x", "[-1]", "a b",
+        ] {
             assert!(text.parse::<TreePath>().is_err(), "{text:?}");
         }
     }

@@ -109,7 +109,10 @@ mod tests {
     #[test]
     fn debug_shows_nothing() {
         assert_eq!(format!("{:?}", Secret::from_slice(b"canary")), "[redacted]");
-        assert_eq!(format!("{:?}", SecretStr::from_string("canary".into())), "[redacted]");
+        assert_eq!(
+            format!("{:?}", SecretStr::from_string("canary".into())),
+            "[redacted]"
+        );
     }
 
     #[test]

@@ -53,7 +53,15 @@ impl Format {
     /// The format that a name means.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Binary, Self::Dotenv, Self::Ini, Self::Json, Self::Yaml].into_iter().find(|f| f.as_str() == name)
+        [
+            Self::Binary,
+            Self::Dotenv,
+            Self::Ini,
+            Self::Json,
+            Self::Yaml,
+        ]
+        .into_iter()
+        .find(|f| f.as_str() == name)
     }
 
     /// The format that sops takes from the end of a file name (sops-cli.md 4): case matters, the rest is binary.
@@ -221,7 +229,10 @@ pub struct Scalar {
 
 /// How a scalar is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "these are all styles of YAML and JSON")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "these are all styles of YAML and JSON"
+)]
 pub enum Style {
     /// `"…"`, also every JSON string.
     DoubleQuoted,
@@ -289,7 +300,9 @@ impl NewNode {
     /// A string that is no secret.
     #[must_use]
     pub fn text(text: &str) -> Self {
-        Self::Value(Value::Str(crate::value::Text::Owned(Secret::from_slice(text.as_bytes()))))
+        Self::Value(Value::Str(crate::value::Text::Owned(Secret::from_slice(
+            text.as_bytes(),
+        ))))
     }
 }
 
@@ -349,7 +362,10 @@ impl Document {
     /// # Panics
     /// If the id belongs to another document.
     #[must_use]
-    #[expect(clippy::indexing_slicing, reason = "ids are made by the parser of this very document")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "ids are made by the parser of this very document"
+    )]
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
@@ -381,11 +397,16 @@ impl Document {
     /// The top-level `sops` entry of a part, if it has one: the position of its item and its value.
     #[must_use]
     pub fn metadata_entry(&self, part: &Part) -> Option<(usize, &Entry)> {
-        let Node::Map(map) = self.node(part.root) else { return None };
-        map.items.iter().enumerate().find_map(|(at, item)| match item {
-            Item::Entry(entry) if self.key(entry) == METADATA_KEY => Some((at, entry)),
-            _ => None,
-        })
+        let Node::Map(map) = self.node(part.root) else {
+            return None;
+        };
+        map.items
+            .iter()
+            .enumerate()
+            .find_map(|(at, item)| match item {
+                Item::Entry(entry) if self.key(entry) == METADATA_KEY => Some((at, entry)),
+                _ => None,
+            })
     }
 
     /// What a scalar means: its type and its decoded text.
@@ -460,7 +481,13 @@ impl Document {
 
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Document({}, {:?}, {} nodes)", self.format.as_str(), self.source, self.nodes.len())
+        write!(
+            f,
+            "Document({}, {:?}, {} nodes)",
+            self.format.as_str(),
+            self.source,
+            self.nodes.len()
+        )
     }
 }
 

@@ -17,7 +17,10 @@ impl Span {
     #[must_use]
     pub(crate) fn new(start: usize, end: usize) -> Self {
         let clamp = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-        Self { start: clamp(start), end: clamp(end.max(start)) }
+        Self {
+            start: clamp(start),
+            end: clamp(end.max(start)),
+        }
     }
 
     /// Offset of the first byte.
@@ -63,13 +66,20 @@ impl Edit {
     /// A replacement of `span` by bytes.
     #[must_use]
     pub fn new(span: Span, text: &[u8]) -> Self {
-        Self { span, text: Secret::from_slice(text) }
+        Self {
+            span,
+            text: Secret::from_slice(text),
+        }
     }
 }
 
 impl fmt::Debug for Edit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Edit({}..{}, [redacted])", self.span.start, self.span.end)
+        write!(
+            f,
+            "Edit({}..{}, [redacted])",
+            self.span.start, self.span.end
+        )
     }
 }
 
@@ -158,13 +168,22 @@ mod tests {
 
     #[test]
     fn edits_apply_in_place_whatever_their_order() {
-        let edits = vec![Edit::new(Span::new(4, 4), b"!"), Edit::new(Span::new(0, 1), b"key")];
-        assert_eq!(source("a: 1\n").splice(edits).expect("disjoint").expose(), b"key: 1!\n");
+        let edits = vec![
+            Edit::new(Span::new(4, 4), b"!"),
+            Edit::new(Span::new(0, 1), b"key"),
+        ];
+        assert_eq!(
+            source("a: 1\n").splice(edits).expect("disjoint").expose(),
+            b"key: 1!\n"
+        );
     }
 
     #[test]
     fn overlapping_edits_are_refused() {
-        let edits = vec![Edit::new(Span::new(0, 3), b""), Edit::new(Span::new(2, 4), b"")];
+        let edits = vec![
+            Edit::new(Span::new(0, 3), b""),
+            Edit::new(Span::new(2, 4), b""),
+        ];
         assert_eq!(source("a: 1\n").splice(edits).map(|_| ()), Err(SpliceError));
     }
 }
