@@ -42,6 +42,14 @@ impl Secret {
         self.0.extend_from_slice(more);
     }
 
+    /// Cuts the end off; the bytes cut are wiped.
+    pub fn truncate(&mut self, len: usize) {
+        if let Some(tail) = self.0.get_mut(len..) {
+            tail.zeroize();
+        }
+        self.0.truncate(len);
+    }
+
     /// Lets the bytes out. Every call says in an `// EXPOSE:` line where they go.
     #[must_use]
     pub fn expose(&self) -> &[u8] {

@@ -1,0 +1,140 @@
+//! The `sops` block: what a file says about its keys, its selection and its MAC (sops-format.md 6).
+
+mod nested;
+
+use crate::document::NewNode;
+use crate::error::ErrorCode;
+use crate::mac::Coverage;
+use crate::selection::{Selection, SelectionError, SelectionSettings};
+use crate::value::Time;
+use crate::wrapped::{KeyKind, WrappedGroup};
+
+pub(crate) use self::nested::{plain_tree, print, read};
+
+/// The version of sops whose files we write. Readers repair files of versions before 3.3.0, so it is never ours.
+pub const WRITTEN_VERSION: &str = "3.13.3";
+
+/// The metadata of one file.
+#[derive(Debug)]
+pub struct Metadata {
+    /// The key groups; a file without `key_groups` has one.
+    pub groups: Vec<WrappedGroup>,
+    /// Whether the groups stand under `key_groups`.
+    pub(crate) grouped: bool,
+    /// `shamir_threshold`
+    pub threshold: Option<u32>,
+    /// Which leaves are sealed.
+    pub selection: Selection,
+    /// Whether the MAC covers only sealed values.
+    pub coverage: Coverage,
+    /// `lastmodified`, as text: the MAC is bound to it.
+    pub lastmodified: String,
+    /// `mac`, an envelope; absent in a file that lost it.
+    pub mac: Option<String>,
+    /// `version`, of the program that made the file.
+    pub version: Option<String>,
+    /// Everything else, kept through every rewrite.
+    pub(crate) extra: Vec<(String, NewNode)>,
+}
+
+impl Metadata {
+    /// The associated data of the MAC: `lastmodified` to whole seconds, its offset kept (sops-format.md 4).
+    pub(crate) fn mac_aad(&self) -> Option<String> {
+        mac_aad(&self.lastmodified)
+    }
+
+    /// The labels of all recipients, in the order of the file.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<String> {
+        self.groups.iter().flat_map(|group| &group.keys).map(crate::wrapped::WrappedKey::label).collect()
+    }
+}
+
+/// `lastmodified` as sops prints it again after reading.
+pub(crate) fn mac_aad(lastmodified: &str) -> Option<String> {
+    let time = Time::parse_rfc3339(lastmodified)?;
+    let text = time.as_str();
+    let Some((seconds, rest)) = text.split_once('.') else { return Some(text.to_owned()) };
+    let zone = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    Some(format!("{seconds}{zone}"))
+}
+
+/// Why a `sops` block cannot be used. Field names are shown, contents never.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetadataError {
+    /// A field holds something else than it must.
+    #[error("the metadata field `{field}` is not {expected}")]
+    BadField {
+        /// The field.
+        field: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// The file holds no metadata: it is plaintext.
+    #[error("sops metadata not found")]
+    Missing,
+    /// No key at all.
+    #[error("no keys found in file: its metadata names no recipient")]
+    NoKeys,
+    /// `sops` is not a map.
+    #[error("found a sops entry that is not a mapping")]
+    NotAMap,
+    /// The selection settings cannot be used.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+}
+
+impl MetadataError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Missing => ErrorCode::FileNotSealed,
+            Self::NoKeys => ErrorCode::NoRecipients,
+            Self::Selection(_) => ErrorCode::SelectionInvalid,
+            Self::BadField { .. } | Self::NotAMap => ErrorCode::MetadataInvalid,
+        }
+    }
+}
+
+/// The field of the settings that a metadata key names.
+pub(crate) fn selection_field<'a>(settings: &'a mut SelectionSettings, key: &str) -> Option<&'a mut Option<String>> {
+    Some(match key {
+        "unencrypted_suffix" => &mut settings.unencrypted_suffix,
+        "encrypted_suffix" => &mut settings.encrypted_suffix,
+        "unencrypted_regex" => &mut settings.unencrypted_regex,
+        "encrypted_regex" => &mut settings.encrypted_regex,
+        "unencrypted_comment_regex" => &mut settings.unencrypted_comment_regex,
+        "encrypted_comment_regex" => &mut settings.encrypted_comment_regex,
+        _ => return None,
+    })
+}
+
+/// The fields of a key entry that are always written, empty or not.
+pub(crate) fn required_fields(kind: KeyKind) -> &'static [&'static str] {
+    match kind {
+        KeyKind::Age => &["enc", "recipient"],
+        KeyKind::AwsKms => &["arn", "aws_profile", "created_at", "enc"],
+        KeyKind::AzureKeyVault => &["created_at", "enc", "name", "vault_url", "version"],
+        KeyKind::GcpKms => &["created_at", "enc", "resource_id"],
+        KeyKind::HashicorpVault => &["created_at", "enc", "engine_path", "key_name", "vault_address"],
+        KeyKind::HuaweiKms => &["created_at", "enc", "key_id"],
+        KeyKind::Pgp => &["created_at", "enc", "fp"],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // sops-format.md 4, "AAD normalisation".
+    #[test]
+    fn the_time_of_change_is_bound_to_whole_seconds() {
+        let aad = |text: &str| mac_aad(text);
+        assert_eq!(aad("2026-11-23T20:39:09Z").as_deref(), Some("2026-11-23T20:39:09Z"));
+        assert_eq!(aad("2026-11-23T20:39:09.123+02:00").as_deref(), Some("2026-11-23T20:39:09+02:00"));
+        assert_eq!(aad("2026-11-23T20:39:09+00:00").as_deref(), Some("2026-11-23T20:39:09Z"));
+        assert_eq!(aad("yesterday"), None);
+    }
+}

@@ -1,0 +1,280 @@
+//! The nested wire form of the metadata: a map under `sops`, in YAML and JSON.
+
+use super::{Metadata, MetadataError, required_fields, selection_field};
+use crate::document::{Collection, Document, Item, NewNode, Node, NodeId, Resolved};
+use crate::mac::Coverage;
+use crate::selection::{Selection, SelectionSettings};
+use crate::value::Value;
+use crate::wrapped::{KeyKind, WrappedGroup, WrappedKey};
+
+/// Metadata is a few levels deep; what is deeper is not ours.
+const MAX_LEVELS: usize = 32;
+
+/// Reads the metadata of a document: the block of its first part.
+///
+/// # Errors
+/// [`MetadataError`]; [`MetadataError::Missing`] for plaintext.
+pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
+    let part = document.parts().first().ok_or(MetadataError::Missing)?;
+    let (_, entry) = document.metadata_entry(part).ok_or(MetadataError::Missing)?;
+    let NewNode::Map(fields) = plain_tree(document, entry.value)? else {
+        return Err(MetadataError::NotAMap);
+    };
+    typed(fields)
+}
+
+/// A subtree as owned content, comments left out.
+///
+/// # Errors
+/// [`MetadataError::BadField`] when it nests deeper than metadata does, or holds a scalar that has no value.
+pub(crate) fn plain_tree(document: &Document, id: NodeId) -> Result<NewNode, MetadataError> {
+    subtree(document, id, MAX_LEVELS)
+}
+
+fn subtree(document: &Document, id: NodeId, levels: usize) -> Result<NewNode, MetadataError> {
+    let bad = |expected| MetadataError::BadField { field: "sops".into(), expected };
+    let levels = levels.checked_sub(1).ok_or_else(|| bad("nested less deeply"))?;
+    match document.target(id).1 {
+        Node::Map(map) => entries(document, map)
+            .map(|(key, value)| Ok((key.to_owned(), subtree(document, value, levels)?)))
+            .collect::<Result<_, _>>()
+            .map(NewNode::Map),
+        Node::List(list) => list
+            .items
+            .iter()
+            .filter_map(|item| if let Item::Element(value) = item { Some(*value) } else { None })
+            .map(|value| subtree(document, value, levels))
+            .collect::<Result<_, _>>()
+            .map(NewNode::List),
+        Node::Scalar(scalar) => match document.resolve(scalar) {
+            Ok(Resolved::Null) => Ok(NewNode::Null),
+            Ok(Resolved::Value(value)) => Ok(NewNode::Value(value.into_owned())),
+            Err(_) => Err(bad("a value that sops can carry")),
+        },
+        Node::Alias(_) => Err(bad("free of aliases to aliases")),
+    }
+}
+
+fn entries<'d>(document: &'d Document, map: &'d Collection) -> impl Iterator<Item = (&'d str, NodeId)> {
+    map.items.iter().filter_map(|item| match item {
+        Item::Entry(entry) => Some((document.key(entry), entry.value)),
+        Item::Comment(_) | Item::Element(_) => None,
+    })
+}
+
+/// Decodes as weakly as sops does: names in any case, null for absent, numbers and bools given as strings.
+fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
+    let mut settings = SelectionSettings::default();
+    let mut flat: Vec<(KeyKind, NewNode)> = Vec::new();
+    let mut key_groups = None;
+    let mut metadata = Metadata {
+        groups: Vec::new(),
+        grouped: false,
+        threshold: None,
+        selection: Selection::compile(SelectionSettings::default())?,
+        coverage: Coverage::All,
+        lastmodified: String::new(),
+        mac: None,
+        version: None,
+        extra: Vec::new(),
+    };
+    for (name, node) in fields {
+        let key = name.to_ascii_lowercase();
+        if let Some(kind) = KeyKind::from_metadata_key(&key) {
+            flat.push((kind, node));
+        } else if let Some(setting) = selection_field(&mut settings, &key) {
+            *setting = text(&key, &node)?;
+        } else {
+            match key.as_str() {
+                "key_groups" => key_groups = Some(node),
+                "shamir_threshold" => metadata.threshold = number(&key, &node)?,
+                "mac_only_encrypted" if truth(&key, &node)? => metadata.coverage = Coverage::OnlySealed,
+                "mac_only_encrypted" => {}
+                "lastmodified" => metadata.lastmodified = string(&key, &node)?,
+                "mac" => metadata.mac = text(&key, &node)?,
+                "version" => metadata.version = text(&key, &node)?,
+                _ => metadata.extra.push((name, node)),
+            }
+        }
+    }
+    if metadata.mac_aad().is_none() {
+        return Err(bad("lastmodified", "an RFC 3339 time in quotes"));
+    }
+    metadata.selection = Selection::compile(settings)?;
+    let group = flat_group(&mut flat)?;
+    if group.keys.is_empty() {
+        metadata.grouped = key_groups.is_some();
+        metadata.groups = groups(key_groups)?;
+    } else {
+        metadata.groups = vec![group];
+    }
+    if metadata.groups.iter().all(|group| group.keys.is_empty()) {
+        return Err(MetadataError::NoKeys);
+    }
+    Ok(metadata)
+}
+
+/// One group out of the flat lists, in the order in which sops loads them.
+fn flat_group(lists: &mut Vec<(KeyKind, NewNode)>) -> Result<WrappedGroup, MetadataError> {
+    let mut keys = Vec::new();
+    for kind in KeyKind::LOAD_ORDER {
+        while let Some(at) = lists.iter().position(|(of, _)| *of == kind) {
+            let (_, list) = lists.remove(at);
+            for entry in as_list(list) {
+                keys.push(wrapped_key(kind, entry)?);
+            }
+        }
+    }
+    Ok(WrappedGroup { keys })
+}
+
+fn groups(node: Option<NewNode>) -> Result<Vec<WrappedGroup>, MetadataError> {
+    let Some(node) = node else { return Ok(Vec::new()) };
+    as_list(node)
+        .into_iter()
+        .map(|group| {
+            let NewNode::Map(fields) = group else { return Err(bad("key_groups", "a list of maps")) };
+            let mut lists = fields
+                .into_iter()
+                .filter_map(|(name, node)| Some((KeyKind::from_metadata_key(&name)?, node)))
+                .collect();
+            flat_group(&mut lists)
+        })
+        .collect()
+}
+
+/// A list; null is an empty one, and a lone map is a list of one.
+fn as_list(node: NewNode) -> Vec<NewNode> {
+    match node {
+        NewNode::List(items) => items,
+        NewNode::Null => Vec::new(),
+        lone => vec![lone],
+    }
+}
+
+fn wrapped_key(kind: KeyKind, node: NewNode) -> Result<WrappedKey, MetadataError> {
+    let NewNode::Map(fields) = node else { return Err(bad(kind.metadata_key(), "a list of maps")) };
+    let mut key = WrappedKey { kind, fields: Vec::new() };
+    for (name, node) in fields {
+        let name = name.to_ascii_lowercase();
+        // Nested fields, such as the encryption context of KMS, stay in the text of the file; no key code here reads them.
+        if matches!(node, NewNode::Map(_) | NewNode::List(_)) {
+            continue;
+        }
+        let is_time = name == "created_at" && kind != KeyKind::Age;
+        let value = if is_time { string(&name, &node)? } else { text(&name, &node)?.unwrap_or_default() };
+        key.fields.push((name, value));
+    }
+    Ok(key)
+}
+
+fn bad(field: &str, expected: &'static str) -> MetadataError {
+    MetadataError::BadField { field: field.into(), expected }
+}
+
+/// A scalar as text; null and empty mean absent. A time is refused: sops cannot read it back as a string.
+fn text(field: &str, node: &NewNode) -> Result<Option<String>, MetadataError> {
+    match node {
+        NewNode::Null => Ok(None),
+        NewNode::Value(Value::Time(_)) | NewNode::List(_) | NewNode::Map(_) => Err(bad(field, "a string")),
+        NewNode::Value(value) => {
+            // EXPOSE: metadata is not secret.
+            let bytes = value.canonical().expose().to_vec();
+            let text = String::from_utf8(bytes).map_err(|_| bad(field, "UTF-8 text"))?;
+            Ok(Some(text).filter(|text| !text.is_empty()))
+        }
+    }
+}
+
+/// A scalar that must be a string, such as a quoted time.
+fn string(field: &str, node: &NewNode) -> Result<String, MetadataError> {
+    match node {
+        NewNode::Value(Value::Str(_)) => Ok(text(field, node)?.unwrap_or_default()),
+        _ => Err(bad(field, "a string; a time must be quoted")),
+    }
+}
+
+fn number(field: &str, node: &NewNode) -> Result<Option<u32>, MetadataError> {
+    let Some(text) = text(field, node)? else { return Ok(None) };
+    let number: u32 = text.parse().map_err(|_| bad(field, "a small number"))?;
+    Ok(Some(number).filter(|&number| number > 0))
+}
+
+fn truth(field: &str, node: &NewNode) -> Result<bool, MetadataError> {
+    match text(field, node)?.as_deref() {
+        None | Some("0" | "f" | "F" | "false" | "False" | "FALSE") => Ok(false),
+        Some("1" | "t" | "T" | "true" | "True" | "TRUE") => Ok(true),
+        Some(_) => Err(bad(field, "true or false")),
+    }
+}
+
+/// The block as it is written: all keys sorted at all levels.
+#[must_use]
+pub(crate) fn print(metadata: Metadata) -> NewNode {
+    let mut fields: Vec<(String, NewNode)> = Vec::new();
+    let mut put = |name: &str, node: NewNode| fields.push((name.to_owned(), node));
+    let settings = metadata.selection.settings();
+    for (name, value) in settings.named() {
+        put(name, NewNode::text(value));
+    }
+    put("lastmodified", NewNode::text(&metadata.lastmodified));
+    if let Some(mac) = &metadata.mac {
+        put("mac", NewNode::text(mac));
+    }
+    if let Some(version) = &metadata.version {
+        put("version", NewNode::text(version));
+    }
+    if metadata.coverage == Coverage::OnlySealed {
+        put("mac_only_encrypted", NewNode::Value(Value::Bool(true)));
+    }
+    if let Some(threshold) = metadata.threshold {
+        put("shamir_threshold", NewNode::Value(Value::Int(i64::from(threshold))));
+    }
+    if let [group] = metadata.groups.as_slice() {
+        for (name, list) in print_group(group) {
+            put(name, list);
+        }
+    } else {
+        let groups = metadata.groups.iter().map(grouped).collect();
+        put("key_groups", NewNode::List(groups));
+    }
+    fields.extend(metadata.extra);
+    fields.sort_by(|(left, _), (right, _)| left.cmp(right));
+    NewNode::Map(fields)
+}
+
+/// Inside `key_groups` sops always writes `age` and `hc_vault`, empty or not.
+fn grouped(group: &WrappedGroup) -> NewNode {
+    let mut lists = print_group(group);
+    for name in [KeyKind::Age.metadata_key(), KeyKind::HashicorpVault.metadata_key()] {
+        if !lists.iter().any(|(of, _)| *of == name) {
+            lists.push((name, NewNode::List(Vec::new())));
+        }
+    }
+    lists.sort_by_key(|(name, _)| *name);
+    NewNode::Map(lists.into_iter().map(|(name, list)| (name.to_owned(), list)).collect())
+}
+
+fn print_group(group: &WrappedGroup) -> Vec<(&'static str, NewNode)> {
+    let of_kind = |kind: KeyKind| -> Vec<NewNode> {
+        group.keys.iter().filter(|key| key.kind == kind).map(print_key).collect()
+    };
+    KeyKind::LOAD_ORDER
+        .into_iter()
+        .map(|kind| (kind.metadata_key(), of_kind(kind)))
+        .filter(|(_, keys)| !keys.is_empty())
+        .map(|(name, keys)| (name, NewNode::List(keys)))
+        .collect()
+}
+
+fn print_key(key: &WrappedKey) -> NewNode {
+    let mut fields: Vec<(String, NewNode)> =
+        key.fields.iter().map(|(name, value)| (name.clone(), NewNode::text(value))).collect();
+    for name in required_fields(key.kind) {
+        if key.field(name).is_none() {
+            fields.push(((*name).to_owned(), NewNode::text("")));
+        }
+    }
+    fields.sort_by(|(left, _), (right, _)| left.cmp(right));
+    NewNode::Map(fields)
+}

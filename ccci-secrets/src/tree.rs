@@ -1,0 +1,235 @@
+//! The order in which sops walks a document: it is the order of the MAC, and it gives every leaf and every comment its
+//! associated data.
+
+use crate::document::{
+    ALIAS_BUDGET, Collection, Comment, Document, Item, MAX_DEPTH, METADATA_KEY, Node, NodeId, ParseError,
+    ParseErrorKind, Scalar,
+};
+use crate::path::{Segment, TreePath};
+
+/// What a [`Walk`] meets.
+#[derive(Debug)]
+pub(crate) enum Event<'d> {
+    /// A comment, in the collection that was entered last.
+    Comment(&'d Comment),
+    /// A map or list opens.
+    EnterCollection,
+    /// The key of an entry; its value follows.
+    EnterKey(&'d str),
+    /// An entry or element is complete.
+    ItemDone,
+    /// The map or list entered last closes.
+    LeaveCollection,
+    /// The value of the key entered last is complete.
+    LeaveKey,
+    /// The next YAML document begins.
+    Part(usize),
+    /// A scalar, at the place that [`Walk::aad`] and [`Walk::path`] name.
+    Scalar(NodeId, &'d Scalar),
+}
+
+/// Walks a document depth first, in source order, over all its parts, without the metadata.
+///
+/// It keeps an explicit stack, so that no input can exhaust the thread's, and counts what aliases repeat.
+#[derive(Debug)]
+pub(crate) struct Walk<'d> {
+    document: &'d Document,
+    next_part: usize,
+    frames: Vec<Frame<'d>>,
+    pending: Vec<Pending>,
+    aad: String,
+    aliases: Aliases,
+}
+
+#[derive(Debug)]
+struct Frame<'d> {
+    collection: &'d Collection,
+    /// The next item.
+    item: usize,
+    /// How many elements of a list came before.
+    index: usize,
+    is_root: bool,
+    /// Whether this collection, or one around it, is seen through an alias.
+    through_alias: bool,
+    /// The key that led here, for [`Walk::path`].
+    step: Option<Segment>,
+}
+
+/// What is due before the next item of the innermost frame.
+#[derive(Debug)]
+enum Pending {
+    ItemDone,
+    /// Cut the associated data back to this length.
+    LeaveKey(usize),
+    /// The value of an entry or element.
+    Value(NodeId, Option<Segment>),
+}
+
+#[derive(Debug, Default)]
+struct Aliases {
+    repeated: usize,
+}
+
+impl<'d> Walk<'d> {
+    pub(crate) fn new(document: &'d Document) -> Self {
+        Self {
+            document,
+            next_part: 0,
+            frames: Vec::new(),
+            pending: Vec::new(),
+            aad: String::new(),
+            aliases: Aliases::default(),
+        }
+    }
+
+    /// The associated data of the current leaf or comment: each key with a `:` behind it; `:` alone at the top.
+    pub(crate) fn aad(&self) -> &str {
+        if self.aad.is_empty() { ":" } else { &self.aad }
+    }
+
+    /// Whether the current place is a repetition through an alias.
+    pub(crate) fn through_alias(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.through_alias)
+    }
+
+    /// The path of the current place, for people.
+    pub(crate) fn path(&self) -> TreePath {
+        let mut segments: Vec<Segment> = self.frames.iter().filter_map(|frame| frame.step.clone()).collect();
+        if let Some(frame) = self.frames.last() {
+            match frame.collection.items.get(frame.item.wrapping_sub(1)) {
+                Some(Item::Entry(entry)) => segments.push(Segment::Key(self.document.key(entry).to_owned())),
+                Some(Item::Element(_)) => segments.push(Segment::Index(frame.index.saturating_sub(1))),
+                Some(Item::Comment(_)) | None => {}
+            }
+        }
+        TreePath::from_segments(segments)
+    }
+
+    /// The next event; `None` at the end.
+    ///
+    /// # Errors
+    /// [`ParseErrorKind::AliasBudget`] or [`ParseErrorKind::TooDeep`] when aliases blow the document up.
+    pub(crate) fn next(&mut self) -> Result<Option<Event<'d>>, ParseError> {
+        if let Some(pending) = self.pending.pop() {
+            return self.resume(pending).map(Some);
+        }
+        let document = self.document;
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(self.enter_part());
+        };
+        let Some(item) = frame.collection.items.get(frame.item) else {
+            self.frames.pop();
+            return Ok(Some(Event::LeaveCollection));
+        };
+        frame.item += 1;
+        match item {
+            Item::Comment(comment) => Ok(Some(Event::Comment(comment))),
+            Item::Element(value) => {
+                let step = Segment::Index(frame.index);
+                frame.index += 1;
+                self.pending.push(Pending::ItemDone);
+                self.value(*value, Some(step)).map(Some)
+            }
+            Item::Entry(entry) => {
+                let key = document.key(entry);
+                if frame.is_root && key == METADATA_KEY {
+                    return self.next();
+                }
+                self.pending.push(Pending::ItemDone);
+                self.pending.push(Pending::LeaveKey(self.aad.len()));
+                self.pending.push(Pending::Value(entry.value, Some(Segment::Key(key.to_owned()))));
+                self.aad.push_str(key);
+                self.aad.push(':');
+                Ok(Some(Event::EnterKey(key)))
+            }
+        }
+    }
+
+    fn resume(&mut self, pending: Pending) -> Result<Event<'d>, ParseError> {
+        match pending {
+            Pending::ItemDone => Ok(Event::ItemDone),
+            Pending::LeaveKey(len) => {
+                self.aad.truncate(len);
+                Ok(Event::LeaveKey)
+            }
+            Pending::Value(node, step) => self.value(node, step),
+        }
+    }
+
+    fn enter_part(&mut self) -> Option<Event<'d>> {
+        let part = self.next_part;
+        // The part is announced first, then its root map opens.
+        let root = self.document.parts().get(part / 2)?.root;
+        self.next_part += 1;
+        if part.is_multiple_of(2) {
+            return Some(Event::Part(part / 2));
+        }
+        if let Node::Map(collection) = self.document.node(root) {
+            self.push_frame(collection, None);
+            if let Some(frame) = self.frames.last_mut() {
+                frame.is_root = true;
+            }
+        }
+        Some(Event::EnterCollection)
+    }
+
+    fn value(&mut self, id: NodeId, step: Option<Segment>) -> Result<Event<'d>, ParseError> {
+        let is_alias = matches!(self.document.node(id), Node::Alias(_));
+        let (id, node) = self.document.target(id);
+        match node {
+            Node::Map(collection) => self.enter(collection, is_alias, step),
+            Node::List(collection) => self.enter(collection, is_alias, step),
+            Node::Scalar(scalar) => {
+                if is_alias {
+                    self.count_repeated(scalar.span.start())?;
+                }
+                Ok(Event::Scalar(id, scalar))
+            }
+            // A target is never an alias: the reader resolves them as it meets them.
+            Node::Alias(alias) => {
+                Err(ParseError::new(ParseErrorKind::AliasBudget, self.document.line(alias.span)))
+            }
+        }
+    }
+
+    fn enter(
+        &mut self,
+        collection: &'d Collection,
+        is_alias: bool,
+        step: Option<Segment>,
+    ) -> Result<Event<'d>, ParseError> {
+        if self.frames.len() >= MAX_DEPTH {
+            return Err(ParseError::new(ParseErrorKind::TooDeep, self.document.line(collection.span)));
+        }
+        let through_alias = is_alias || self.through_alias();
+        if through_alias {
+            for _ in 0..=collection.items.len() {
+                self.count_repeated(collection.span.start())?;
+            }
+        }
+        self.push_frame(collection, step);
+        if let Some(frame) = self.frames.last_mut() {
+            frame.through_alias = through_alias;
+        }
+        Ok(Event::EnterCollection)
+    }
+
+    fn push_frame(&mut self, collection: &'d Collection, step: Option<Segment>) {
+        self.frames.push(Frame {
+            collection,
+            item: 0,
+            index: 0,
+            is_root: false,
+            through_alias: false,
+            step,
+        });
+    }
+
+    fn count_repeated(&mut self, offset: usize) -> Result<(), ParseError> {
+        self.aliases.repeated += 1;
+        if self.aliases.repeated > ALIAS_BUDGET {
+            return Err(ParseError::new(ParseErrorKind::AliasBudget, self.document.source().line(offset)));
+        }
+        Ok(())
+    }
+}
