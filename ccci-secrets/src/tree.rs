@@ -38,7 +38,10 @@ pub(crate) struct Walk<'d> {
     frames: Vec<Frame<'d>>,
     pending: Vec<Pending>,
     aad: String,
-    aliases: Aliases,
+    /// How many nodes were repeated through aliases.
+    repeated: usize,
+    /// Set while the current scalar is an alias of its own.
+    scalar_alias: Option<NodeId>,
 }
 
 #[derive(Debug)]
@@ -48,9 +51,10 @@ struct Frame<'d> {
     item: usize,
     /// How many elements of a list came before.
     index: usize,
+    is_list: bool,
     is_root: bool,
-    /// Whether this collection, or one around it, is seen through an alias.
-    through_alias: bool,
+    /// The outermost alias through which this collection is seen.
+    alias: Option<NodeId>,
     /// The key that led here, for [`Walk::path`].
     step: Option<Segment>,
 }
@@ -65,11 +69,6 @@ enum Pending {
     Value(NodeId, Option<Segment>),
 }
 
-#[derive(Debug, Default)]
-struct Aliases {
-    repeated: usize,
-}
-
 impl<'d> Walk<'d> {
     pub(crate) fn new(document: &'d Document) -> Self {
         Self {
@@ -78,7 +77,8 @@ impl<'d> Walk<'d> {
             frames: Vec::new(),
             pending: Vec::new(),
             aad: String::new(),
-            aliases: Aliases::default(),
+            repeated: 0,
+            scalar_alias: None,
         }
     }
 
@@ -87,9 +87,14 @@ impl<'d> Walk<'d> {
         if self.aad.is_empty() { ":" } else { &self.aad }
     }
 
-    /// Whether the current place is a repetition through an alias.
-    pub(crate) fn through_alias(&self) -> bool {
-        self.frames.last().is_some_and(|frame| frame.through_alias)
+    /// The outermost alias through which the current place is seen, if it is a repetition.
+    pub(crate) fn alias(&self) -> Option<NodeId> {
+        self.scalar_alias.or_else(|| self.frames.last().and_then(|frame| frame.alias))
+    }
+
+    /// Whether the innermost collection is a list.
+    pub(crate) fn in_list(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.is_list)
     }
 
     /// The path of the current place, for people.
@@ -110,6 +115,7 @@ impl<'d> Walk<'d> {
     /// # Errors
     /// [`ParseErrorKind::AliasBudget`] or [`ParseErrorKind::TooDeep`] when aliases blow the document up.
     pub(crate) fn next(&mut self) -> Result<Option<Event<'d>>, ParseError> {
+        self.scalar_alias = None;
         if let Some(pending) = self.pending.pop() {
             return self.resume(pending).map(Some);
         }
@@ -165,24 +171,23 @@ impl<'d> Walk<'d> {
             return Some(Event::Part(part / 2));
         }
         if let Node::Map(collection) = self.document.node(root) {
-            self.push_frame(collection, None);
-            if let Some(frame) = self.frames.last_mut() {
-                frame.is_root = true;
-            }
+            let frame = Frame { collection, item: 0, index: 0, is_list: false, is_root: true, alias: None, step: None };
+            self.frames.push(frame);
         }
         Some(Event::EnterCollection)
     }
 
     fn value(&mut self, id: NodeId, step: Option<Segment>) -> Result<Event<'d>, ParseError> {
-        let is_alias = matches!(self.document.node(id), Node::Alias(_));
+        let alias = matches!(self.document.node(id), Node::Alias(_)).then_some(id);
         let (id, node) = self.document.target(id);
         match node {
-            Node::Map(collection) => self.enter(collection, is_alias, step),
-            Node::List(collection) => self.enter(collection, is_alias, step),
+            Node::Map(collection) => self.enter(collection, false, alias, step),
+            Node::List(collection) => self.enter(collection, true, alias, step),
             Node::Scalar(scalar) => {
-                if is_alias {
+                if alias.is_some() {
                     self.count_repeated(scalar.span.start())?;
                 }
+                self.scalar_alias = self.frames.last().and_then(|frame| frame.alias).or(alias);
                 Ok(Event::Scalar(id, scalar))
             }
             // A target is never an alias: the reader resolves them as it meets them.
@@ -195,39 +200,26 @@ impl<'d> Walk<'d> {
     fn enter(
         &mut self,
         collection: &'d Collection,
-        is_alias: bool,
+        is_list: bool,
+        alias: Option<NodeId>,
         step: Option<Segment>,
     ) -> Result<Event<'d>, ParseError> {
         if self.frames.len() >= MAX_DEPTH {
             return Err(ParseError::new(ParseErrorKind::TooDeep, self.document.line(collection.span)));
         }
-        let through_alias = is_alias || self.through_alias();
-        if through_alias {
+        let alias = self.frames.last().and_then(|frame| frame.alias).or(alias);
+        if alias.is_some() {
             for _ in 0..=collection.items.len() {
                 self.count_repeated(collection.span.start())?;
             }
         }
-        self.push_frame(collection, step);
-        if let Some(frame) = self.frames.last_mut() {
-            frame.through_alias = through_alias;
-        }
+        self.frames.push(Frame { collection, item: 0, index: 0, is_list, is_root: false, alias, step });
         Ok(Event::EnterCollection)
     }
 
-    fn push_frame(&mut self, collection: &'d Collection, step: Option<Segment>) {
-        self.frames.push(Frame {
-            collection,
-            item: 0,
-            index: 0,
-            is_root: false,
-            through_alias: false,
-            step,
-        });
-    }
-
     fn count_repeated(&mut self, offset: usize) -> Result<(), ParseError> {
-        self.aliases.repeated += 1;
-        if self.aliases.repeated > ALIAS_BUDGET {
+        self.repeated += 1;
+        if self.repeated > ALIAS_BUDGET {
             return Err(ParseError::new(ParseErrorKind::AliasBudget, self.document.source().line(offset)));
         }
         Ok(())

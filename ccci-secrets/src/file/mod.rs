@@ -1,0 +1,379 @@
+//! Sealed, draft and opened files: the only module that sees all of the format.
+//!
+//! A [`DraftFile`] holds plaintext and can only be sealed. A [`SealedFile`] holds no plaintext that its rule protects,
+//! and is the only one that can be written. An [`OpenFile`] exists only once every leaf opened **and** the MAC matched.
+
+mod edit;
+mod index;
+mod open;
+mod seal;
+
+use std::fmt;
+use std::path::Path;
+
+pub use self::edit::EditedFile;
+pub(crate) use self::index::{Entry, Index, State, What};
+pub use self::open::{Assurance, Leaf, Note, OpenFile};
+use crate::config::Policy;
+use crate::document::{Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError};
+use crate::envelope::Envelope;
+use crate::error::{ErrorCode, IoResultExt as _, Location, PathError};
+use crate::key::{RecipientError, WrapError};
+use crate::keyring::UnwrapError;
+use crate::leaf::LeafError;
+use crate::mac::MacError;
+use crate::metadata::{self, Metadata, MetadataError};
+use crate::path::{Segment, TreePath};
+use crate::secret::Secret;
+use crate::value::Kind;
+
+/// A file as it stands in git: metadata read, every selected leaf an envelope, empty or null.
+///
+/// This one may be printed and written.
+#[derive(Debug)]
+pub struct SealedFile {
+    pub(crate) document: Document,
+    pub(crate) metadata: Metadata,
+    pub(crate) index: Index,
+}
+
+impl SealedFile {
+    /// Parses a sealed file.
+    ///
+    /// # Errors
+    /// [`FileError`]: the syntax, the metadata, or a selected leaf that stands in the clear.
+    pub fn parse(format: Format, bytes: Secret) -> Result<Self, FileError> {
+        let document = Document::parse(format, bytes)?;
+        let metadata = metadata::read(&document)?;
+        let index = Index::of(&document, &metadata.selection, State::Sealed)?;
+        let file = Self { document, metadata, index };
+        file.refuse_clear_leaves()?;
+        Ok(file)
+    }
+
+    /// Reads and parses a file; the format follows from the name unless it is given.
+    ///
+    /// # Errors
+    /// As [`SealedFile::parse`], and [`FileError::Read`].
+    pub fn read(path: &Path, format: Option<Format>) -> Result<Self, FileError> {
+        let format = format.unwrap_or_else(|| Format::of_file_name(&path.to_string_lossy()));
+        Self::parse(format, Secret::from_vec(std::fs::read(path).at(path)?))
+    }
+
+    /// The metadata.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The labels of all recipients, in the order of the file.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<String> {
+        self.metadata.recipients()
+    }
+
+    /// `lastmodified`, as it stands in the file.
+    #[must_use]
+    pub fn lastmodified(&self) -> &str {
+        &self.metadata.lastmodified
+    }
+
+    /// The format it was parsed as.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.document.format()
+    }
+
+    /// The text of the file.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        self.document.source().bytes()
+    }
+
+    /// How many leaves are sealed.
+    #[must_use]
+    pub fn sealed_leaves(&self) -> usize {
+        let is_sealed = |entry: &&Entry| entry.selected && matches!(entry.what, What::Leaf(..));
+        self.index.entries.iter().filter(is_sealed).count()
+    }
+
+    /// What stands at a path of the first part, as far as it can be seen without a key.
+    #[must_use]
+    pub fn shape(&self, path: &TreePath) -> Shape {
+        let Some(id) = find(&self.document, path) else { return Shape::Absent };
+        match self.document.target(id).1 {
+            Node::Map(_) => Shape::Map,
+            Node::List(_) => Shape::List,
+            Node::Alias(_) => Shape::Absent,
+            Node::Scalar(scalar) => match self.document.resolve(scalar) {
+                Ok(Resolved::Value(value)) => {
+                    let canonical = value.canonical();
+                    // EXPOSE: only looked at for the type that the envelope names.
+                    let sealed = Envelope::parse(canonical.expose()).map(|envelope| envelope.kind());
+                    Shape::Leaf(sealed.unwrap_or(value.kind()))
+                }
+                Ok(Resolved::Null) | Err(_) => Shape::Null,
+            },
+        }
+    }
+
+    /// Replaces a file on disk by this one, atomically.
+    ///
+    /// # Errors
+    /// [`PathError`]; the old file is intact then.
+    pub fn replace(&self, path: &Path) -> Result<(), PathError> {
+        crate::atomic::replace(path, self.text(), crate::atomic::NewFileMode::Umask)
+    }
+
+    /// A selected leaf in the clear was never sealed: an edit by hand, or a changed rule.
+    fn refuse_clear_leaves(&self) -> Result<(), FileError> {
+        for entry in self.index.entries.iter().filter(|entry| entry.selected) {
+            let What::Leaf(_, scalar) = entry.what else { continue };
+            let place = || Location::leaf(self.index.aad(entry).trim_end_matches(':'), self.document.line(scalar.span));
+            let sealed = match self.document.resolve(&scalar) {
+                Ok(Resolved::Null) => true,
+                Ok(Resolved::Value(crate::value::Value::Str(text))) => {
+                    // EXPOSE: only looked at.
+                    let bytes = text.expose();
+                    bytes.is_empty() || Envelope::is_one(bytes)
+                }
+                Ok(Resolved::Value(_)) => false,
+                Err(source) => return Err(FileError::Scalar { place: place(), source }),
+            };
+            if !sealed {
+                return Err(FileError::ClearLeaf { place: place() });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for SealedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.text()))
+    }
+}
+
+/// What stands at a path, seen without a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shape {
+    /// Nothing.
+    Absent,
+    /// A value; for a sealed one the type that its envelope names.
+    Leaf(Kind),
+    /// A list.
+    List,
+    /// A map.
+    Map,
+    /// Null.
+    Null,
+}
+
+/// Plaintext without metadata. It cannot be written; it only goes to [`DraftFile::seal`].
+#[derive(Debug)]
+pub struct DraftFile {
+    document: Document,
+}
+
+impl DraftFile {
+    /// Parses plaintext.
+    ///
+    /// # Errors
+    /// [`FileError`]: the syntax, or a top-level `sops` entry, which marks a file that is sealed already.
+    pub fn parse(format: Format, bytes: Secret) -> Result<Self, FileError> {
+        let document = Document::parse(format, bytes)?;
+        for part in document.parts() {
+            if let Some((_, entry)) = document.metadata_entry(part) {
+                return Err(FileError::AlreadySealed { place: Location::line(document.line(entry.key)) });
+            }
+        }
+        Ok(Self { document })
+    }
+
+    /// Seals every leaf that the policy selects, to all of its recipients.
+    ///
+    /// `now` becomes `lastmodified`, UTC to whole seconds.
+    ///
+    /// # Errors
+    /// [`SealError`]; a recipient that cannot be wrapped for is refused, never left out.
+    pub fn seal(self, policy: &Policy, now: jiff::Timestamp) -> Result<SealedFile, SealError> {
+        seal::seal_draft(self.document, policy, now)
+    }
+}
+
+/// The node at a path of the first part.
+pub(crate) fn find(document: &Document, path: &TreePath) -> Option<crate::document::NodeId> {
+    use crate::document::Item;
+    let mut id = document.parts().first()?.root;
+    for (depth, segment) in path.segments().iter().enumerate() {
+        id = match (document.target(id).1, segment) {
+            (Node::Map(map), Segment::Key(wanted)) if depth > 0 || wanted != crate::document::METADATA_KEY => {
+                map.items.iter().find_map(|item| match item {
+                    Item::Entry(entry) if document.key(entry) == wanted => Some(entry.value),
+                    _ => None,
+                })?
+            }
+            (Node::List(list), Segment::Index(wanted)) => list
+                .items
+                .iter()
+                .filter_map(|item| if let Item::Element(value) = item { Some(*value) } else { None })
+                .nth(*wanted)?,
+            _ => return None,
+        };
+    }
+    Some(id)
+}
+
+/// A file that cannot be read as what it should be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// A top-level `sops` entry in plaintext.
+    #[error("{place}: the file contains a top-level entry called 'sops': it is encrypted already")]
+    AlreadySealed {
+        /// Where.
+        place: Location,
+    },
+    /// A leaf that the file's rule selects is not sealed.
+    #[error("{place}: the value does not match sops' data format: it stands in the clear where the rule wants it sealed")]
+    ClearLeaf {
+        /// Where.
+        place: Location,
+    },
+    /// The metadata.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// The syntax.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// The file system.
+    #[error(transparent)]
+    Read(#[from] PathError),
+    /// A scalar that sops cannot carry.
+    #[error("{place}: {source}")]
+    Scalar {
+        /// Where.
+        place: Location,
+        /// Why.
+        source: ScalarError,
+    },
+}
+
+impl FileError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::AlreadySealed { .. } => ErrorCode::FileAlreadySealed,
+            Self::ClearLeaf { .. } => ErrorCode::DoesNotOpen,
+            Self::Metadata(error) => error.code(),
+            Self::Parse(error) => error.code(),
+            Self::Read(error) if error.source.kind() == std::io::ErrorKind::NotFound => ErrorCode::FileMissing,
+            Self::Read(_) => ErrorCode::FileUnreadable,
+            Self::Scalar { .. } => ErrorCode::ValueUnsupported,
+        }
+    }
+}
+
+/// A sealed file that does not open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A leaf, a comment.
+    #[error("{place}: {source}")]
+    Leaf {
+        /// Where.
+        place: Location,
+        /// Why.
+        source: LeafError,
+    },
+    /// The MAC.
+    #[error(transparent)]
+    Mac(#[from] MacError),
+    /// No identity opens it.
+    #[error(transparent)]
+    NoKey(#[from] UnwrapError),
+    /// A scalar that sops cannot carry.
+    #[error("{place}: {source}")]
+    Scalar {
+        /// Where.
+        place: Location,
+        /// Why.
+        source: ScalarError,
+    },
+}
+
+impl OpenError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Leaf { .. } => ErrorCode::DoesNotOpen,
+            Self::Mac(_) => ErrorCode::MacMismatch,
+            Self::NoKey(error) => error.code(),
+            Self::Scalar { .. } => ErrorCode::ValueUnsupported,
+        }
+    }
+}
+
+/// A document that cannot be sealed, or whose plaintext cannot be produced.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The text that came out does not mean what went in. Nothing was written.
+    #[error("the new text does not read back as intended ({0}); this is a bug of ours, and nothing was written")]
+    Check(&'static str),
+    /// The plaintext.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The rule has no recipients.
+    #[error("Could not generate data key: [empty key group provided]")]
+    NoRecipients,
+    /// Something that does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The system has no randomness.
+    #[error(transparent)]
+    Random(#[from] crate::crypto::RandomError),
+    /// A recipient that cannot be used.
+    #[error(transparent)]
+    Recipient(#[from] RecipientError),
+    /// The path of a change.
+    #[error(transparent)]
+    Set(#[from] SetError),
+    /// A kind of key, several groups or a threshold, which this build cannot write.
+    #[error("the rule asks for {0}, which this build cannot write; a file with fewer recipients than its rule is never made")]
+    Unsupported(String),
+    /// Wrapping the data key.
+    #[error(transparent)]
+    Wrap(#[from] WrapError),
+}
+
+impl SealError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Check(_) | Self::Random(_) => ErrorCode::Internal,
+            Self::File(error) => error.code(),
+            Self::NoRecipients => ErrorCode::NoRecipients,
+            Self::Open(error) => error.code(),
+            Self::Recipient(_) | Self::Wrap(_) => ErrorCode::RecipientInvalid,
+            Self::Set(_) => ErrorCode::PathNotFound,
+            Self::Unsupported(_) => ErrorCode::NotBuilt,
+        }
+    }
+}
+
+impl From<ParseError> for SealError {
+    fn from(error: ParseError) -> Self {
+        Self::File(error.into())
+    }
+}
+
+impl From<SpliceError> for SealError {
+    fn from(_: SpliceError) -> Self {
+        Self::Check("edits overlap")
+    }
+}

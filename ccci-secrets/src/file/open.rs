@@ -1,0 +1,365 @@
+//! Opening: every leaf, then the MAC, then the plaintext document.
+
+use super::index::{self, Index, What};
+use super::{OpenError, SealError, SealedFile, State, find};
+use crate::crypto::Cipher;
+use crate::document::{Document, Edit, NewScalar, Resolved, Scalar, Span};
+use crate::envelope::Envelope;
+use crate::error::Location;
+use crate::keyring::{Keyring, OpenedBy};
+use crate::leaf::{Arena, LeafCipher, LeafError};
+use crate::mac::{Authentic, Coverage, Mac, MacError, MacStream};
+use crate::metadata::Metadata;
+use crate::path::TreePath;
+use crate::secret::Secret;
+use crate::value::{Kind, Value};
+
+/// A file whose every leaf opened and whose MAC matched.
+///
+/// What that proves is said at [`Authentic`]. Plaintext leaves it only through calls named `expose…`.
+#[derive(Debug)]
+pub struct OpenFile {
+    pub(crate) sealed: SealedFile,
+    pub(crate) content: Content,
+    pub(crate) cipher: LeafCipher,
+    opened_by: OpenedBy,
+    _authentic: Authentic,
+}
+
+/// The opened leaves of a file, parallel to the entries of its index.
+#[derive(Debug)]
+pub(crate) struct Content {
+    arena: Arena,
+    pub(crate) leaves: Vec<Option<Opened>>,
+}
+
+/// Where an opened leaf lies in the arena.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opened {
+    pub(crate) kind: Kind,
+    start: usize,
+    len: usize,
+    /// False for a leaf in the clear.
+    pub(crate) sealed: bool,
+}
+
+impl Content {
+    pub(crate) fn bytes(&self, opened: &Opened) -> &[u8] {
+        self.arena.slice(opened.start, opened.len)
+    }
+}
+
+impl SealedFile {
+    /// Opens every sealed leaf and checks the MAC.
+    ///
+    /// # Errors
+    /// [`OpenError::NoKey`] lists what was tried; [`OpenError::Leaf`] and [`OpenError::Mac`] mean that the values are not
+    /// the ones that were sealed.
+    pub fn open(self, keyring: &Keyring) -> Result<OpenFile, OpenError> {
+        let unwrapped = keyring.unwrap(&self.metadata.groups, self.metadata.threshold)?;
+        let cipher = LeafCipher::new(Cipher::new(unwrapped.key));
+        let (content, mac) = open_leaves(&self, &cipher)?;
+        let aad = self.metadata.mac_aad().ok_or(MacError::DoesNotOpen)?;
+        let stored = self.metadata.mac.as_deref().map(str::as_bytes);
+        let authentic = mac.verify(&cipher, stored, &aad)?;
+        Ok(OpenFile { sealed: self, content, cipher, opened_by: unwrapped.opened_by, _authentic: authentic })
+    }
+}
+
+/// Opens all leaves into one arena and computes the MAC on the way.
+pub(crate) fn open_leaves(file: &SealedFile, cipher: &LeafCipher) -> Result<(Content, Mac), OpenError> {
+    let document = &file.document;
+    let mut mac = MacStream::new(file.metadata.coverage);
+    let mut arena = Arena::with_capacity(document.source().bytes().len() / 4);
+    let mut leaves = Vec::with_capacity(file.index.entries.len());
+    for entry in &file.index.entries {
+        let What::Leaf(_, scalar) = entry.what else {
+            leaves.push(None);
+            continue;
+        };
+        let aad = file.index.aad(entry);
+        let place = || Location::leaf(aad.trim_end_matches(':'), document.line(scalar.span));
+        let resolved = document.resolve(&scalar).map_err(|source| OpenError::Scalar { place: place(), source })?;
+        let Resolved::Value(value) = resolved else {
+            leaves.push(None);
+            continue;
+        };
+        let start = arena.len();
+        let canonical = value.canonical();
+        // EXPOSE: an envelope is opened into the arena; a clear value goes to the MAC and the arena.
+        let text = canonical.expose();
+        if !entry.selected || text.is_empty() {
+            mac.value(text, entry.selected);
+            arena.push(text);
+            leaves.push(Some(Opened { kind: value.kind(), start, len: text.len(), sealed: false }));
+            continue;
+        }
+        let leaf_error = |source: LeafError| OpenError::Leaf { place: place(), source };
+        let envelope = Envelope::parse(text).map_err(|error| leaf_error(error.into()))?;
+        let len = cipher.open(&envelope, aad, &mut arena).map_err(leaf_error)?;
+        let kind = envelope.kind();
+        let value = Value::parse(kind, arena.slice(start, len)).map_err(|error| leaf_error(error.into()))?;
+        // EXPOSE: to the MAC.
+        mac.value(value.canonical().expose(), true);
+        leaves.push(Some(Opened { kind, start, len, sealed: true }));
+    }
+    Ok((Content { arena, leaves }, mac.finish()))
+}
+
+impl OpenFile {
+    /// Which identity opened it.
+    #[must_use]
+    pub fn opened_by(&self) -> &OpenedBy {
+        &self.opened_by
+    }
+
+    /// The metadata.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.sealed.metadata
+    }
+
+    /// The labels of all recipients.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<String> {
+        self.sealed.recipients()
+    }
+
+    /// `lastmodified`, as it stands in the file.
+    #[must_use]
+    pub fn lastmodified(&self) -> &str {
+        self.sealed.lastmodified()
+    }
+
+    /// What stands at a path of the first part.
+    #[must_use]
+    pub fn shape(&self, path: &TreePath) -> super::Shape {
+        self.sealed.shape(path)
+    }
+
+    /// The leaf at a path of the first part.
+    #[must_use]
+    pub fn leaf(&self, path: &TreePath) -> Option<Leaf<'_>> {
+        let id = find(&self.sealed.document, path)?;
+        let (target, _) = self.sealed.document.target(id);
+        let at = self.sealed.index.entries.iter().position(|entry| {
+            matches!(entry.what, What::Leaf(node, _) if node == target) && entry.alias.is_none()
+        })?;
+        let opened = self.content.leaves.get(at)?.as_ref()?;
+        let assurance = match (self.sealed.index.entries.get(at)?.selected, self.sealed.metadata.coverage) {
+            (true, _) => Assurance::Sealed,
+            (false, Coverage::All) => Assurance::MacOnly,
+            (false, Coverage::OnlySealed) => Assurance::None,
+        };
+        Some(Leaf { kind: opened.kind, bytes: self.content.bytes(opened), assurance })
+    }
+
+    /// The whole plaintext document, in the layout of the sealed one, and what was noticed on the way.
+    ///
+    /// # Errors
+    /// [`SealError::Open`] for a comment that opens nowhere; [`SealError::Check`] if the text does not read back as the
+    /// values that were opened.
+    pub fn expose_document(&self) -> Result<(Secret, Vec<Note>), SealError> {
+        let document = &self.sealed.document;
+        let (mut edits, notes) = self.comment_edits()?;
+        for (entry, opened) in self.sealed.index.entries.iter().zip(&self.content.leaves) {
+            let (What::Leaf(_, scalar), Some(opened)) = (entry.what, opened) else { continue };
+            if !opened.sealed || entry.alias.is_some() {
+                continue;
+            }
+            let spelling = self.content.bytes(opened);
+            let value = Value::parse(opened.kind, spelling).map_err(|error| self.leaf_error(&scalar, error.into()))?;
+            edits.extend(document.rewrite_scalar(&scalar, &NewScalar::Value { value: &value, spelling }));
+        }
+        // Two splices, so that the block is cut from text in which every token has its final size.
+        let clear = document.source().splice(edits)?;
+        let clear = Document::parse(document.format(), clear)?;
+        let plain = clear.source().splice(clear.remove_metadata())?;
+        self.check_plaintext(&plain)?;
+        Ok((plain, notes))
+    }
+
+    fn check_plaintext(&self, plain: &Secret) -> Result<(), SealError> {
+        // EXPOSE: into a second wiping buffer, for reading it back.
+        let document = Document::parse(self.sealed.document.format(), Secret::from_slice(plain.expose()))?;
+        let again = Index::of(&document, &self.sealed.metadata.selection, State::Clear)?;
+        let is_leaf = |entry: &&super::Entry| matches!(entry.what, What::Leaf(..));
+        let mut found = again.entries.iter().filter(is_leaf);
+        for (entry, opened) in self.sealed.index.entries.iter().zip(&self.content.leaves) {
+            let What::Leaf(..) = entry.what else { continue };
+            let Some(other) = found.next() else { return Err(SealError::Check("a value is missing")) };
+            let What::Leaf(_, scalar) = other.what else { continue };
+            let resolved = document.resolve(&scalar).map_err(|_| SealError::Check("a value changed its type"))?;
+            let same = match (opened, &resolved) {
+                (None, Resolved::Null) => true,
+                (Some(opened), Resolved::Value(value)) => Value::parse(opened.kind, self.content.bytes(opened))
+                    .is_ok_and(|expected| expected.same_as(value)),
+                _ => false,
+            };
+            if !same || again.aad(other) != self.sealed.index.aad(entry) {
+                return Err(SealError::Check("a value or its place changed"));
+            }
+        }
+        if found.next().is_some() { Err(SealError::Check("a value was added")) } else { Ok(()) }
+    }
+
+    fn leaf_error(&self, scalar: &Scalar, source: LeafError) -> SealError {
+        let place = Location::line(self.sealed.document.line(scalar.span));
+        OpenError::Leaf { place, source }.into()
+    }
+
+    /// The edits that give back every sealed comment as text.
+    fn comment_edits(&self) -> Result<(Vec<Edit>, Vec<Note>), SealError> {
+        let document = &self.sealed.document;
+        let (mut edits, mut notes) = (Vec::new(), Vec::new());
+        for (at, entry) in self.sealed.index.entries.iter().enumerate() {
+            if !entry.selected || entry.alias.is_some() {
+                continue;
+            }
+            let (text, target) = match entry.what {
+                What::Leaf(..) => continue,
+                What::Comment(comment) => (document.source().slice(comment.text()).to_vec(), comment.text()),
+                What::ListComment(_, scalar) => (self.item_text(&scalar)?, item_span(document, scalar.span)),
+            };
+            let is_item = matches!(entry.what, What::ListComment(..));
+            let line = index::line(document, entry);
+            if text.is_empty() {
+                continue;
+            }
+            if !Envelope::is_one(&text) {
+                notes.push(Note::ClearComment { line });
+                continue;
+            }
+            let (opened, moved) = self.open_comment(at, &text).ok_or_else(|| {
+                SealError::from(OpenError::Leaf { place: Location::line(line), source: LeafError::NotAuthentic })
+            })?;
+            if moved {
+                notes.push(Note::MovedComment { line });
+            }
+            let mut replacement = Secret::with_capacity(opened.len() + 1);
+            if is_item {
+                replacement.extend(b"#");
+            }
+            // EXPOSE: into the plaintext document.
+            replacement.extend(opened.expose());
+            edits.push(Edit { span: target, text: replacement });
+        }
+        Ok((edits, notes))
+    }
+
+    fn item_text(&self, scalar: &Scalar) -> Result<Vec<u8>, SealError> {
+        match self.sealed.document.resolve(scalar) {
+            // EXPOSE: an envelope, not plaintext.
+            Ok(Resolved::Value(Value::Str(text))) => Ok(text.expose().to_vec()),
+            _ => Err(self.leaf_error(scalar, LeafError::NotAuthentic)),
+        }
+    }
+
+    /// Opens a comment at its place, or else at another place of the file, nearest first: sops itself prints comments
+    /// where its own reader then attaches them to another map (yaml.md 5.3).
+    pub(crate) fn open_comment(&self, at: usize, text: &[u8]) -> Option<(Secret, bool)> {
+        let entries = &self.sealed.index.entries;
+        let envelope = Envelope::parse(text).ok()?;
+        let own = self.sealed.index.aad(entries.get(at)?);
+        if let Some(opened) = self.open_text(&envelope, own) {
+            return Some((opened, false));
+        }
+        let mut tried = vec![own.to_owned()];
+        let reach = entries.len().min(MOVED_COMMENT_REACH);
+        let nearest = (1..reach).flat_map(|step| [at.checked_sub(step), at.checked_add(step)]).flatten();
+        for entry in nearest.filter_map(|near| entries.get(near)) {
+            for place in containers(self.sealed.index.aad(entry)) {
+                if tried.iter().any(|known| known == place) {
+                    continue;
+                }
+                if let Some(opened) = self.open_text(&envelope, place) {
+                    return Some((opened, true));
+                }
+                tried.push(place.to_owned());
+                if tried.len() > MOVED_COMMENT_PLACES {
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    fn open_text(&self, envelope: &Envelope<'_>, aad: &str) -> Option<Secret> {
+        let mut arena = Arena::with_capacity(envelope.data_len_estimate());
+        let len = self.cipher.open(envelope, aad, &mut arena).ok()?;
+        Some(Secret::from_slice(arena.slice(0, len)))
+    }
+}
+
+/// How many neighbours of a comment, and how many places in all, are tried for one that does not open at its own.
+const MOVED_COMMENT_REACH: usize = 1_000;
+const MOVED_COMMENT_PLACES: usize = 200;
+
+/// The places of the collections around a leaf, innermost first, and of the leaf itself.
+fn containers(aad: &str) -> impl Iterator<Item = &str> {
+    let cuts = aad.rmatch_indices(':').filter_map(move |(at, _)| aad.get(..=at));
+    cuts.chain(std::iter::once(":"))
+}
+
+/// The whole list item around a token: from its dash.
+fn item_span(document: &Document, token: Span) -> Span {
+    let before = document.source().bytes().get(..token.start()).unwrap_or_default();
+    let dash = memchr::memrchr(b'-', before).unwrap_or(token.start());
+    Span::new(dash, token.end())
+}
+
+/// One opened leaf.
+#[derive(Debug)]
+pub struct Leaf<'a> {
+    kind: Kind,
+    bytes: &'a [u8],
+    assurance: Assurance,
+}
+
+impl<'a> Leaf<'a> {
+    /// Its type.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// How well it is protected.
+    #[must_use]
+    pub fn assurance(&self) -> Assurance {
+        self.assurance
+    }
+
+    /// Lets the value out: a string as its bytes, another type as it is spelled.
+    #[must_use]
+    pub fn expose(&self) -> &'a [u8] {
+        self.bytes
+    }
+}
+
+/// How well a leaf is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Assurance {
+    /// In the clear, but covered by the MAC.
+    MacOnly,
+    /// Neither sealed nor covered by the MAC.
+    None,
+    /// Sealed.
+    Sealed,
+}
+
+/// Something noticed that is no error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// A comment where a sealed one is due is in the clear; it is kept.
+    ClearComment {
+        /// Its line.
+        line: usize,
+    },
+    /// A comment was sealed under another place of the file.
+    MovedComment {
+        /// Its line.
+        line: usize,
+    },
+}
