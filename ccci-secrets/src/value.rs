@@ -401,14 +401,29 @@ pub(crate) fn parse_go_float(text: &str) -> Option<f64> {
     float.is_finite().then_some(signed(float))
 }
 
+/// Go's rule: an underscore stands between two digits, or between a base prefix and a digit. The `e` of an exponent
+/// is no digit in a decimal number.
 fn underscores_separate_digits(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let is_digit = |at: Option<usize>| {
-        at.and_then(|at| bytes.get(at)).is_some_and(|byte| byte.is_ascii_hexdigit() || b"xX".contains(byte))
-    };
-    bytes.iter().enumerate().filter(|(_, byte)| **byte == b'_').all(|(at, _)| {
-        is_digit(at.checked_sub(1)) && is_digit(at.checked_add(1))
-    })
+    let hex = text.starts_with("0x") || text.starts_with("0X");
+    let digits = if hex { text.get(2..).unwrap_or_default() } else { text };
+    let is_digit = |byte: u8| if hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() };
+    let mut after_digit = hex;
+    let mut after_underscore = false;
+    for byte in digits.bytes() {
+        if byte == b'_' {
+            if !after_digit {
+                return false;
+            }
+            (after_digit, after_underscore) = (false, true);
+        } else if is_digit(byte) {
+            (after_digit, after_underscore) = (true, false);
+        } else if after_underscore {
+            return false;
+        } else {
+            after_digit = false;
+        }
+    }
+    !after_underscore
 }
 
 /// A hexadecimal float after its `0x`; the binary exponent is required.
@@ -477,7 +492,7 @@ mod tests {
         {
             assert_eq!(parse_go_float(text), Some(expected), "{text}");
         }
-        for text in ["", ".", "1e400", "_1", "1__0", "0x1", "1 ", " 1", ".inf", "e5"] {
+        for text in ["", ".", "1e400", "_1", ".5e_1", "1_e3", "1__0", "0x1", "1 ", " 1", ".inf", "e5"] {
             assert_eq!(parse_go_float(text), None, "{text:?}");
         }
         assert_eq!(parse_go_float("-Inf"), Some(f64::NEG_INFINITY));
