@@ -4,8 +4,10 @@
 //! how to make the text edits that seal a scalar, open it again in its old style, place the `sops` block or insert an
 //! entry; it knows nothing of keys or ciphers. `print(parse(x)) == x` holds by construction: printing is the source.
 
+mod content;
 pub(crate) mod json;
 mod span;
+mod walk;
 pub(crate) mod yaml;
 
 use std::fmt;

@@ -1,8 +1,270 @@
-//! Which type a scalar has, and its decoded text.
+//! Which type a scalar has (yaml.md 3): the schema of go-yaml v3, which is YAML 1.2 with leftovers of 1.1.
+
+use zeroize::Zeroizing;
+
 use super::super::{Document, Resolved, Scalar, ScalarError};
+<<<<<<< HEAD
+=======
+use crate::value::{Time, TimeParts, nanoseconds, parse_go_float};
+
+/// The type of an untagged plain scalar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlainKind {
+    /// `true` or `false` in three casings.
+    Bool,
+    /// A number with a fraction or exponent, or one that fits no integer.
+    Float,
+    /// A number within signed 64 bits.
+    Int,
+    /// `<<`: as a key it merges, as a value it is text.
+    Merge,
+    /// Nothing, `~` or `null`.
+    Null,
+    /// Text.
+    Str,
+    /// A date, or a date with a time of day.
+    Time,
+    /// An integer above the signed range and within the unsigned one, which sops cannot carry.
+    Uint64,
+}
+
+/// The type of the decoded text of an untagged plain scalar.
+pub(crate) fn plain_kind(text: &[u8]) -> PlainKind {
+    match read(text, Dates::Read) {
+        Plain::Bool(_) => PlainKind::Bool,
+        Plain::Float(_) => PlainKind::Float,
+        Plain::Int(_) => PlainKind::Int,
+        Plain::Null => PlainKind::Null,
+        Plain::Str if text == b"<<" => PlainKind::Merge,
+        Plain::Str => PlainKind::Str,
+        Plain::Time(_) | Plain::TimeOffset => PlainKind::Time,
+        Plain::Uint64 => PlainKind::Uint64,
+    }
+}
+
+>>>>>>> write
 pub(crate) fn resolve<'a>(
     _document: &'a Document,
     _scalar: &Scalar,
 ) -> Result<Resolved<'a>, ScalarError> {
     unimplemented!()
+}
+
+/// What the text of a plain scalar says.
+enum Plain {
+    Bool(bool),
+    Float(f64),
+    Int(i64),
+    Null,
+    Str,
+    Time(Time),
+    /// A timestamp that Go reads and sops cannot print.
+    TimeOffset,
+    Uint64,
+}
+
+/// Whether text that looks like a date is one: a tag for another type turns that off.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dates {
+    Ignore,
+    Read,
+}
+
+fn read(text: &[u8], dates: Dates) -> Plain {
+    let Ok(text) = std::str::from_utf8(text) else {
+        return Plain::Str;
+    };
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Plain::Null,
+        "true" | "True" | "TRUE" => return Plain::Bool(true),
+        "false" | "False" | "FALSE" => return Plain::Bool(false),
+        ".nan" | ".NaN" | ".NAN" => return Plain::Float(f64::NAN),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => {
+            return Plain::Float(f64::INFINITY);
+        }
+        "-.inf" | "-.Inf" | "-.INF" => return Plain::Float(f64::NEG_INFINITY),
+        _ => {}
+    }
+    match text.bytes().next() {
+        Some(b'.') => parse_go_float(text).map_or(Plain::Str, Plain::Float),
+        Some(b'+' | b'-' | b'0'..=b'9') => {
+            if dates == Dates::Read
+                && let Some(time) = read_time(text)
+            {
+                return time;
+            }
+            read_number(text)
+        }
+        _ => Plain::Str,
+    }
+}
+
+/// A number that starts with a digit or a sign. Underscores mean nothing, wherever they stand.
+fn read_number(text: &str) -> Plain {
+    let digits: Zeroizing<String> = Zeroizing::new(text.chars().filter(|&c| c != '_').collect());
+    match read_int(&digits) {
+        Some(Ok(int)) => return Plain::Int(int),
+        Some(Err(Unsigned)) => return Plain::Uint64,
+        None => {}
+    }
+    if is_float_shape(&digits)
+        && let Some(float) = parse_go_float(&digits)
+    {
+        return Plain::Float(float);
+    }
+    read_signed_after_prefix(&digits).map_or(Plain::Str, Plain::Int)
+}
+
+/// Fits 64 bits, but only without a sign.
+struct Unsigned;
+
+/// An integer in the base that its prefix names; a leading zero alone means octal.
+fn read_int(text: &str) -> Option<Result<i64, Unsigned>> {
+    let (sign, unsigned) = match text.as_bytes().first()? {
+        b'+' => ("", text.get(1..)?),
+        b'-' => ("-", text.get(1..)?),
+        _ => ("", text),
+    };
+    let (base, digits) = split_base(unsigned);
+    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(base)) {
+        return None;
+    }
+    let signed = Zeroizing::new(format!("{sign}{digits}"));
+    match i64::from_str_radix(&signed, base) {
+        Ok(int) => Some(Ok(int)),
+        // An explicit `+` is no unsigned number to Go, and becomes a float.
+        Err(_) if unsigned.len() == text.len() && u64::from_str_radix(digits, base).is_ok() => {
+            Some(Err(Unsigned))
+        }
+        Err(_) => None,
+    }
+}
+
+fn split_base(text: &str) -> (u32, &str) {
+    let prefixes = [
+        ("0x", 16),
+        ("0X", 16),
+        ("0o", 8),
+        ("0O", 8),
+        ("0b", 2),
+        ("0B", 2),
+    ];
+    let prefixed = prefixes
+        .into_iter()
+        .find_map(|(prefix, base)| Some((base, text.strip_prefix(prefix)?)));
+    match (prefixed, text.strip_prefix('0')) {
+        (Some(found), _) => found,
+        (None, Some(rest)) if !rest.is_empty() => (8, rest),
+        _ => (10, text),
+    }
+}
+
+/// `0b+1` and `0o-7`: go-yaml takes a sign behind the prefix, in lower case only.
+fn read_signed_after_prefix(text: &str) -> Option<i64> {
+    let (base, rest) = match (text.strip_prefix("0b"), text.strip_prefix("0o")) {
+        (Some(rest), _) => (2, rest),
+        (_, Some(rest)) => (8, rest),
+        _ => return None,
+    };
+    i64::from_str_radix(rest, base).ok()
+}
+
+/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
+fn is_float_shape(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (unsigned, None),
+    };
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let exponent_fits = exponent.is_none_or(|exponent| {
+        let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        !digits.is_empty() && all_digits(digits)
+    });
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    exponent_fits
+        && all_digits(whole)
+        && all_digits(fraction)
+        && !(whole.is_empty() && fraction.is_empty())
+}
+
+/// A timestamp in one of the four layouts that go-yaml tries: with `T` or `t` and a zone, with blanks and no zone, or
+/// a date alone. Month, day and time of day may have one digit.
+fn read_time(text: &str) -> Option<Plain> {
+    let (year, rest) = text.split_at_checked(4)?;
+    let year = year
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| year.parse().ok())??;
+    let (month, rest) = one_or_two_digits(rest.strip_prefix('-')?)?;
+    let (day, rest) = one_or_two_digits(rest.strip_prefix('-')?)?;
+    let mut parts = TimeParts {
+        year,
+        month,
+        day,
+        hour: 0,
+        minute: 0,
+        second: 0,
+        nanosecond: 0,
+        offset_minutes: 0,
+    };
+    let rest = match rest.bytes().next() {
+        None => return Time::from_parts(parts).map(Plain::Time),
+        Some(b'T' | b't') => {
+            let zone = time_of_day(&mut parts, rest.get(1..)?)?;
+            parts.offset_minutes = zone_offset(zone)?;
+            ""
+        }
+        Some(b' ') => time_of_day(&mut parts, rest.trim_start_matches(' '))?,
+        Some(_) => return None,
+    };
+    if !rest.is_empty() {
+        return None;
+    }
+    if parts.offset_minutes.unsigned_abs() >= 24 * 60 {
+        let real = Time::from_parts(TimeParts {
+            offset_minutes: 0,
+            ..parts
+        })
+        .is_some();
+        return real.then_some(Plain::TimeOffset);
+    }
+    Time::from_parts(parts).map(Plain::Time)
+}
+
+fn time_of_day<'a>(parts: &mut TimeParts, text: &'a str) -> Option<&'a str> {
+    let (hour, rest) = one_or_two_digits(text)?;
+    let (minute, rest) = one_or_two_digits(rest.strip_prefix(':')?)?;
+    let (second, rest) = one_or_two_digits(rest.strip_prefix(':')?)?;
+    let (nanosecond, rest) = match rest.strip_prefix(['.', ',']) {
+        Some(fraction) => nanoseconds(fraction)?,
+        None => (0, rest),
+    };
+    (parts.hour, parts.minute, parts.second, parts.nanosecond) = (hour, minute, second, nanosecond);
+    Some(rest)
+}
+
+/// `Z` or `±hh:mm`. Go lets through 24 hours and 60 minutes.
+fn zone_offset(text: &str) -> Option<i32> {
+    if text == "Z" {
+        return Some(0);
+    }
+    let sign = match text.bytes().next()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = text.get(1..)?.split_once(':')?;
+    let two_digits = |text: &str| {
+        (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| text.parse::<i32>().ok())?
+    };
+    let (hours, minutes) = (two_digits(hours)?, two_digits(minutes)?);
+    (hours <= 24 && minutes <= 60).then_some(sign * (hours * 60 + minutes))
+}
+
+fn one_or_two_digits(text: &str) -> Option<(u32, &str)> {
+    let count = text.bytes().take(2).take_while(u8::is_ascii_digit).count();
+    let (digits, rest) = text.split_at_checked(count)?;
+    Some((digits.parse().ok()?, rest))
 }
