@@ -39,7 +39,12 @@ impl<'a> Envelope<'a> {
     pub fn parse(text: &'a [u8]) -> Result<Self, EnvelopeError> {
         let [data, iv, tag, kind] = split(text).ok_or(EnvelopeError::NotAnEnvelope)?;
         let kind = Kind::parse(kind).ok_or(EnvelopeError::UnknownType)?;
-        Ok(Self { data, iv, tag, kind })
+        Ok(Self {
+            data,
+            iv,
+            tag,
+            kind,
+        })
     }
 
     /// The type of the sealed value.
@@ -68,7 +73,11 @@ impl<'a> Envelope<'a> {
     /// [`EnvelopeError::Base64`], [`EnvelopeError::NonceLength`].
     pub(crate) fn nonce(&self) -> Result<Vec<u8>, EnvelopeError> {
         let nonce = decode(self.iv)?;
-        if (1..=MAX_NONCE_LEN).contains(&nonce.len()) { Ok(nonce) } else { Err(EnvelopeError::NonceLength) }
+        if (1..=MAX_NONCE_LEN).contains(&nonce.len()) {
+            Ok(nonce)
+        } else {
+            Err(EnvelopeError::NonceLength)
+        }
     }
 
     /// The tag.
@@ -76,7 +85,9 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// [`EnvelopeError::Base64`], [`EnvelopeError::TagLength`].
     pub(crate) fn tag(&self) -> Result<[u8; 16], EnvelopeError> {
-        decode(self.tag)?.try_into().map_err(|_| EnvelopeError::TagLength)
+        decode(self.tag)?
+            .try_into()
+            .map_err(|_| EnvelopeError::TagLength)
     }
 }
 
@@ -134,12 +145,17 @@ fn split(text: &[u8]) -> Option<[&[u8]; 4]> {
     let (inner, tag) = split_last(inner, b",tag:")?;
     let (data, iv) = split_last(inner, b",iv:")?;
     let fields = [data, iv, tag, kind];
-    fields.iter().all(|field| !field.is_empty()).then_some(fields)
+    fields
+        .iter()
+        .all(|field| !field.is_empty())
+        .then_some(fields)
 }
 
 fn split_last<'a>(text: &'a [u8], name: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     // The fields behind `data` are short, so the name is looked for from the end.
-    let at = text.windows(name.len()).rposition(|window| window == name)?;
+    let at = text
+        .windows(name.len())
+        .rposition(|window| window == name)?;
     Some((text.get(..at)?, text.get(at + name.len()..)?))
 }
 
@@ -147,7 +163,11 @@ fn split_last<'a>(text: &'a [u8], name: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
 fn decode(text: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
     let engine = engine();
     engine.decode(text).or_else(|_| {
-        let clean: Vec<u8> = text.iter().copied().filter(|byte| !b"\r\n".contains(byte)).collect();
+        let clean: Vec<u8> = text
+            .iter()
+            .copied()
+            .filter(|byte| !b"\r\n".contains(byte))
+            .collect();
         engine.decode(clean).map_err(|_| EnvelopeError::Base64)
     })
 }
@@ -167,7 +187,10 @@ const fn config() -> GeneralPurposeConfig {
 }
 
 /// Sealed bytes on their way to a cipher: decoded in place of a wiping buffer, so that opening needs no second copy.
-pub(crate) fn append_data(envelope: &Envelope<'_>, buffer: &mut Secret) -> Result<usize, EnvelopeError> {
+pub(crate) fn append_data(
+    envelope: &Envelope<'_>,
+    buffer: &mut Secret,
+) -> Result<usize, EnvelopeError> {
     let data = envelope.data()?;
     buffer.extend(&data);
     Ok(data.len())
@@ -178,7 +201,8 @@ pub(crate) fn append_data(envelope: &Envelope<'_>, buffer: &mut Secret) -> Resul
 mod tests {
     use super::*;
 
-    const REAL: &[u8] = b"ENC[AES256_GCM,data:4w==,iv:vOHEhZ6EYSgpBhlfLIWas3pMyqrRqk2TIHvj/YOgmdI=,\
+    const REAL: &[u8] =
+        b"ENC[AES256_GCM,data:4w==,iv:vOHEhZ6EYSgpBhlfLIWas3pMyqrRqk2TIHvj/YOgmdI=,\
                           tag:QktwsTL8Y+vi77AZsvXugQ==,type:str]";
 
     #[test]
@@ -201,16 +225,25 @@ mod tests {
         assert!(Envelope::is_one(&junk_after));
         assert!(Envelope::is_one(&[REAL, b"\n".as_slice()].concat()));
         assert!(!Envelope::is_one(&[b" ", REAL].concat()));
-        assert!(!Envelope::is_one(b"ENC[AES256_GCM,data:,iv:aaaa,tag:aaaa,type:str]"));
-        assert!(!Envelope::is_one(b"ENC[AES256_GCM,data:aaaa,iv:aaaa,tag:aaaa,type:str"));
-        assert!(!Envelope::is_one(b"ENC[AES256_GCM,data:aa\naa,iv:aaaa,tag:aaaa,type:str]"));
+        assert!(!Envelope::is_one(
+            b"ENC[AES256_GCM,data:,iv:aaaa,tag:aaaa,type:str]"
+        ));
+        assert!(!Envelope::is_one(
+            b"ENC[AES256_GCM,data:aaaa,iv:aaaa,tag:aaaa,type:str"
+        ));
+        assert!(!Envelope::is_one(
+            b"ENC[AES256_GCM,data:aa\naa,iv:aaaa,tag:aaaa,type:str]"
+        ));
         assert!(!Envelope::is_one(b"hello"));
     }
 
     #[test]
     fn broken_fields_are_named() {
         let parse = |text: &'static [u8]| Envelope::parse(text);
-        assert_eq!(parse(b"ENC[AES256_GCM,data:aaaa,iv:aaaa,tag:aaaa,type:foo]"), Err(EnvelopeError::UnknownType));
+        assert_eq!(
+            parse(b"ENC[AES256_GCM,data:aaaa,iv:aaaa,tag:aaaa,type:foo]"),
+            Err(EnvelopeError::UnknownType)
+        );
         let odd = parse(b"ENC[AES256_GCM,data:a*aa,iv:aaaa,tag:aaaa,type:str]").unwrap();
         assert_eq!(odd.data(), Err(EnvelopeError::Base64));
         assert_eq!(odd.tag(), Err(EnvelopeError::TagLength));

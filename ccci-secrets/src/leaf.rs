@@ -14,7 +14,10 @@ pub(crate) struct LeafCipher {
 
 impl LeafCipher {
     pub(crate) fn new(cipher: Cipher) -> Self {
-        Self { cipher, nonces: RandomPool::new() }
+        Self {
+            cipher,
+            nonces: RandomPool::new(),
+        }
     }
 
     /// The data key, for wrapping.
@@ -23,10 +26,17 @@ impl LeafCipher {
     }
 
     /// Seals `plain` as a value of `kind` at the place that `aad` names, under a fresh nonce.
-    pub(crate) fn seal(&mut self, kind: Kind, plain: &[u8], aad: &str) -> Result<String, RandomError> {
+    pub(crate) fn seal(
+        &mut self,
+        kind: Kind,
+        plain: &[u8],
+        aad: &str,
+    ) -> Result<String, RandomError> {
         let nonce: [u8; NONCE_LEN] = self.nonces.take()?;
         let mut buffer = Secret::from_slice(plain);
-        let tag = self.cipher.seal(&nonce, aad.as_bytes(), buffer.expose_mut());
+        let tag = self
+            .cipher
+            .seal(&nonce, aad.as_bytes(), buffer.expose_mut());
         // EXPOSE: ciphertext now.
         Ok(envelope::print(buffer.expose(), &nonce, &tag, kind))
     }
@@ -34,7 +44,12 @@ impl LeafCipher {
     /// Opens an envelope into the end of `arena` and gives the number of bytes it holds there.
     ///
     /// On an error the arena has its old length: nothing unauthenticated can be read from it.
-    pub(crate) fn open(&self, envelope: &Envelope<'_>, aad: &str, arena: &mut Arena) -> Result<usize, LeafError> {
+    pub(crate) fn open(
+        &self,
+        envelope: &Envelope<'_>,
+        aad: &str,
+        arena: &mut Arena,
+    ) -> Result<usize, LeafError> {
         let (nonce, tag) = (envelope.nonce()?, envelope.tag()?);
         let len = envelope::append_data(envelope, &mut arena.0)?;
         let start = arena.0.len() - len;
@@ -70,16 +85,26 @@ impl Arena {
 
     pub(crate) fn slice(&self, start: usize, len: usize) -> &[u8] {
         // EXPOSE: to the holder of the arena, which decides what leaves the program.
-        self.0.expose().get(start..start.saturating_add(len)).unwrap_or_default()
+        self.0
+            .expose()
+            .get(start..start.saturating_add(len))
+            .unwrap_or_default()
     }
 }
 
 /// The text of a typed value that is sealed: the source's own spelling where Go's parser, which sops opens it with,
 /// reads it as the same value (yaml.md 5.1, T1b), else the canonical bytes. So `1.10` comes back as `1.10`.
-pub(crate) fn sealed_spelling<'a>(value: &'a Value<'_>, spelling: &'a [u8]) -> crate::value::Text<'a> {
+pub(crate) fn sealed_spelling<'a>(
+    value: &'a Value<'_>,
+    spelling: &'a [u8],
+) -> crate::value::Text<'a> {
     let keeps = matches!(value.kind(), Kind::Int | Kind::Float)
         && Value::parse(value.kind(), spelling).is_ok_and(|parsed| parsed.same_as(value));
-    if keeps { crate::value::Text::Borrowed(spelling) } else { value.canonical() }
+    if keeps {
+        crate::value::Text::Borrowed(spelling)
+    } else {
+        value.canonical()
+    }
 }
 
 /// Why a sealed leaf gives no value.
@@ -124,7 +149,10 @@ mod tests {
         let mut arena = Arena::with_capacity(16);
         assert_eq!(cipher.open(&envelope, "a:b:", &mut arena), Ok(5));
         assert_eq!(arena.slice(0, 5), b"hello");
-        assert_eq!(cipher.open(&envelope, "a:c:", &mut arena), Err(LeafError::NotAuthentic));
+        assert_eq!(
+            cipher.open(&envelope, "a:c:", &mut arena),
+            Err(LeafError::NotAuthentic)
+        );
         assert_eq!(arena.len(), 5);
     }
 
@@ -132,7 +160,12 @@ mod tests {
     #[test]
     fn spellings_that_sops_reads_back_are_kept() {
         let spelled = |value: Value<'_>, spelling: &str| {
-            String::from_utf8(sealed_spelling(&value, spelling.as_bytes()).expose().to_vec()).unwrap()
+            String::from_utf8(
+                sealed_spelling(&value, spelling.as_bytes())
+                    .expose()
+                    .to_vec(),
+            )
+            .unwrap()
         };
         assert_eq!(spelled(Value::Float(1.1), "1.10"), "1.10");
         assert_eq!(spelled(Value::Float(1000.0), "1e3"), "1e3");

@@ -12,8 +12,8 @@ use crate::value::Kind;
 
 /// SHA-256 of "sops": what the hash starts with when only sealed values are covered.
 const ONLY_SEALED_PREFIX: [u8; 32] = [
-    0x8a, 0x3f, 0xd2, 0xad, 0x54, 0xce, 0x66, 0x52, 0x7b, 0x10, 0x34, 0xf3, 0xd1, 0x47, 0xbe, 0x0b, 0x0b, 0x97, 0x5b,
-    0x3b, 0xf4, 0x4f, 0x72, 0xc6, 0xfd, 0xad, 0xec, 0x81, 0x76, 0xf2, 0x7d, 0x69,
+    0x8a, 0x3f, 0xd2, 0xad, 0x54, 0xce, 0x66, 0x52, 0x7b, 0x10, 0x34, 0xf3, 0xd1, 0x47, 0xbe, 0x0b,
+    0x0b, 0x97, 0x5b, 0x3b, 0xf4, 0x4f, 0x72, 0xc6, 0xfd, 0xad, 0xec, 0x81, 0x76, 0xf2, 0x7d, 0x69,
 ];
 
 /// Which values the MAC covers.
@@ -51,7 +51,13 @@ impl MacStream {
 
     pub(crate) fn finish(self) -> Mac {
         let digits = |byte: u8| {
-            let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 };
+            let digit = |nibble: u8| {
+                if nibble < 10 {
+                    b'0' + nibble
+                } else {
+                    b'A' + nibble - 10
+                }
+            };
             [digit(byte >> 4), digit(byte & 15)]
         };
         Mac(self.hash.finish().into_iter().flat_map(digits).collect())
@@ -72,12 +78,25 @@ impl Mac {
     ///
     /// # Errors
     /// [`MacError`]: missing, not to be opened, or not equal.
-    pub(crate) fn verify(&self, cipher: &LeafCipher, stored: Option<&[u8]>, aad: &str) -> Result<Authentic, MacError> {
-        let stored = stored.filter(|text| !text.is_empty()).ok_or(MacError::Missing)?;
+    pub(crate) fn verify(
+        &self,
+        cipher: &LeafCipher,
+        stored: Option<&[u8]>,
+        aad: &str,
+    ) -> Result<Authentic, MacError> {
+        let stored = stored
+            .filter(|text| !text.is_empty())
+            .ok_or(MacError::Missing)?;
         let envelope = Envelope::parse(stored).map_err(|_| MacError::DoesNotOpen)?;
         let mut opened = Arena::with_capacity(envelope.data_len_estimate());
-        let len = cipher.open(&envelope, aad, &mut opened).map_err(|_| MacError::DoesNotOpen)?;
-        if bool::from(opened.slice(0, len).ct_eq(&self.0)) { Ok(Authentic(())) } else { Err(MacError::Mismatch) }
+        let len = cipher
+            .open(&envelope, aad, &mut opened)
+            .map_err(|_| MacError::DoesNotOpen)?;
+        if bool::from(opened.slice(0, len).ct_eq(&self.0)) {
+            Ok(Authentic(()))
+        } else {
+            Err(MacError::Mismatch)
+        }
     }
 }
 

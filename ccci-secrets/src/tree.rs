@@ -2,8 +2,8 @@
 //! associated data.
 
 use crate::document::{
-    ALIAS_BUDGET, Collection, Comment, Document, Item, MAX_DEPTH, METADATA_KEY, Node, NodeId, ParseError,
-    ParseErrorKind, Scalar,
+    ALIAS_BUDGET, Collection, Comment, Document, Item, MAX_DEPTH, METADATA_KEY, Node, NodeId,
+    ParseError, ParseErrorKind, Scalar,
 };
 use crate::path::{Segment, TreePath};
 
@@ -89,7 +89,8 @@ impl<'d> Walk<'d> {
 
     /// The outermost alias through which the current place is seen, if it is a repetition.
     pub(crate) fn alias(&self) -> Option<NodeId> {
-        self.scalar_alias.or_else(|| self.frames.last().and_then(|frame| frame.alias))
+        self.scalar_alias
+            .or_else(|| self.frames.last().and_then(|frame| frame.alias))
     }
 
     /// Whether the innermost collection is a list.
@@ -99,11 +100,19 @@ impl<'d> Walk<'d> {
 
     /// The path of the current place, for people.
     pub(crate) fn path(&self) -> TreePath {
-        let mut segments: Vec<Segment> = self.frames.iter().filter_map(|frame| frame.step.clone()).collect();
+        let mut segments: Vec<Segment> = self
+            .frames
+            .iter()
+            .filter_map(|frame| frame.step.clone())
+            .collect();
         if let Some(frame) = self.frames.last() {
             match frame.collection.items.get(frame.item.wrapping_sub(1)) {
-                Some(Item::Entry(entry)) => segments.push(Segment::Key(self.document.key(entry).to_owned())),
-                Some(Item::Element(_)) => segments.push(Segment::Index(frame.index.saturating_sub(1))),
+                Some(Item::Entry(entry)) => {
+                    segments.push(Segment::Key(self.document.key(entry).to_owned()))
+                }
+                Some(Item::Element(_)) => {
+                    segments.push(Segment::Index(frame.index.saturating_sub(1)))
+                }
                 Some(Item::Comment(_)) | None => {}
             }
         }
@@ -143,7 +152,10 @@ impl<'d> Walk<'d> {
                 }
                 self.pending.push(Pending::ItemDone);
                 self.pending.push(Pending::LeaveKey(self.aad.len()));
-                self.pending.push(Pending::Value(entry.value, Some(Segment::Key(key.to_owned()))));
+                self.pending.push(Pending::Value(
+                    entry.value,
+                    Some(Segment::Key(key.to_owned())),
+                ));
                 self.aad.push_str(key);
                 self.aad.push(':');
                 Ok(Some(Event::EnterKey(key)))
@@ -171,7 +183,15 @@ impl<'d> Walk<'d> {
             return Some(Event::Part(part / 2));
         }
         if let Node::Map(collection) = self.document.node(root) {
-            let frame = Frame { collection, item: 0, index: 0, is_list: false, is_root: true, alias: None, step: None };
+            let frame = Frame {
+                collection,
+                item: 0,
+                index: 0,
+                is_list: false,
+                is_root: true,
+                alias: None,
+                step: None,
+            };
             self.frames.push(frame);
         }
         Some(Event::EnterCollection)
@@ -191,9 +211,10 @@ impl<'d> Walk<'d> {
                 Ok(Event::Scalar(id, scalar))
             }
             // A target is never an alias: the reader resolves them as it meets them.
-            Node::Alias(alias) => {
-                Err(ParseError::new(ParseErrorKind::AliasBudget, self.document.line(alias.span)))
-            }
+            Node::Alias(alias) => Err(ParseError::new(
+                ParseErrorKind::AliasBudget,
+                self.document.line(alias.span),
+            )),
         }
     }
 
@@ -205,7 +226,10 @@ impl<'d> Walk<'d> {
         step: Option<Segment>,
     ) -> Result<Event<'d>, ParseError> {
         if self.frames.len() >= MAX_DEPTH {
-            return Err(ParseError::new(ParseErrorKind::TooDeep, self.document.line(collection.span)));
+            return Err(ParseError::new(
+                ParseErrorKind::TooDeep,
+                self.document.line(collection.span),
+            ));
         }
         let alias = self.frames.last().and_then(|frame| frame.alias).or(alias);
         if alias.is_some() {
@@ -213,14 +237,25 @@ impl<'d> Walk<'d> {
                 self.count_repeated(collection.span.start())?;
             }
         }
-        self.frames.push(Frame { collection, item: 0, index: 0, is_list, is_root: false, alias, step });
+        self.frames.push(Frame {
+            collection,
+            item: 0,
+            index: 0,
+            is_list,
+            is_root: false,
+            alias,
+            step,
+        });
         Ok(Event::EnterCollection)
     }
 
     fn count_repeated(&mut self, offset: usize) -> Result<(), ParseError> {
         self.repeated += 1;
         if self.repeated > ALIAS_BUDGET {
-            return Err(ParseError::new(ParseErrorKind::AliasBudget, self.document.source().line(offset)));
+            return Err(ParseError::new(
+                ParseErrorKind::AliasBudget,
+                self.document.source().line(offset),
+            ));
         }
         Ok(())
     }

@@ -146,10 +146,18 @@ impl<'a> Value<'a> {
         let text = || std::str::from_utf8(bytes).map_err(|_| ValueError::NotOfKind(kind));
         match kind {
             Kind::Str | Kind::Bytes => Ok(Self::borrowed(bytes)),
-            Kind::Bool => parse_go_bool(bytes).map(Self::Bool).ok_or(ValueError::NotOfKind(kind)),
-            Kind::Int => parse_go_int(text()?).map(Self::Int).ok_or(ValueError::NotOfKind(kind)),
-            Kind::Float => parse_go_float(text()?).map(Self::Float).ok_or(ValueError::NotOfKind(kind)),
-            Kind::Time => Time::parse_rfc3339(text()?).map(Self::Time).ok_or(ValueError::NotOfKind(kind)),
+            Kind::Bool => parse_go_bool(bytes)
+                .map(Self::Bool)
+                .ok_or(ValueError::NotOfKind(kind)),
+            Kind::Int => parse_go_int(text()?)
+                .map(Self::Int)
+                .ok_or(ValueError::NotOfKind(kind)),
+            Kind::Float => parse_go_float(text()?)
+                .map(Self::Float)
+                .ok_or(ValueError::NotOfKind(kind)),
+            Kind::Time => Time::parse_rfc3339(text()?)
+                .map(Self::Time)
+                .ok_or(ValueError::NotOfKind(kind)),
             Kind::Comment => Err(ValueError::CommentAsValue),
         }
     }
@@ -171,7 +179,12 @@ impl<'a> Value<'a> {
     pub fn same_as(&self, other: &Value<'_>) -> bool {
         use subtle::ConstantTimeEq as _;
         // EXPOSE: compared in constant time, not kept.
-        self.kind() == other.kind() && self.canonical().expose().ct_eq(other.canonical().expose()).into()
+        self.kind() == other.kind()
+            && self
+                .canonical()
+                .expose()
+                .ct_eq(other.canonical().expose())
+                .into()
     }
 }
 
@@ -226,7 +239,16 @@ impl Time {
 
     /// `None` when the parts name no real day or time of day, or the offset is 24 hours or more, which sops refuses.
     pub(crate) fn from_parts(parts: TimeParts) -> Option<Self> {
-        let TimeParts { year, month, day, hour, minute, second, nanosecond, offset_minutes } = parts;
+        let TimeParts {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            nanosecond,
+            offset_minutes,
+        } = parts;
         let real_day = (1..=12).contains(&month) && day >= 1 && day <= days_in_month(year, month);
         let real_time = hour < 24 && minute < 60 && second < 60 && nanosecond < 1_000_000_000;
         if year > 9999 || !real_day || !real_time || offset_minutes.unsigned_abs() >= 24 * 60 {
@@ -262,7 +284,16 @@ impl Time {
             None => (0, rest),
         };
         let offset_minutes = offset(rest)?;
-        Self::from_parts(TimeParts { year, month, day, hour, minute, second, nanosecond, offset_minutes })
+        Self::from_parts(TimeParts {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            nanosecond,
+            offset_minutes,
+        })
     }
 }
 
@@ -275,13 +306,18 @@ impl fmt::Debug for Time {
 fn digits(text: &str, count: usize) -> Option<(u32, &str)> {
     let head = text.get(..count)?;
     let rest = text.get(count..)?;
-    head.bytes().all(|byte| byte.is_ascii_digit()).then_some(())?;
+    head.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(())?;
     Some((head.parse().ok()?, rest))
 }
 
 /// The leading digits of `text` as nanoseconds; digits after the ninth are dropped, as Go does.
 pub(crate) fn nanoseconds(text: &str) -> Option<(u32, &str)> {
-    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .bytes()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(text.len());
     let (fraction, rest) = text.split_at_checked(end)?;
     if fraction.is_empty() {
         return None;
@@ -343,11 +379,17 @@ fn float_digits(float: f64) -> String {
 /// Writes `whole.fraction` times ten to the `exponent` without an exponent and without useless zeros.
 fn shift_point(whole: &str, fraction: &str, exponent: i32) -> String {
     let digits = format!("{whole}{fraction}");
-    let point = i32::try_from(whole.len()).unwrap_or(0).saturating_add(exponent);
+    let point = i32::try_from(whole.len())
+        .unwrap_or(0)
+        .saturating_add(exponent);
     let mut text = String::new();
     let mut after = String::new();
     for (place, digit) in (0_i32..).zip(digits.chars()) {
-        if place < point { text.push(digit) } else { after.push(digit) }
+        if place < point {
+            text.push(digit)
+        } else {
+            after.push(digit)
+        }
     }
     for _ in i32::try_from(digits.len()).unwrap_or(0)..point {
         text.push('0');
@@ -357,7 +399,11 @@ fn shift_point(whole: &str, fraction: &str, exponent: i32) -> String {
     let after = after.trim_end_matches('0');
     let text = text.trim_start_matches('0');
     let text = if text.is_empty() { "0" } else { text };
-    if after.is_empty() { text.into() } else { format!("{text}.{after}") }
+    if after.is_empty() {
+        text.into()
+    } else {
+        format!("{text}.{after}")
+    }
 }
 
 fn parse_go_bool(bytes: &[u8]) -> Option<bool> {
@@ -390,11 +436,16 @@ pub(crate) fn parse_go_float(text: &str) -> Option<f64> {
         return None;
     }
     let plain: String = unsigned.chars().filter(|&c| c != '_').collect();
-    if let Some(hex) = plain.strip_prefix("0x").or_else(|| plain.strip_prefix("0X")) {
+    if let Some(hex) = plain
+        .strip_prefix("0x")
+        .or_else(|| plain.strip_prefix("0X"))
+    {
         return hex_float(hex).map(signed);
     }
     let shape_ok = plain.bytes().any(|byte| byte.is_ascii_digit())
-        && plain.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
+        && plain
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
     shape_ok.then_some(())?;
     let float: f64 = plain.parse().ok()?;
     // Go reports a range error where Rust gives infinity.
@@ -405,8 +456,18 @@ pub(crate) fn parse_go_float(text: &str) -> Option<f64> {
 /// is no digit in a decimal number.
 fn underscores_separate_digits(text: &str) -> bool {
     let hex = text.starts_with("0x") || text.starts_with("0X");
-    let digits = if hex { text.get(2..).unwrap_or_default() } else { text };
-    let is_digit = |byte: u8| if hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() };
+    let digits = if hex {
+        text.get(2..).unwrap_or_default()
+    } else {
+        text
+    };
+    let is_digit = |byte: u8| {
+        if hex {
+            byte.is_ascii_hexdigit()
+        } else {
+            byte.is_ascii_digit()
+        }
+    };
     let mut after_digit = hex;
     let mut after_underscore = false;
     for byte in digits.bytes() {
@@ -448,7 +509,10 @@ fn hex_float(text: &str) -> Option<f64> {
             exponent = exponent.checked_sub(4)?;
         }
     }
-    #[expect(clippy::cast_precision_loss, reason = "rounding to the nearest float is what is wanted")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "rounding to the nearest float is what is wanted"
+    )]
     let mantissa = bits as f64;
     let float = mantissa * 2_f64.powi(exponent / 2) * 2_f64.powi(exponent - exponent / 2);
     float.is_finite().then_some(float)
@@ -460,7 +524,10 @@ mod tests {
 
     #[track_caller]
     fn assert_canonical(value: &Value<'_>, expected: &str) {
-        assert_eq!(std::str::from_utf8(value.canonical().expose()), Ok(expected));
+        assert_eq!(
+            std::str::from_utf8(value.canonical().expose()),
+            Ok(expected)
+        );
     }
 
     // The expectations below are the rows of spec/yaml.md 3 and sops-format.md 2.1 that were run through real sops.
@@ -487,12 +554,20 @@ mod tests {
 
     #[test]
     fn floats_are_read_as_go_reads_them() {
-        for (text, expected) in
-            [("1.50", 1.5), ("1e3", 1000.0), (".5", 0.5), ("1.", 1.0), ("+1.5", 1.5), ("1_0.5", 10.5), ("0x1p4", 16.0)]
-        {
+        for (text, expected) in [
+            ("1.50", 1.5),
+            ("1e3", 1000.0),
+            (".5", 0.5),
+            ("1.", 1.0),
+            ("+1.5", 1.5),
+            ("1_0.5", 10.5),
+            ("0x1p4", 16.0),
+        ] {
             assert_eq!(parse_go_float(text), Some(expected), "{text}");
         }
-        for text in ["", ".", "1e400", "_1", ".5e_1", "1_e3", "1__0", "0x1", "1 ", " 1", ".inf", "e5"] {
+        for text in [
+            "", ".", "1e400", "_1", ".5e_1", "1_e3", "1__0", "0x1", "1 ", " 1", ".inf", "e5",
+        ] {
             assert_eq!(parse_go_float(text), None, "{text:?}");
         }
         assert_eq!(parse_go_float("-Inf"), Some(f64::NEG_INFINITY));
@@ -510,9 +585,20 @@ mod tests {
     #[test]
     fn times_keep_their_offset_and_drop_useless_zeros() {
         let time = |text: &str| Time::parse_rfc3339(text).map(|time| time.as_str().to_owned());
-        assert_eq!(time("2001-12-14T21:59:43.10-05:00").as_deref(), Some("2001-12-14T21:59:43.1-05:00"));
-        assert_eq!(time("2001-12-14T21:59:43+00:00").as_deref(), Some("2001-12-14T21:59:43Z"));
-        for bad in ["2001-02-30T00:00:00Z", "2001-01-01T24:00:00Z", "2001-01-01 00:00:00Z", "2001-01-01T00:00:00"] {
+        assert_eq!(
+            time("2001-12-14T21:59:43.10-05:00").as_deref(),
+            Some("2001-12-14T21:59:43.1-05:00")
+        );
+        assert_eq!(
+            time("2001-12-14T21:59:43+00:00").as_deref(),
+            Some("2001-12-14T21:59:43Z")
+        );
+        for bad in [
+            "2001-02-30T00:00:00Z",
+            "2001-01-01T24:00:00Z",
+            "2001-01-01 00:00:00Z",
+            "2001-01-01T00:00:00",
+        ] {
             assert_eq!(time(bad), None, "{bad}");
         }
     }

@@ -46,7 +46,11 @@ impl Metadata {
     /// The labels of all recipients, in the order of the file.
     #[must_use]
     pub fn recipients(&self) -> Vec<String> {
-        self.groups.iter().flat_map(|group| &group.keys).map(crate::wrapped::WrappedKey::label).collect()
+        self.groups
+            .iter()
+            .flat_map(|group| &group.keys)
+            .map(crate::wrapped::WrappedKey::label)
+            .collect()
     }
 }
 
@@ -54,7 +58,9 @@ impl Metadata {
 pub(crate) fn mac_aad(lastmodified: &str) -> Option<String> {
     let time = Time::parse_rfc3339(lastmodified)?;
     let text = time.as_str();
-    let Some((seconds, rest)) = text.split_once('.') else { return Some(text.to_owned()) };
+    let Some((seconds, rest)) = text.split_once('.') else {
+        return Some(text.to_owned());
+    };
     let zone = rest.trim_start_matches(|c: char| c.is_ascii_digit());
     Some(format!("{seconds}{zone}"))
 }
@@ -99,7 +105,10 @@ impl MetadataError {
 }
 
 /// The field of the settings that a metadata key names.
-pub(crate) fn selection_field<'a>(settings: &'a mut SelectionSettings, key: &str) -> Option<&'a mut Option<String>> {
+pub(crate) fn selection_field<'a>(
+    settings: &'a mut SelectionSettings,
+    key: &str,
+) -> Option<&'a mut Option<String>> {
     Some(match key {
         "unencrypted_suffix" => &mut settings.unencrypted_suffix,
         "encrypted_suffix" => &mut settings.encrypted_suffix,
@@ -118,7 +127,13 @@ pub(crate) fn required_fields(kind: KeyKind) -> &'static [&'static str] {
         KeyKind::AwsKms => &["arn", "aws_profile", "created_at", "enc"],
         KeyKind::AzureKeyVault => &["created_at", "enc", "name", "vault_url", "version"],
         KeyKind::GcpKms => &["created_at", "enc", "resource_id"],
-        KeyKind::HashicorpVault => &["created_at", "enc", "engine_path", "key_name", "vault_address"],
+        KeyKind::HashicorpVault => &[
+            "created_at",
+            "enc",
+            "engine_path",
+            "key_name",
+            "vault_address",
+        ],
         KeyKind::HuaweiKms => &["created_at", "enc", "key_id"],
         KeyKind::Pgp => &["created_at", "enc", "fp"],
     }
@@ -132,9 +147,18 @@ mod tests {
     #[test]
     fn the_time_of_change_is_bound_to_whole_seconds() {
         let aad = |text: &str| mac_aad(text);
-        assert_eq!(aad("2026-11-23T20:39:09Z").as_deref(), Some("2026-11-23T20:39:09Z"));
-        assert_eq!(aad("2026-11-23T20:39:09.123+02:00").as_deref(), Some("2026-11-23T20:39:09+02:00"));
-        assert_eq!(aad("2026-11-23T20:39:09+00:00").as_deref(), Some("2026-11-23T20:39:09Z"));
+        assert_eq!(
+            aad("2026-11-23T20:39:09Z").as_deref(),
+            Some("2026-11-23T20:39:09Z")
+        );
+        assert_eq!(
+            aad("2026-11-23T20:39:09.123+02:00").as_deref(),
+            Some("2026-11-23T20:39:09+02:00")
+        );
+        assert_eq!(
+            aad("2026-11-23T20:39:09+00:00").as_deref(),
+            Some("2026-11-23T20:39:09Z")
+        );
         assert_eq!(aad("yesterday"), None);
     }
 }

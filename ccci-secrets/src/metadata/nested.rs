@@ -16,7 +16,9 @@ const MAX_LEVELS: usize = 32;
 /// [`MetadataError`]; [`MetadataError::Missing`] for plaintext.
 pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
     let part = document.parts().first().ok_or(MetadataError::Missing)?;
-    let (_, entry) = document.metadata_entry(part).ok_or(MetadataError::Missing)?;
+    let (_, entry) = document
+        .metadata_entry(part)
+        .ok_or(MetadataError::Missing)?;
     let NewNode::Map(fields) = plain_tree(document, entry.value)? else {
         return Err(MetadataError::NotAMap);
     };
@@ -32,8 +34,13 @@ pub(crate) fn plain_tree(document: &Document, id: NodeId) -> Result<NewNode, Met
 }
 
 fn subtree(document: &Document, id: NodeId, levels: usize) -> Result<NewNode, MetadataError> {
-    let bad = |expected| MetadataError::BadField { field: "sops".into(), expected };
-    let levels = levels.checked_sub(1).ok_or_else(|| bad("nested less deeply"))?;
+    let bad = |expected| MetadataError::BadField {
+        field: "sops".into(),
+        expected,
+    };
+    let levels = levels
+        .checked_sub(1)
+        .ok_or_else(|| bad("nested less deeply"))?;
     match document.target(id).1 {
         Node::Map(map) => entries(document, map)
             .map(|(key, value)| Ok((key.to_owned(), subtree(document, value, levels)?)))
@@ -42,7 +49,13 @@ fn subtree(document: &Document, id: NodeId, levels: usize) -> Result<NewNode, Me
         Node::List(list) => list
             .items
             .iter()
-            .filter_map(|item| if let Item::Element(value) = item { Some(*value) } else { None })
+            .filter_map(|item| {
+                if let Item::Element(value) = item {
+                    Some(*value)
+                } else {
+                    None
+                }
+            })
             .map(|value| subtree(document, value, levels))
             .collect::<Result<_, _>>()
             .map(NewNode::List),
@@ -55,7 +68,10 @@ fn subtree(document: &Document, id: NodeId, levels: usize) -> Result<NewNode, Me
     }
 }
 
-fn entries<'d>(document: &'d Document, map: &'d Collection) -> impl Iterator<Item = (&'d str, NodeId)> {
+fn entries<'d>(
+    document: &'d Document,
+    map: &'d Collection,
+) -> impl Iterator<Item = (&'d str, NodeId)> {
     map.items.iter().filter_map(|item| match item {
         Item::Entry(entry) => Some((document.key(entry), entry.value)),
         Item::Comment(_) | Item::Element(_) => None,
@@ -88,7 +104,9 @@ fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
             match key.as_str() {
                 "key_groups" => key_groups = Some(node),
                 "shamir_threshold" => metadata.threshold = number(&key, &node)?,
-                "mac_only_encrypted" if truth(&key, &node)? => metadata.coverage = Coverage::OnlySealed,
+                "mac_only_encrypted" if truth(&key, &node)? => {
+                    metadata.coverage = Coverage::OnlySealed
+                }
                 "mac_only_encrypted" => {}
                 "lastmodified" => metadata.lastmodified = string(&key, &node)?,
                 "mac" => metadata.mac = text(&key, &node)?,
@@ -129,11 +147,15 @@ fn flat_group(lists: &mut Vec<(KeyKind, NewNode)>) -> Result<WrappedGroup, Metad
 }
 
 fn groups(node: Option<NewNode>) -> Result<Vec<WrappedGroup>, MetadataError> {
-    let Some(node) = node else { return Ok(Vec::new()) };
+    let Some(node) = node else {
+        return Ok(Vec::new());
+    };
     as_list(node)
         .into_iter()
         .map(|group| {
-            let NewNode::Map(fields) = group else { return Err(bad("key_groups", "a list of maps")) };
+            let NewNode::Map(fields) = group else {
+                return Err(bad("key_groups", "a list of maps"));
+            };
             let mut lists = fields
                 .into_iter()
                 .filter_map(|(name, node)| Some((KeyKind::from_metadata_key(&name)?, node)))
@@ -153,8 +175,13 @@ fn as_list(node: NewNode) -> Vec<NewNode> {
 }
 
 fn wrapped_key(kind: KeyKind, node: NewNode) -> Result<WrappedKey, MetadataError> {
-    let NewNode::Map(fields) = node else { return Err(bad(kind.metadata_key(), "a list of maps")) };
-    let mut key = WrappedKey { kind, fields: Vec::new() };
+    let NewNode::Map(fields) = node else {
+        return Err(bad(kind.metadata_key(), "a list of maps"));
+    };
+    let mut key = WrappedKey {
+        kind,
+        fields: Vec::new(),
+    };
     for (name, node) in fields {
         let name = name.to_ascii_lowercase();
         // Nested fields, such as the encryption context of KMS, stay in the text of the file; no key code here reads them.
@@ -162,21 +189,30 @@ fn wrapped_key(kind: KeyKind, node: NewNode) -> Result<WrappedKey, MetadataError
             continue;
         }
         let is_time = name == "created_at" && kind != KeyKind::Age;
-        let value = if is_time { string(&name, &node)? } else { text(&name, &node)?.unwrap_or_default() };
+        let value = if is_time {
+            string(&name, &node)?
+        } else {
+            text(&name, &node)?.unwrap_or_default()
+        };
         key.fields.push((name, value));
     }
     Ok(key)
 }
 
 fn bad(field: &str, expected: &'static str) -> MetadataError {
-    MetadataError::BadField { field: field.into(), expected }
+    MetadataError::BadField {
+        field: field.into(),
+        expected,
+    }
 }
 
 /// A scalar as text; null and empty mean absent. A time is refused: sops cannot read it back as a string.
 fn text(field: &str, node: &NewNode) -> Result<Option<String>, MetadataError> {
     match node {
         NewNode::Null => Ok(None),
-        NewNode::Value(Value::Time(_)) | NewNode::List(_) | NewNode::Map(_) => Err(bad(field, "a string")),
+        NewNode::Value(Value::Time(_)) | NewNode::List(_) | NewNode::Map(_) => {
+            Err(bad(field, "a string"))
+        }
         NewNode::Value(value) => {
             // EXPOSE: metadata is not secret.
             let bytes = value.canonical().expose().to_vec();
@@ -195,7 +231,9 @@ fn string(field: &str, node: &NewNode) -> Result<String, MetadataError> {
 }
 
 fn number(field: &str, node: &NewNode) -> Result<Option<u32>, MetadataError> {
-    let Some(text) = text(field, node)? else { return Ok(None) };
+    let Some(text) = text(field, node)? else {
+        return Ok(None);
+    };
     let number: u32 = text.parse().map_err(|_| bad(field, "a small number"))?;
     Ok(Some(number).filter(|&number| number > 0))
 }
@@ -228,7 +266,10 @@ pub(crate) fn print(metadata: Metadata) -> NewNode {
         put("mac_only_encrypted", NewNode::Value(Value::Bool(true)));
     }
     if let Some(threshold) = metadata.threshold {
-        put("shamir_threshold", NewNode::Value(Value::Int(i64::from(threshold))));
+        put(
+            "shamir_threshold",
+            NewNode::Value(Value::Int(i64::from(threshold))),
+        );
     }
     if let [group] = metadata.groups.as_slice() {
         for (name, list) in print_group(group) {
@@ -246,18 +287,31 @@ pub(crate) fn print(metadata: Metadata) -> NewNode {
 /// Inside `key_groups` sops always writes `age` and `hc_vault`, empty or not.
 fn grouped(group: &WrappedGroup) -> NewNode {
     let mut lists = print_group(group);
-    for name in [KeyKind::Age.metadata_key(), KeyKind::HashicorpVault.metadata_key()] {
+    for name in [
+        KeyKind::Age.metadata_key(),
+        KeyKind::HashicorpVault.metadata_key(),
+    ] {
         if !lists.iter().any(|(of, _)| *of == name) {
             lists.push((name, NewNode::List(Vec::new())));
         }
     }
     lists.sort_by_key(|(name, _)| *name);
-    NewNode::Map(lists.into_iter().map(|(name, list)| (name.to_owned(), list)).collect())
+    NewNode::Map(
+        lists
+            .into_iter()
+            .map(|(name, list)| (name.to_owned(), list))
+            .collect(),
+    )
 }
 
 fn print_group(group: &WrappedGroup) -> Vec<(&'static str, NewNode)> {
     let of_kind = |kind: KeyKind| -> Vec<NewNode> {
-        group.keys.iter().filter(|key| key.kind == kind).map(print_key).collect()
+        group
+            .keys
+            .iter()
+            .filter(|key| key.kind == kind)
+            .map(print_key)
+            .collect()
     };
     KeyKind::LOAD_ORDER
         .into_iter()
@@ -268,8 +322,11 @@ fn print_group(group: &WrappedGroup) -> Vec<(&'static str, NewNode)> {
 }
 
 fn print_key(key: &WrappedKey) -> NewNode {
-    let mut fields: Vec<(String, NewNode)> =
-        key.fields.iter().map(|(name, value)| (name.clone(), NewNode::text(value))).collect();
+    let mut fields: Vec<(String, NewNode)> = key
+        .fields
+        .iter()
+        .map(|(name, value)| (name.clone(), NewNode::text(value)))
+        .collect();
     for name in required_fields(key.kind) {
         if key.field(name).is_none() {
             fields.push(((*name).to_owned(), NewNode::text("")));

@@ -10,5 +10,10 @@ pub(crate) use self::text::{resolve, rewrite_scalar};
 pub(crate) use self::write::{append_metadata, remove_metadata, set};
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests"
+)]
 mod tests;

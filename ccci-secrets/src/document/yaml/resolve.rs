@@ -3,8 +3,6 @@
 use zeroize::Zeroizing;
 
 use super::super::{Document, Resolved, Scalar, ScalarError};
-<<<<<<< HEAD
-=======
 use crate::value::{Time, TimeParts, nanoseconds, parse_go_float};
 
 /// The type of an untagged plain scalar.
@@ -42,7 +40,6 @@ pub(crate) fn plain_kind(text: &[u8]) -> PlainKind {
     }
 }
 
->>>>>>> write
 pub(crate) fn resolve<'a>(
     _document: &'a Document,
     _scalar: &Scalar,
