@@ -2,7 +2,10 @@
 mod crypto;
 pub mod digest;
 pub mod document;
+pub mod env;
 pub mod error;
+pub mod key;
+pub mod keyring;
 pub mod path;
 pub mod secret;
 pub mod value;
