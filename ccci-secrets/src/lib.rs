@@ -1,9 +1,15 @@
 //! Reads, edits and writes sops files.
+mod atomic;
+pub mod config;
 pub mod crypto;
 pub mod digest;
 pub mod document;
+pub mod env;
 mod envelope;
 pub mod error;
+pub mod file;
+pub mod key;
+pub mod keyring;
 mod leaf;
 pub mod mac;
 pub mod metadata;

@@ -4,7 +4,7 @@ mod aead;
 mod data_key;
 mod random;
 
-pub(crate) use self::aead::{Cipher, CipherError, NONCE_LEN, TAG_LEN};
+pub(crate) use self::aead::{Cipher, CipherError, NONCE_LEN};
 pub use self::data_key::DataKey;
 pub use self::random::RandomError;
-pub(crate) use self::random::RandomPool;
+pub(crate) use self::random::{RandomPool, random_name};

@@ -12,6 +12,13 @@ pub(crate) fn fill(buffer: &mut [u8]) -> Result<(), RandomError> {
     getrandom::fill(buffer).map_err(|_| RandomError)
 }
 
+/// A random name for a temporary file.
+pub(crate) fn random_name() -> Result<String, RandomError> {
+    let mut bytes = [0; 8];
+    fill(&mut bytes)?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
+}
+
 /// Hands out nonces from a buffer of random bytes. A byte is handed out once.
 pub(crate) struct RandomPool {
     buffer: Zeroizing<Vec<u8>>,

@@ -13,6 +13,7 @@ pub(crate) mod yaml;
 use std::fmt;
 
 pub use self::span::{Edit, Source, Span, SpliceError};
+use crate::error::ErrorCode;
 use crate::path::TreePath;
 use crate::secret::Secret;
 use crate::value::Value;
@@ -504,6 +505,15 @@ pub struct ParseError {
 }
 
 impl ParseError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self.kind {
+            ParseErrorKind::FormatNotBuilt(_) => ErrorCode::NotBuilt,
+            _ => ErrorCode::DocumentInvalid,
+        }
+    }
+
     pub(crate) fn new(kind: ParseErrorKind, line: usize) -> Self {
         Self { kind, line }
     }

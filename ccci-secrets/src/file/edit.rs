@@ -26,7 +26,10 @@ enum Change {
     /// New plaintext for the whole document.
     Document(Document),
     /// The sealed text with new content in it, and where that content lies.
-    Spliced { document: Document, fresh: Vec<Span> },
+    Spliced {
+        document: Document,
+        fresh: Vec<Span>,
+    },
 }
 
 impl OpenFile {
@@ -40,7 +43,10 @@ impl OpenFile {
         let fresh = spans_after(&edits);
         let text = document.source().splice(edits)?;
         let document = Document::parse(document.format(), text)?;
-        Ok(EditedFile { base: self, change: Change::Spliced { document, fresh } })
+        Ok(EditedFile {
+            base: self,
+            change: Change::Spliced { document, fresh },
+        })
     }
 
     /// Takes new plaintext for the whole document, as an editor leaves it.
@@ -49,7 +55,10 @@ impl OpenFile {
     /// [`SealError::File`] when it does not parse, or holds a top-level `sops` entry.
     pub fn edit(self, plaintext: Secret) -> Result<EditedFile, SealError> {
         let draft = DraftFile::parse(self.sealed.format(), plaintext)?;
-        Ok(EditedFile { base: self, change: Change::Document(draft.document) })
+        Ok(EditedFile {
+            base: self,
+            change: Change::Document(draft.document),
+        })
     }
 
     /// Whether a value equal to `new`, type included, stands at `path` already.
@@ -66,20 +75,29 @@ impl OpenFile {
         }
         let (target, node) = document.target(id);
         match (node, new) {
-            (Node::Scalar(scalar), NewNode::Null) => matches!(document.resolve(scalar), Ok(Resolved::Null)),
+            (Node::Scalar(scalar), NewNode::Null) => {
+                matches!(document.resolve(scalar), Ok(Resolved::Null))
+            }
             (Node::Scalar(_), NewNode::Value(value)) => {
                 let is_leaf = |entry: &super::Entry| matches!(entry.what, What::Leaf(node, _) if node == target);
                 let at = self.sealed.index.entries.iter().position(is_leaf);
                 let opened = at.and_then(|at| self.content.leaves.get(at)?.as_ref());
                 opened.is_some_and(|opened| {
-                    Value::parse(opened.kind, self.content.bytes(opened)).is_ok_and(|old| old.same_as(value))
+                    Value::parse(opened.kind, self.content.bytes(opened))
+                        .is_ok_and(|old| old.same_as(value))
                 })
             }
             (Node::Map(map), NewNode::Map(fields)) => {
                 let old: Vec<_> = map
                     .items
                     .iter()
-                    .filter_map(|item| if let Item::Entry(entry) = item { Some(entry) } else { None })
+                    .filter_map(|item| {
+                        if let Item::Entry(entry) = item {
+                            Some(entry)
+                        } else {
+                            None
+                        }
+                    })
                     .collect();
                 old.len() == fields.len()
                     && old.iter().zip(fields).all(|(entry, (key, value))| {
@@ -90,10 +108,19 @@ impl OpenFile {
                 let old: Vec<_> = list
                     .items
                     .iter()
-                    .filter_map(|item| if let Item::Element(value) = item { Some(*value) } else { None })
+                    .filter_map(|item| {
+                        if let Item::Element(value) = item {
+                            Some(*value)
+                        } else {
+                            None
+                        }
+                    })
                     .collect();
                 old.len() == items.len()
-                    && old.iter().zip(items).all(|(value, new)| self.equals(*value, new, depth + 1))
+                    && old
+                        .iter()
+                        .zip(items)
+                        .all(|(value, new)| self.equals(*value, new, depth + 1))
             }
             _ => false,
         }
@@ -108,18 +135,28 @@ impl EditedFile {
     pub fn seal(self, now: jiff::Timestamp) -> Result<SealedFile, SealError> {
         match self.change {
             Change::Document(document) => seal_document(self.base, document, &timestamp(now)),
-            Change::Spliced { document, fresh } => seal_spliced(self.base, document, &fresh, &timestamp(now)),
+            Change::Spliced { document, fresh } => {
+                seal_spliced(self.base, document, &fresh, &timestamp(now))
+            }
         }
     }
 }
 
-fn seal_document(base: OpenFile, document: Document, lastmodified: &str) -> Result<SealedFile, SealError> {
+fn seal_document(
+    base: OpenFile,
+    document: Document,
+    lastmodified: &str,
+) -> Result<SealedFile, SealError> {
     let reuse = reuse_of(&base)?;
     let old = &base.sealed.document;
     let part = old.parts().first().ok_or(SealError::Check("no document"))?;
-    let (_, entry) = old.metadata_entry(part).ok_or(SealError::Check("no metadata"))?;
+    let (_, entry) = old
+        .metadata_entry(part)
+        .ok_or(SealError::Check("no metadata"))?;
     let node = plain_tree(old, entry.value).map_err(FileError::from)?;
-    let text = block_span(old, part).map(|span| old.source().slice(span)).unwrap_or_default();
+    let text = block_span(old, part)
+        .map(|span| old.source().slice(span))
+        .unwrap_or_default();
     let mut sealer = Sealer {
         cipher: base.cipher,
         selection: &base.sealed.metadata.selection,
@@ -129,14 +166,32 @@ fn seal_document(base: OpenFile, document: Document, lastmodified: &str) -> Resu
     let body = sealer.seal_values(document)?;
     let aad = mac_aad(lastmodified).ok_or(SealError::Check("the time is not RFC 3339"))?;
     let mac = body.mac.seal(&mut sealer.cipher, &aad)?;
-    let version = base.sealed.metadata.version.as_deref().filter(|version| is_older(version)).map(|_| WRITTEN_VERSION);
-    sealer.finish(body, &Block::Kept { text, node: &node, mac: &mac, lastmodified, version })
+    let version = base
+        .sealed
+        .metadata
+        .version
+        .as_deref()
+        .filter(|version| is_older(version))
+        .map(|_| WRITTEN_VERSION);
+    sealer.finish(
+        body,
+        &Block::Kept {
+            text,
+            node: &node,
+            mac: &mac,
+            lastmodified,
+            version,
+        },
+    )
 }
 
 /// Whether sops would raise this version when it edits the file.
 fn is_older(version: &str) -> bool {
     let numbers = |text: &str| -> Vec<u64> {
-        text.trim_start_matches('v').split('.').map_while(|part| part.parse().ok()).collect()
+        text.trim_start_matches('v')
+            .split('.')
+            .map_while(|part| part.parse().ok())
+            .collect()
     };
     numbers(version) < numbers(WRITTEN_VERSION)
 }
@@ -146,36 +201,59 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
     let mut reuse = Reuse::default();
     let mut counts: HashMap<(String, bool), usize> = HashMap::new();
     let document = &base.sealed.document;
-    for (at, (entry, opened)) in base.sealed.index.entries.iter().zip(&base.content.leaves).enumerate() {
+    for (at, (entry, opened)) in base
+        .sealed
+        .index
+        .entries
+        .iter()
+        .zip(&base.content.leaves)
+        .enumerate()
+    {
         if !entry.selected || entry.alias.is_some() {
             continue;
         }
         let old = match (entry.what, opened) {
             (What::Leaf(_, scalar), Some(opened)) if opened.sealed => {
-                let Ok(Resolved::Value(Value::Str(text))) = document.resolve(&scalar) else { continue };
+                let Ok(Resolved::Value(Value::Str(text))) = document.resolve(&scalar) else {
+                    continue;
+                };
                 // EXPOSE: an envelope.
                 let envelope = String::from_utf8_lossy(text.expose()).into_owned();
                 let plain = Secret::from_slice(base.content.bytes(opened));
-                OldLeaf { kind: opened.kind, plain, envelope }
+                OldLeaf {
+                    kind: opened.kind,
+                    plain,
+                    envelope,
+                }
             }
             (What::Comment(comment), _) => {
                 let text = document.source().slice(comment.text());
                 match base.open_comment(at, text) {
-                    Some((plain, false)) => {
-                        OldLeaf { kind: Kind::Comment, plain, envelope: String::from_utf8_lossy(text).into_owned() }
-                    }
+                    Some((plain, false)) => OldLeaf {
+                        kind: Kind::Comment,
+                        plain,
+                        envelope: String::from_utf8_lossy(text).into_owned(),
+                    },
                     _ => continue,
                 }
             }
             _ => continue,
         };
         // Only what prints back to itself is reused: an envelope with junk behind it, or an odd nonce, is not.
-        let whole = Envelope::parse(old.envelope.as_bytes())
-            .is_ok_and(|envelope| envelope.nonce().is_ok_and(|nonce| nonce.len() == crate::crypto::NONCE_LEN));
+        let whole = Envelope::parse(old.envelope.as_bytes()).is_ok_and(|envelope| {
+            envelope
+                .nonce()
+                .is_ok_and(|nonce| nonce.len() == crate::crypto::NONCE_LEN)
+        });
         let is_comment = old.kind == Kind::Comment;
-        let nth = counts.entry((base.sealed.index.aad(entry).to_owned(), is_comment)).or_default();
+        let nth = counts
+            .entry((base.sealed.index.aad(entry).to_owned(), is_comment))
+            .or_default();
         if whole && old.envelope.ends_with(']') {
-            reuse.places.insert((base.sealed.index.aad(entry).to_owned(), *nth, is_comment), reuse.old.len());
+            reuse.places.insert(
+                (base.sealed.index.aad(entry).to_owned(), *nth, is_comment),
+                reuse.old.len(),
+            );
             reuse.old.push(old);
         }
         *nth += 1;
@@ -192,17 +270,30 @@ fn seal_spliced(
 ) -> Result<SealedFile, SealError> {
     let selection = &base.sealed.metadata.selection;
     let index = Index::of(&document, selection, State::Sealed)?;
-    let is_fresh = |span: Span| fresh.iter().any(|of| of.start() <= span.start() && span.end() <= of.end());
+    let is_fresh = |span: Span| {
+        fresh
+            .iter()
+            .any(|of| of.start() <= span.start() && span.end() <= of.end())
+    };
     let mut edits = Vec::new();
-    for entry in index.entries.iter().filter(|entry| entry.selected && entry.alias.is_none()) {
-        let What::Leaf(_, scalar) = entry.what else { continue };
+    for entry in index
+        .entries
+        .iter()
+        .filter(|entry| entry.selected && entry.alias.is_none())
+    {
+        let What::Leaf(_, scalar) = entry.what else {
+            continue;
+        };
         if !is_fresh(scalar.span) {
             continue;
         }
-        let Resolved::Value(value) = document.resolve(&scalar).map_err(|source| FileError::Scalar {
-            place: crate::error::Location::line(document.line(scalar.span)),
-            source,
-        })?
+        let Resolved::Value(value) =
+            document
+                .resolve(&scalar)
+                .map_err(|source| FileError::Scalar {
+                    place: crate::error::Location::line(document.line(scalar.span)),
+                    source,
+                })?
         else {
             continue;
         };
@@ -211,7 +302,9 @@ fn seal_spliced(
         if plain.expose().is_empty() {
             continue;
         }
-        let envelope = base.cipher.seal(value.kind(), plain.expose(), index.aad(entry))?;
+        let envelope = base
+            .cipher
+            .seal(value.kind(), plain.expose(), index.aad(entry))?;
         edits.extend(document.rewrite_scalar(&scalar, &NewScalar::Envelope(&envelope)));
     }
     let text = document.source().splice(edits)?;
@@ -221,7 +314,10 @@ fn seal_spliced(
     let mac = mac.seal(&mut base.cipher, &aad)?;
     let refreshed = refresh_block(spliced.document, &mac, lastmodified, None)?;
     let resealed = reseal_moved_comments(&mut base, refreshed)?;
-    let sealed = SealedFile::parse(resealed.format(), Secret::from_slice(resealed.source().bytes()))?;
+    let sealed = SealedFile::parse(
+        resealed.format(),
+        Secret::from_slice(resealed.source().bytes()),
+    )?;
     check_opens(&base, &sealed)?;
     Ok(sealed)
 }
@@ -237,10 +333,17 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
     }
     let mut moved = Vec::new();
     for entry in index.entries.iter().filter(|entry| entry.selected) {
-        let What::Comment(comment) = entry.what else { continue };
+        let What::Comment(comment) = entry.what else {
+            continue;
+        };
         let text = document.source().slice(comment.text());
         let Some(&at) = old.get(text) else { continue };
-        let before = base.sealed.index.entries.get(at).map(|entry| base.sealed.index.aad(entry));
+        let before = base
+            .sealed
+            .index
+            .entries
+            .get(at)
+            .map(|entry| base.sealed.index.aad(entry));
         if before != Some(index.aad(entry)) && Envelope::is_one(text) {
             if let Some((plain, _)) = base.open_comment(at, text) {
                 moved.push((comment, plain, index.aad(entry).to_owned()));
@@ -263,9 +366,13 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
 /// The result must open under the same data key, with a matching MAC.
 fn check_opens(base: &OpenFile, sealed: &SealedFile) -> Result<(), SealError> {
     let (_, mac) = open_leaves(sealed, &base.cipher)?;
-    let aad = sealed.metadata.mac_aad().ok_or(SealError::Check("the time is not RFC 3339"))?;
+    let aad = sealed
+        .metadata
+        .mac_aad()
+        .ok_or(SealError::Check("the time is not RFC 3339"))?;
     let stored = sealed.metadata.mac.as_deref().map(str::as_bytes);
-    mac.verify(&base.cipher, stored, &aad).map_err(|_| SealError::Check("the MAC does not match"))?;
+    mac.verify(&base.cipher, stored, &aad)
+        .map_err(|_| SealError::Check("the MAC does not match"))?;
     Ok(())
 }
 

@@ -46,7 +46,11 @@ impl Index {
     ///
     /// # Errors
     /// [`ParseError`] when aliases blow it up.
-    pub(crate) fn of(document: &Document, selection: &Selection, state: State) -> Result<Self, ParseError> {
+    pub(crate) fn of(
+        document: &Document,
+        selection: &Selection,
+        state: State,
+    ) -> Result<Self, ParseError> {
         let mut index = Self::default();
         let mut cursor = selection.cursor();
         let mut walk = Walk::new(document);
@@ -66,7 +70,9 @@ impl Index {
                     index.push(What::Comment(*comment), &walk, selected);
                 }
                 Event::Scalar(node, scalar) => {
-                    let list_comment = state == State::Sealed && walk.in_list() && is_sealed_comment(document, scalar);
+                    let list_comment = state == State::Sealed
+                        && walk.in_list()
+                        && is_sealed_comment(document, scalar);
                     if list_comment {
                         was_comment = true;
                         let selected = cursor.comment(document.source().slice(scalar.span));
@@ -90,12 +96,20 @@ impl Index {
                 self.aads.len() - aad.len()
             }
         };
-        self.entries.push(Entry { what, aad_start, aad_len: aad.len(), selected, alias: walk.alias() });
+        self.entries.push(Entry {
+            what,
+            aad_start,
+            aad_len: aad.len(),
+            selected,
+            alias: walk.alias(),
+        });
     }
 
     /// The associated data of an entry.
     pub(crate) fn aad(&self, entry: &Entry) -> &str {
-        self.aads.get(entry.aad_start..entry.aad_start + entry.aad_len).unwrap_or_default()
+        self.aads
+            .get(entry.aad_start..entry.aad_start + entry.aad_len)
+            .unwrap_or_default()
     }
 }
 

@@ -15,7 +15,9 @@ pub use self::edit::EditedFile;
 pub(crate) use self::index::{Entry, Index, State, What};
 pub use self::open::{Assurance, Leaf, Note, OpenFile};
 use crate::config::Policy;
-use crate::document::{Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError};
+use crate::document::{
+    Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
+};
 use crate::envelope::Envelope;
 use crate::error::{ErrorCode, IoResultExt as _, Location, PathError};
 use crate::key::{RecipientError, WrapError};
@@ -46,7 +48,11 @@ impl SealedFile {
         let document = Document::parse(format, bytes)?;
         let metadata = metadata::read(&document)?;
         let index = Index::of(&document, &metadata.selection, State::Sealed)?;
-        let file = Self { document, metadata, index };
+        let file = Self {
+            document,
+            metadata,
+            index,
+        };
         file.refuse_clear_leaves()?;
         Ok(file)
     }
@@ -100,7 +106,9 @@ impl SealedFile {
     /// What stands at a path of the first part, as far as it can be seen without a key.
     #[must_use]
     pub fn shape(&self, path: &TreePath) -> Shape {
-        let Some(id) = find(&self.document, path) else { return Shape::Absent };
+        let Some(id) = find(&self.document, path) else {
+            return Shape::Absent;
+        };
         match self.document.target(id).1 {
             Node::Map(_) => Shape::Map,
             Node::List(_) => Shape::List,
@@ -109,7 +117,8 @@ impl SealedFile {
                 Ok(Resolved::Value(value)) => {
                     let canonical = value.canonical();
                     // EXPOSE: only looked at for the type that the envelope names.
-                    let sealed = Envelope::parse(canonical.expose()).map(|envelope| envelope.kind());
+                    let sealed =
+                        Envelope::parse(canonical.expose()).map(|envelope| envelope.kind());
                     Shape::Leaf(sealed.unwrap_or(value.kind()))
                 }
                 Ok(Resolved::Null) | Err(_) => Shape::Null,
@@ -128,8 +137,15 @@ impl SealedFile {
     /// A selected leaf in the clear was never sealed: an edit by hand, or a changed rule.
     fn refuse_clear_leaves(&self) -> Result<(), FileError> {
         for entry in self.index.entries.iter().filter(|entry| entry.selected) {
-            let What::Leaf(_, scalar) = entry.what else { continue };
-            let place = || Location::leaf(self.index.aad(entry).trim_end_matches(':'), self.document.line(scalar.span));
+            let What::Leaf(_, scalar) = entry.what else {
+                continue;
+            };
+            let place = || {
+                Location::leaf(
+                    self.index.aad(entry).trim_end_matches(':'),
+                    self.document.line(scalar.span),
+                )
+            };
             let sealed = match self.document.resolve(&scalar) {
                 Ok(Resolved::Null) => true,
                 Ok(Resolved::Value(crate::value::Value::Str(text))) => {
@@ -138,7 +154,12 @@ impl SealedFile {
                     bytes.is_empty() || Envelope::is_one(bytes)
                 }
                 Ok(Resolved::Value(_)) => false,
-                Err(source) => return Err(FileError::Scalar { place: place(), source }),
+                Err(source) => {
+                    return Err(FileError::Scalar {
+                        place: place(),
+                        source,
+                    });
+                }
             };
             if !sealed {
                 return Err(FileError::ClearLeaf { place: place() });
@@ -185,7 +206,9 @@ impl DraftFile {
         let document = Document::parse(format, bytes)?;
         for part in document.parts() {
             if let Some((_, entry)) = document.metadata_entry(part) {
-                return Err(FileError::AlreadySealed { place: Location::line(document.line(entry.key)) });
+                return Err(FileError::AlreadySealed {
+                    place: Location::line(document.line(entry.key)),
+                });
             }
         }
         Ok(Self { document })
@@ -208,7 +231,9 @@ pub(crate) fn find(document: &Document, path: &TreePath) -> Option<crate::docume
     let mut id = document.parts().first()?.root;
     for (depth, segment) in path.segments().iter().enumerate() {
         id = match (document.target(id).1, segment) {
-            (Node::Map(map), Segment::Key(wanted)) if depth > 0 || wanted != crate::document::METADATA_KEY => {
+            (Node::Map(map), Segment::Key(wanted))
+                if depth > 0 || wanted != crate::document::METADATA_KEY =>
+            {
                 map.items.iter().find_map(|item| match item {
                     Item::Entry(entry) if document.key(entry) == wanted => Some(entry.value),
                     _ => None,
@@ -217,7 +242,13 @@ pub(crate) fn find(document: &Document, path: &TreePath) -> Option<crate::docume
             (Node::List(list), Segment::Index(wanted)) => list
                 .items
                 .iter()
-                .filter_map(|item| if let Item::Element(value) = item { Some(*value) } else { None })
+                .filter_map(|item| {
+                    if let Item::Element(value) = item {
+                        Some(*value)
+                    } else {
+                        None
+                    }
+                })
                 .nth(*wanted)?,
             _ => return None,
         };
@@ -236,7 +267,9 @@ pub enum FileError {
         place: Location,
     },
     /// A leaf that the file's rule selects is not sealed.
-    #[error("{place}: the value does not match sops' data format: it stands in the clear where the rule wants it sealed")]
+    #[error(
+        "{place}: the value does not match sops' data format: it stands in the clear where the rule wants it sealed"
+    )]
     ClearLeaf {
         /// Where.
         place: Location,
@@ -269,7 +302,9 @@ impl FileError {
             Self::ClearLeaf { .. } => ErrorCode::DoesNotOpen,
             Self::Metadata(error) => error.code(),
             Self::Parse(error) => error.code(),
-            Self::Read(error) if error.source.kind() == std::io::ErrorKind::NotFound => ErrorCode::FileMissing,
+            Self::Read(error) if error.source.kind() == std::io::ErrorKind::NotFound => {
+                ErrorCode::FileMissing
+            }
             Self::Read(_) => ErrorCode::FileUnreadable,
             Self::Scalar { .. } => ErrorCode::ValueUnsupported,
         }
@@ -322,7 +357,9 @@ impl OpenError {
 #[non_exhaustive]
 pub enum SealError {
     /// The text that came out does not mean what went in. Nothing was written.
-    #[error("the new text does not read back as intended ({0}); this is a bug of ours, and nothing was written")]
+    #[error(
+        "the new text does not read back as intended ({0}); this is a bug of ours, and nothing was written"
+    )]
     Check(&'static str),
     /// The plaintext.
     #[error(transparent)]
@@ -343,7 +380,9 @@ pub enum SealError {
     #[error(transparent)]
     Set(#[from] SetError),
     /// A kind of key, several groups or a threshold, which this build cannot write.
-    #[error("the rule asks for {0}, which this build cannot write; a file with fewer recipients than its rule is never made")]
+    #[error(
+        "the rule asks for {0}, which this build cannot write; a file with fewer recipients than its rule is never made"
+    )]
     Unsupported(String),
     /// Wrapping the data key.
     #[error(transparent)]

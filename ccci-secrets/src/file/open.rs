@@ -62,12 +62,21 @@ impl SealedFile {
         let aad = self.metadata.mac_aad().ok_or(MacError::DoesNotOpen)?;
         let stored = self.metadata.mac.as_deref().map(str::as_bytes);
         let authentic = mac.verify(&cipher, stored, &aad)?;
-        Ok(OpenFile { sealed: self, content, cipher, opened_by: unwrapped.opened_by, _authentic: authentic })
+        Ok(OpenFile {
+            sealed: self,
+            content,
+            cipher,
+            opened_by: unwrapped.opened_by,
+            _authentic: authentic,
+        })
     }
 }
 
 /// Opens all leaves into one arena and computes the MAC on the way.
-pub(crate) fn open_leaves(file: &SealedFile, cipher: &LeafCipher) -> Result<(Content, Mac), OpenError> {
+pub(crate) fn open_leaves(
+    file: &SealedFile,
+    cipher: &LeafCipher,
+) -> Result<(Content, Mac), OpenError> {
     let document = &file.document;
     let mut mac = MacStream::new(file.metadata.coverage);
     let mut arena = Arena::with_capacity(document.source().bytes().len() / 4);
@@ -79,7 +88,12 @@ pub(crate) fn open_leaves(file: &SealedFile, cipher: &LeafCipher) -> Result<(Con
         };
         let aad = file.index.aad(entry);
         let place = || Location::leaf(aad.trim_end_matches(':'), document.line(scalar.span));
-        let resolved = document.resolve(&scalar).map_err(|source| OpenError::Scalar { place: place(), source })?;
+        let resolved = document
+            .resolve(&scalar)
+            .map_err(|source| OpenError::Scalar {
+                place: place(),
+                source,
+            })?;
         let Resolved::Value(value) = resolved else {
             leaves.push(None);
             continue;
@@ -91,17 +105,33 @@ pub(crate) fn open_leaves(file: &SealedFile, cipher: &LeafCipher) -> Result<(Con
         if !entry.selected || text.is_empty() {
             mac.value(text, entry.selected);
             arena.push(text);
-            leaves.push(Some(Opened { kind: value.kind(), start, len: text.len(), sealed: false }));
+            leaves.push(Some(Opened {
+                kind: value.kind(),
+                start,
+                len: text.len(),
+                sealed: false,
+            }));
             continue;
         }
-        let leaf_error = |source: LeafError| OpenError::Leaf { place: place(), source };
+        let leaf_error = |source: LeafError| OpenError::Leaf {
+            place: place(),
+            source,
+        };
         let envelope = Envelope::parse(text).map_err(|error| leaf_error(error.into()))?;
-        let len = cipher.open(&envelope, aad, &mut arena).map_err(leaf_error)?;
+        let len = cipher
+            .open(&envelope, aad, &mut arena)
+            .map_err(leaf_error)?;
         let kind = envelope.kind();
-        let value = Value::parse(kind, arena.slice(start, len)).map_err(|error| leaf_error(error.into()))?;
+        let value = Value::parse(kind, arena.slice(start, len))
+            .map_err(|error| leaf_error(error.into()))?;
         // EXPOSE: to the MAC.
         mac.value(value.canonical().expose(), true);
-        leaves.push(Some(Opened { kind, start, len, sealed: true }));
+        leaves.push(Some(Opened {
+            kind,
+            start,
+            len,
+            sealed: true,
+        }));
     }
     Ok((Content { arena, leaves }, mac.finish()))
 }
@@ -146,12 +176,19 @@ impl OpenFile {
             matches!(entry.what, What::Leaf(node, _) if node == target) && entry.alias.is_none()
         })?;
         let opened = self.content.leaves.get(at)?.as_ref()?;
-        let assurance = match (self.sealed.index.entries.get(at)?.selected, self.sealed.metadata.coverage) {
+        let assurance = match (
+            self.sealed.index.entries.get(at)?.selected,
+            self.sealed.metadata.coverage,
+        ) {
             (true, _) => Assurance::Sealed,
             (false, Coverage::All) => Assurance::MacOnly,
             (false, Coverage::OnlySealed) => Assurance::None,
         };
-        Some(Leaf { kind: opened.kind, bytes: self.content.bytes(opened), assurance })
+        Some(Leaf {
+            kind: opened.kind,
+            bytes: self.content.bytes(opened),
+            assurance,
+        })
     }
 
     /// The whole plaintext document, in the layout of the sealed one, and what was noticed on the way.
@@ -163,13 +200,22 @@ impl OpenFile {
         let document = &self.sealed.document;
         let (mut edits, notes) = self.comment_edits()?;
         for (entry, opened) in self.sealed.index.entries.iter().zip(&self.content.leaves) {
-            let (What::Leaf(_, scalar), Some(opened)) = (entry.what, opened) else { continue };
+            let (What::Leaf(_, scalar), Some(opened)) = (entry.what, opened) else {
+                continue;
+            };
             if !opened.sealed || entry.alias.is_some() {
                 continue;
             }
             let spelling = self.content.bytes(opened);
-            let value = Value::parse(opened.kind, spelling).map_err(|error| self.leaf_error(&scalar, error.into()))?;
-            edits.extend(document.rewrite_scalar(&scalar, &NewScalar::Value { value: &value, spelling }));
+            let value = Value::parse(opened.kind, spelling)
+                .map_err(|error| self.leaf_error(&scalar, error.into()))?;
+            edits.extend(document.rewrite_scalar(
+                &scalar,
+                &NewScalar::Value {
+                    value: &value,
+                    spelling,
+                },
+            ));
         }
         // Two splices, so that the block is cut from text in which every token has its final size.
         let clear = document.source().splice(edits)?;
@@ -181,26 +227,41 @@ impl OpenFile {
 
     fn check_plaintext(&self, plain: &Secret) -> Result<(), SealError> {
         // EXPOSE: into a second wiping buffer, for reading it back.
-        let document = Document::parse(self.sealed.document.format(), Secret::from_slice(plain.expose()))?;
+        let document = Document::parse(
+            self.sealed.document.format(),
+            Secret::from_slice(plain.expose()),
+        )?;
         let again = Index::of(&document, &self.sealed.metadata.selection, State::Clear)?;
         let is_leaf = |entry: &&super::Entry| matches!(entry.what, What::Leaf(..));
         let mut found = again.entries.iter().filter(is_leaf);
         for (entry, opened) in self.sealed.index.entries.iter().zip(&self.content.leaves) {
             let What::Leaf(..) = entry.what else { continue };
-            let Some(other) = found.next() else { return Err(SealError::Check("a value is missing")) };
-            let What::Leaf(_, scalar) = other.what else { continue };
-            let resolved = document.resolve(&scalar).map_err(|_| SealError::Check("a value changed its type"))?;
+            let Some(other) = found.next() else {
+                return Err(SealError::Check("a value is missing"));
+            };
+            let What::Leaf(_, scalar) = other.what else {
+                continue;
+            };
+            let resolved = document
+                .resolve(&scalar)
+                .map_err(|_| SealError::Check("a value changed its type"))?;
             let same = match (opened, &resolved) {
                 (None, Resolved::Null) => true,
-                (Some(opened), Resolved::Value(value)) => Value::parse(opened.kind, self.content.bytes(opened))
-                    .is_ok_and(|expected| expected.same_as(value)),
+                (Some(opened), Resolved::Value(value)) => {
+                    Value::parse(opened.kind, self.content.bytes(opened))
+                        .is_ok_and(|expected| expected.same_as(value))
+                }
                 _ => false,
             };
             if !same || again.aad(other) != self.sealed.index.aad(entry) {
                 return Err(SealError::Check("a value or its place changed"));
             }
         }
-        if found.next().is_some() { Err(SealError::Check("a value was added")) } else { Ok(()) }
+        if found.next().is_some() {
+            Err(SealError::Check("a value was added"))
+        } else {
+            Ok(())
+        }
     }
 
     fn leaf_error(&self, scalar: &Scalar, source: LeafError) -> SealError {
@@ -218,8 +279,13 @@ impl OpenFile {
             }
             let (text, target) = match entry.what {
                 What::Leaf(..) => continue,
-                What::Comment(comment) => (document.source().slice(comment.text()).to_vec(), comment.text()),
-                What::ListComment(_, scalar) => (self.item_text(&scalar)?, item_span(document, scalar.span)),
+                What::Comment(comment) => (
+                    document.source().slice(comment.text()).to_vec(),
+                    comment.text(),
+                ),
+                What::ListComment(_, scalar) => {
+                    (self.item_text(&scalar)?, item_span(document, scalar.span))
+                }
             };
             let is_item = matches!(entry.what, What::ListComment(..));
             let line = index::line(document, entry);
@@ -231,7 +297,10 @@ impl OpenFile {
                 continue;
             }
             let (opened, moved) = self.open_comment(at, &text).ok_or_else(|| {
-                SealError::from(OpenError::Leaf { place: Location::line(line), source: LeafError::NotAuthentic })
+                SealError::from(OpenError::Leaf {
+                    place: Location::line(line),
+                    source: LeafError::NotAuthentic,
+                })
             })?;
             if moved {
                 notes.push(Note::MovedComment { line });
@@ -242,7 +311,10 @@ impl OpenFile {
             }
             // EXPOSE: into the plaintext document.
             replacement.extend(opened.expose());
-            edits.push(Edit { span: target, text: replacement });
+            edits.push(Edit {
+                span: target,
+                text: replacement,
+            });
         }
         Ok((edits, notes))
     }
@@ -266,7 +338,9 @@ impl OpenFile {
         }
         let mut tried = vec![own.to_owned()];
         let reach = entries.len().min(MOVED_COMMENT_REACH);
-        let nearest = (1..reach).flat_map(|step| [at.checked_sub(step), at.checked_add(step)]).flatten();
+        let nearest = (1..reach)
+            .flat_map(|step| [at.checked_sub(step), at.checked_add(step)])
+            .flatten();
         for entry in nearest.filter_map(|near| entries.get(near)) {
             for place in containers(self.sealed.index.aad(entry)) {
                 if tried.iter().any(|known| known == place) {
@@ -297,13 +371,19 @@ const MOVED_COMMENT_PLACES: usize = 200;
 
 /// The places of the collections around a leaf, innermost first, and of the leaf itself.
 fn containers(aad: &str) -> impl Iterator<Item = &str> {
-    let cuts = aad.rmatch_indices(':').filter_map(move |(at, _)| aad.get(..=at));
+    let cuts = aad
+        .rmatch_indices(':')
+        .filter_map(move |(at, _)| aad.get(..=at));
     cuts.chain(std::iter::once(":"))
 }
 
 /// The whole list item around a token: from its dash.
 fn item_span(document: &Document, token: Span) -> Span {
-    let before = document.source().bytes().get(..token.start()).unwrap_or_default();
+    let before = document
+        .source()
+        .bytes()
+        .get(..token.start())
+        .unwrap_or_default();
     let dash = memchr::memrchr(b'-', before).unwrap_or(token.start());
     Span::new(dash, token.end())
 }

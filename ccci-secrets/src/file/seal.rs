@@ -34,13 +34,22 @@ pub(crate) fn seal_draft(
         reuse: Reuse::default(),
     };
     let body = sealer.seal_values(document)?;
-    let mac_aad = metadata.mac_aad().ok_or(SealError::Check("the time is not RFC 3339"))?;
+    let mac_aad = metadata
+        .mac_aad()
+        .ok_or(SealError::Check("the time is not RFC 3339"))?;
     let mac = body.mac.seal(&mut sealer.cipher, &mac_aad)?;
-    let block = metadata::print(Metadata { mac: Some(mac), ..metadata });
+    let block = metadata::print(Metadata {
+        mac: Some(mac),
+        ..metadata
+    });
     sealer.finish(body, &Block::New(&block))
 }
 
-fn new_metadata(policy: &Policy, key: &DataKey, now: jiff::Timestamp) -> Result<Metadata, SealError> {
+fn new_metadata(
+    policy: &Policy,
+    key: &DataKey,
+    now: jiff::Timestamp,
+) -> Result<Metadata, SealError> {
     if let Some(unsupported) = policy.unsupported() {
         return Err(SealError::Unsupported(unsupported.to_string()));
     }
@@ -56,8 +65,14 @@ fn new_metadata(policy: &Policy, key: &DataKey, now: jiff::Timestamp) -> Result<
         groups: vec![WrappedGroup { keys }],
         grouped: false,
         threshold: policy.threshold,
-        selection: Selection::compile(policy.selection.settings().clone()).map_err(metadata::MetadataError::from).map_err(FileError::from)?,
-        coverage: if policy.mac_only_encrypted { Coverage::OnlySealed } else { Coverage::All },
+        selection: Selection::compile(policy.selection.settings().clone())
+            .map_err(metadata::MetadataError::from)
+            .map_err(FileError::from)?,
+        coverage: if policy.mac_only_encrypted {
+            Coverage::OnlySealed
+        } else {
+            Coverage::All
+        },
         lastmodified: timestamp(now),
         mac: None,
         version: Some(WRITTEN_VERSION.into()),
@@ -89,7 +104,11 @@ pub(crate) struct OldLeaf {
 impl Reuse {
     /// The envelope that sealed exactly this here. Anything else would use a nonce twice.
     fn find(&self, aad: &str, nth: usize, kind: Kind, plain: &[u8]) -> Option<&str> {
-        let old = self.old.get(*self.places.get(&(aad.to_owned(), nth, kind == Kind::Comment))?)?;
+        let old = self.old.get(*self.places.get(&(
+            aad.to_owned(),
+            nth,
+            kind == Kind::Comment,
+        ))?)?;
         (old.kind == kind && old.plain.ct_eq(plain)).then_some(old.envelope.as_str())
     }
 }
@@ -122,7 +141,13 @@ enum Intended {
 pub(crate) enum Block<'a> {
     New(&'a NewNode),
     /// An older block: its very text, and its content for the case that the text does not fit the new place.
-    Kept { text: &'a [u8], node: &'a NewNode, mac: &'a str, lastmodified: &'a str, version: Option<&'a str> },
+    Kept {
+        text: &'a [u8],
+        node: &'a NewNode,
+        mac: &'a str,
+        lastmodified: &'a str,
+        version: Option<&'a str>,
+    },
 }
 
 impl Sealer<'_> {
@@ -139,11 +164,17 @@ impl Sealer<'_> {
         let (mut edits, mut leaves) = (Vec::new(), Vec::new());
         let mut counts: HashMap<String, usize> = HashMap::new();
         for entry in &index.entries {
-            let What::Leaf(_, scalar) = entry.what else { continue };
+            let What::Leaf(_, scalar) = entry.what else {
+                continue;
+            };
             let aad = index.aad(entry);
             let place = || Location::leaf(aad.trim_end_matches(':'), document.line(scalar.span));
-            let resolved =
-                document.resolve(&scalar).map_err(|source| FileError::Scalar { place: place(), source })?;
+            let resolved = document
+                .resolve(&scalar)
+                .map_err(|source| FileError::Scalar {
+                    place: place(),
+                    source,
+                })?;
             let Resolved::Value(value) = resolved else {
                 leaves.push(Intended::Null);
                 continue;
@@ -157,23 +188,40 @@ impl Sealer<'_> {
                 continue;
             }
             let nth = counts.entry(aad.to_owned()).or_default();
-            let envelope = self.seal_value(&value, document.source().slice(scalar.span), aad, *nth)?;
+            let envelope =
+                self.seal_value(&value, document.source().slice(scalar.span), aad, *nth)?;
             *nth += 1;
             edits.extend(document.rewrite_scalar(&scalar, &NewScalar::Envelope(&envelope)));
             leaves.push(Intended::Envelope(envelope));
         }
         let text = document.source().splice(edits)?;
         let document = Document::parse(document.format(), text)?;
-        Ok(SealedValues { document, leaves, mac: mac.finish() })
+        Ok(SealedValues {
+            document,
+            leaves,
+            mac: mac.finish(),
+        })
     }
 
-    fn seal_value(&mut self, value: &Value<'_>, token: &[u8], aad: &str, nth: usize) -> Result<String, SealError> {
+    fn seal_value(
+        &mut self,
+        value: &Value<'_>,
+        token: &[u8],
+        aad: &str,
+        nth: usize,
+    ) -> Result<String, SealError> {
         let plain = sealed_spelling(value, token);
         // EXPOSE: to the cipher.
         self.seal_bytes(value.kind(), plain.expose(), aad, nth)
     }
 
-    fn seal_bytes(&mut self, kind: Kind, plain: &[u8], aad: &str, nth: usize) -> Result<String, SealError> {
+    fn seal_bytes(
+        &mut self,
+        kind: Kind,
+        plain: &[u8],
+        aad: &str,
+        nth: usize,
+    ) -> Result<String, SealError> {
         if let Some(envelope) = self.reuse.find(aad, nth, kind, plain) {
             return Ok(envelope.to_owned());
         }
@@ -181,14 +229,22 @@ impl Sealer<'_> {
     }
 
     /// Places the block, seals the comments under the paths they have in that very text, and checks the result.
-    pub(crate) fn finish(&mut self, body: SealedValues, block: &Block<'_>) -> Result<SealedFile, SealError> {
-        let SealedValues { document, leaves, .. } = body;
+    pub(crate) fn finish(
+        &mut self,
+        body: SealedValues,
+        block: &Block<'_>,
+    ) -> Result<SealedFile, SealError> {
+        let SealedValues {
+            document, leaves, ..
+        } = body;
         let document = place_block(document, block)?;
         let index = Index::of(&document, self.selection, State::Clear)?;
         let (mut edits, mut comments) = (Vec::new(), Vec::new());
         let mut counts: HashMap<String, usize> = HashMap::new();
         for entry in &index.entries {
-            let What::Comment(comment) = entry.what else { continue };
+            let What::Comment(comment) = entry.what else {
+                continue;
+            };
             let text = document.source().slice(comment.text());
             if !entry.selected || text.is_empty() || entry.alias.is_some() {
                 continue;
@@ -239,12 +295,32 @@ fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealEr
     };
     let text = document.source().splice(document.append_metadata(node))?;
     let document = Document::parse(format, text)?;
-    let Block::Kept { text, mac, lastmodified, version, .. } = block else { return Ok(document) };
-    let spans: Vec<Span> = document.parts().iter().filter_map(|part| block_span(&document, part)).collect();
+    let Block::Kept {
+        text,
+        mac,
+        lastmodified,
+        version,
+        ..
+    } = block
+    else {
+        return Ok(document);
+    };
+    let spans: Vec<Span> = document
+        .parts()
+        .iter()
+        .filter_map(|part| block_span(&document, part))
+        .collect();
     let edits = spans.iter().map(|span| Edit::new(*span, text)).collect();
     let kept = document.source().splice(edits)?;
     let document = match Document::parse(format, kept) {
-        Ok(kept) if kept.parts().iter().all(|part| kept.metadata_entry(part).is_some()) => kept,
+        Ok(kept)
+            if kept
+                .parts()
+                .iter()
+                .all(|part| kept.metadata_entry(part).is_some()) =>
+        {
+            kept
+        }
         // The old text does not fit here, for example between braces: the same content in the file's own style.
         _ => document,
     };
@@ -260,14 +336,24 @@ pub(crate) fn refresh_block(
 ) -> Result<Document, SealError> {
     let mut edits = Vec::new();
     for part in document.parts() {
-        let Some((_, entry)) = document.metadata_entry(part) else { continue };
-        let Node::Map(map) = document.target(entry.value).1 else { continue };
+        let Some((_, entry)) = document.metadata_entry(part) else {
+            continue;
+        };
+        let Node::Map(map) = document.target(entry.value).1 else {
+            continue;
+        };
         let mut found = 0;
         for item in &map.items {
-            let crate::document::Item::Entry(field) = item else { continue };
-            let Some(scalar) = super::index::scalar(&document, field.value) else { continue };
+            let crate::document::Item::Entry(field) = item else {
+                continue;
+            };
+            let Some(scalar) = super::index::scalar(&document, field.value) else {
+                continue;
+            };
             match (document.key(field).to_ascii_lowercase().as_str(), version) {
-                ("mac", _) => edits.extend(document.rewrite_scalar(scalar, &NewScalar::Envelope(mac))),
+                ("mac", _) => {
+                    edits.extend(document.rewrite_scalar(scalar, &NewScalar::Envelope(mac)))
+                }
                 ("lastmodified", _) => edits.extend(rewrite_text(&document, scalar, lastmodified)),
                 ("version", Some(version)) => {
                     edits.extend(rewrite_text(&document, scalar, version));
@@ -278,7 +364,9 @@ pub(crate) fn refresh_block(
             found += 1;
         }
         if found != 2 {
-            return Err(SealError::Check("the metadata lacks `mac` or `lastmodified`"));
+            return Err(SealError::Check(
+                "the metadata lacks `mac` or `lastmodified`",
+            ));
         }
     }
     let text = document.source().splice(edits)?;
@@ -287,28 +375,44 @@ pub(crate) fn refresh_block(
 
 fn rewrite_text(document: &Document, scalar: &Scalar, text: &str) -> Vec<Edit> {
     let value = Value::borrowed(text.as_bytes());
-    document.rewrite_scalar(scalar, &NewScalar::Value { value: &value, spelling: text.as_bytes() })
+    document.rewrite_scalar(
+        scalar,
+        &NewScalar::Value {
+            value: &value,
+            spelling: text.as_bytes(),
+        },
+    )
 }
 
 /// From the key of the block to the end of its value.
 pub(crate) fn block_span(document: &Document, part: &crate::document::Part) -> Option<Span> {
     let (_, entry) = document.metadata_entry(part)?;
-    let Node::Map(map) = document.node(entry.value) else { return None };
+    let Node::Map(map) = document.node(entry.value) else {
+        return None;
+    };
     debug_assert_eq!(document.key(entry), METADATA_KEY);
     Some(Span::new(entry.key.start(), map.span.end()))
 }
 
 /// Reads the text back: the same leaves in the same order, each the envelope or the value that was meant.
-fn check(sealed: &SealedFile, leaves: &[Intended], comments: &[(String, String)]) -> Result<(), SealError> {
+fn check(
+    sealed: &SealedFile,
+    leaves: &[Intended],
+    comments: &[(String, String)],
+) -> Result<(), SealError> {
     let document = &sealed.document;
     let mut intended = leaves.iter();
     let mut sealed_comments = comments.iter();
     for entry in &sealed.index.entries {
         match entry.what {
-            What::ListComment(..) => return Err(SealError::Check("a list item reads as a comment")),
+            What::ListComment(..) => {
+                return Err(SealError::Check("a list item reads as a comment"));
+            }
             What::Comment(comment) => check_comment(sealed, entry, &comment, &mut sealed_comments)?,
             What::Leaf(_, scalar) => {
-                let resolved = document.resolve(&scalar).map_err(|_| SealError::Check("a value changed its type"))?;
+                let resolved = document
+                    .resolve(&scalar)
+                    .map_err(|_| SealError::Check("a value changed its type"))?;
                 let same = match (intended.next(), &resolved) {
                     (Some(Intended::Null), Resolved::Null) => true,
                     (Some(Intended::Clear(clear)), Resolved::Value(value)) => clear.same_as(value),
@@ -341,7 +445,9 @@ fn check_comment<'c>(
         return Ok(());
     }
     match intended.next() {
-        Some((aad, envelope)) if envelope.as_bytes() == text && aad == sealed.index.aad(entry) => Ok(()),
+        Some((aad, envelope)) if envelope.as_bytes() == text && aad == sealed.index.aad(entry) => {
+            Ok(())
+        }
         _ => Err(SealError::Check("a comment changed its place")),
     }
 }
