@@ -1,11 +1,11 @@
 //! Reads, edits and writes sops files.
-mod atomic;
+pub mod atomic;
 pub mod config;
 pub mod crypto;
 pub mod digest;
 pub mod document;
 pub mod env;
-mod envelope;
+pub mod envelope;
 pub mod error;
 pub mod file;
 pub mod key;

@@ -36,7 +36,6 @@ pub(crate) struct Walk<'d> {
     document: &'d Document,
     next_part: usize,
     frames: Vec<Frame<'d>>,
-    pending: Vec<Pending>,
     aad: String,
     /// How many nodes were repeated through aliases.
     repeated: usize,
@@ -57,16 +56,18 @@ struct Frame<'d> {
     alias: Option<NodeId>,
     /// The key that led here, for [`Walk::path`].
     step: Option<Segment>,
+    /// What is due before the next item.
+    due: Due,
 }
 
-/// What is due before the next item of the innermost frame.
-#[derive(Debug)]
-enum Pending {
-    ItemDone,
+/// What is due before the next item of a frame, in the order of the fields.
+#[derive(Debug, Default)]
+struct Due {
+    /// The value of an entry.
+    value: Option<(NodeId, Segment)>,
     /// Cut the associated data back to this length.
-    LeaveKey(usize),
-    /// The value of an entry or element.
-    Value(NodeId, Option<Segment>),
+    leave_key: Option<usize>,
+    item_done: bool,
 }
 
 impl<'d> Walk<'d> {
@@ -75,7 +76,6 @@ impl<'d> Walk<'d> {
             document,
             next_part: 0,
             frames: Vec::new(),
-            pending: Vec::new(),
             aad: String::new(),
             repeated: 0,
             scalar_alias: None,
@@ -125,8 +125,8 @@ impl<'d> Walk<'d> {
     /// [`ParseErrorKind::AliasBudget`] or [`ParseErrorKind::TooDeep`] when aliases blow the document up.
     pub(crate) fn next(&mut self) -> Result<Option<Event<'d>>, ParseError> {
         self.scalar_alias = None;
-        if let Some(pending) = self.pending.pop() {
-            return self.resume(pending).map(Some);
+        if let Some(event) = self.due()? {
+            return Ok(Some(event));
         }
         let document = self.document;
         let Some(frame) = self.frames.last_mut() else {
@@ -142,7 +142,7 @@ impl<'d> Walk<'d> {
             Item::Element(value) => {
                 let step = Segment::Index(frame.index);
                 frame.index += 1;
-                self.pending.push(Pending::ItemDone);
+                frame.due.item_done = true;
                 self.value(*value, Some(step)).map(Some)
             }
             Item::Entry(entry) => {
@@ -150,12 +150,11 @@ impl<'d> Walk<'d> {
                 if frame.is_root && key == METADATA_KEY {
                     return self.next();
                 }
-                self.pending.push(Pending::ItemDone);
-                self.pending.push(Pending::LeaveKey(self.aad.len()));
-                self.pending.push(Pending::Value(
-                    entry.value,
-                    Some(Segment::Key(key.to_owned())),
-                ));
+                frame.due = Due {
+                    value: Some((entry.value, Segment::Key(key.to_owned()))),
+                    leave_key: Some(self.aad.len()),
+                    item_done: true,
+                };
                 self.aad.push_str(key);
                 self.aad.push(':');
                 Ok(Some(Event::EnterKey(key)))
@@ -163,15 +162,18 @@ impl<'d> Walk<'d> {
         }
     }
 
-    fn resume(&mut self, pending: Pending) -> Result<Event<'d>, ParseError> {
-        match pending {
-            Pending::ItemDone => Ok(Event::ItemDone),
-            Pending::LeaveKey(len) => {
-                self.aad.truncate(len);
-                Ok(Event::LeaveKey)
-            }
-            Pending::Value(node, step) => self.value(node, step),
+    fn due(&mut self) -> Result<Option<Event<'d>>, ParseError> {
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(None);
+        };
+        if let Some((node, step)) = frame.due.value.take() {
+            return self.value(node, Some(step)).map(Some);
         }
+        if let Some(len) = frame.due.leave_key.take() {
+            self.aad.truncate(len);
+            return Ok(Some(Event::LeaveKey));
+        }
+        Ok(std::mem::take(&mut frame.due.item_done).then_some(Event::ItemDone))
     }
 
     fn enter_part(&mut self) -> Option<Event<'d>> {
@@ -191,6 +193,7 @@ impl<'d> Walk<'d> {
                 is_root: true,
                 alias: None,
                 step: None,
+                due: Due::default(),
             };
             self.frames.push(frame);
         }
@@ -245,6 +248,7 @@ impl<'d> Walk<'d> {
             is_root: false,
             alias,
             step,
+            due: Due::default(),
         });
         Ok(Event::EnterCollection)
     }
