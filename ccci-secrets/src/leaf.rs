@@ -20,11 +20,6 @@ impl LeafCipher {
         }
     }
 
-    /// The data key, for wrapping.
-    pub(crate) fn key(&self) -> &crate::crypto::DataKey {
-        self.cipher.key()
-    }
-
     /// Seals `plain` as a value of `kind` at the place that `aad` names, under a fresh nonce.
     pub(crate) fn seal(
         &mut self,

@@ -10,7 +10,7 @@ pub mod error;
 pub mod file;
 pub mod key;
 pub mod keyring;
-mod leaf;
+pub mod leaf;
 pub mod mac;
 pub mod metadata;
 pub mod path;

@@ -93,7 +93,7 @@ impl Mac {
             .open(&envelope, aad, &mut opened)
             .map_err(|_| MacError::DoesNotOpen)?;
         if bool::from(opened.slice(0, len).ct_eq(&self.0)) {
-            Ok(Authentic(()))
+            Ok(Authentic { _private: () })
         } else {
             Err(MacError::Mismatch)
         }
@@ -112,7 +112,9 @@ impl fmt::Debug for Mac {
 /// sealed leaves; comments and nulls not at all; metadata only through `lastmodified`; clear values not at all under
 /// `mac_only_encrypted`.
 #[derive(Debug)]
-pub struct Authentic(());
+pub struct Authentic {
+    _private: (),
+}
 
 /// Why a file is not authentic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,6 @@ use crate::document::{
     ALIAS_BUDGET, Collection, Comment, Document, Item, MAX_DEPTH, METADATA_KEY, Node, NodeId,
     ParseError, ParseErrorKind, Scalar,
 };
-use crate::path::{Segment, TreePath};
 
 /// What a [`Walk`] meets.
 #[derive(Debug)]
@@ -23,8 +22,8 @@ pub(crate) enum Event<'d> {
     /// The value of the key entered last is complete.
     LeaveKey,
     /// The next YAML document begins.
-    Part(usize),
-    /// A scalar, at the place that [`Walk::aad`] and [`Walk::path`] name.
+    Part,
+    /// A scalar, at the place that [`Walk::aad`] names.
     Scalar(NodeId, &'d Scalar),
 }
 
@@ -48,14 +47,10 @@ struct Frame<'d> {
     collection: &'d Collection,
     /// The next item.
     item: usize,
-    /// How many elements of a list came before.
-    index: usize,
     is_list: bool,
     is_root: bool,
     /// The outermost alias through which this collection is seen.
     alias: Option<NodeId>,
-    /// The key that led here, for [`Walk::path`].
-    step: Option<Segment>,
     /// What is due before the next item.
     due: Due,
 }
@@ -64,7 +59,7 @@ struct Frame<'d> {
 #[derive(Debug, Default)]
 struct Due {
     /// The value of an entry.
-    value: Option<(NodeId, Segment)>,
+    value: Option<NodeId>,
     /// Cut the associated data back to this length.
     leave_key: Option<usize>,
     item_done: bool,
@@ -98,27 +93,6 @@ impl<'d> Walk<'d> {
         self.frames.last().is_some_and(|frame| frame.is_list)
     }
 
-    /// The path of the current place, for people.
-    pub(crate) fn path(&self) -> TreePath {
-        let mut segments: Vec<Segment> = self
-            .frames
-            .iter()
-            .filter_map(|frame| frame.step.clone())
-            .collect();
-        if let Some(frame) = self.frames.last() {
-            match frame.collection.items.get(frame.item.wrapping_sub(1)) {
-                Some(Item::Entry(entry)) => {
-                    segments.push(Segment::Key(self.document.key(entry).to_owned()))
-                }
-                Some(Item::Element(_)) => {
-                    segments.push(Segment::Index(frame.index.saturating_sub(1)))
-                }
-                Some(Item::Comment(_)) | None => {}
-            }
-        }
-        TreePath::from_segments(segments)
-    }
-
     /// The next event; `None` at the end.
     ///
     /// # Errors
@@ -140,10 +114,8 @@ impl<'d> Walk<'d> {
         match item {
             Item::Comment(comment) => Ok(Some(Event::Comment(comment))),
             Item::Element(value) => {
-                let step = Segment::Index(frame.index);
-                frame.index += 1;
                 frame.due.item_done = true;
-                self.value(*value, Some(step)).map(Some)
+                self.value(*value).map(Some)
             }
             Item::Entry(entry) => {
                 let key = document.key(entry);
@@ -151,7 +123,7 @@ impl<'d> Walk<'d> {
                     return self.next();
                 }
                 frame.due = Due {
-                    value: Some((entry.value, Segment::Key(key.to_owned()))),
+                    value: Some(entry.value),
                     leave_key: Some(self.aad.len()),
                     item_done: true,
                 };
@@ -166,8 +138,8 @@ impl<'d> Walk<'d> {
         let Some(frame) = self.frames.last_mut() else {
             return Ok(None);
         };
-        if let Some((node, step)) = frame.due.value.take() {
-            return self.value(node, Some(step)).map(Some);
+        if let Some(node) = frame.due.value.take() {
+            return self.value(node).map(Some);
         }
         if let Some(len) = frame.due.leave_key.take() {
             self.aad.truncate(len);
@@ -182,17 +154,15 @@ impl<'d> Walk<'d> {
         let root = self.document.parts().get(part / 2)?.root;
         self.next_part += 1;
         if part.is_multiple_of(2) {
-            return Some(Event::Part(part / 2));
+            return Some(Event::Part);
         }
         if let Node::Map(collection) = self.document.node(root) {
             let frame = Frame {
                 collection,
                 item: 0,
-                index: 0,
                 is_list: false,
                 is_root: true,
                 alias: None,
-                step: None,
                 due: Due::default(),
             };
             self.frames.push(frame);
@@ -200,12 +170,12 @@ impl<'d> Walk<'d> {
         Some(Event::EnterCollection)
     }
 
-    fn value(&mut self, id: NodeId, step: Option<Segment>) -> Result<Event<'d>, ParseError> {
+    fn value(&mut self, id: NodeId) -> Result<Event<'d>, ParseError> {
         let alias = matches!(self.document.node(id), Node::Alias(_)).then_some(id);
         let (id, node) = self.document.target(id);
         match node {
-            Node::Map(collection) => self.enter(collection, false, alias, step),
-            Node::List(collection) => self.enter(collection, true, alias, step),
+            Node::Map(collection) => self.enter(collection, false, alias),
+            Node::List(collection) => self.enter(collection, true, alias),
             Node::Scalar(scalar) => {
                 if alias.is_some() {
                     self.count_repeated(scalar.span.start())?;
@@ -226,7 +196,6 @@ impl<'d> Walk<'d> {
         collection: &'d Collection,
         is_list: bool,
         alias: Option<NodeId>,
-        step: Option<Segment>,
     ) -> Result<Event<'d>, ParseError> {
         if self.frames.len() >= MAX_DEPTH {
             return Err(ParseError::new(
@@ -243,11 +212,9 @@ impl<'d> Walk<'d> {
         self.frames.push(Frame {
             collection,
             item: 0,
-            index: 0,
             is_list,
             is_root: false,
             alias,
-            step,
             due: Due::default(),
         });
         Ok(Event::EnterCollection)

@@ -56,6 +56,10 @@ impl Kind {
 }
 
 /// The bytes of a string: borrowed from the source where it holds them as they are, else decoded into a wiping buffer.
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "borrowed or owned, there is no third"
+)]
 pub enum Text<'a> {
     /// The very bytes of the source.
     Borrowed(&'a [u8]),

@@ -40,11 +40,6 @@ impl Cipher {
         Self { fast, key }
     }
 
-    /// The key, for wrapping.
-    pub(crate) fn key(&self) -> &DataKey {
-        &self.key
-    }
-
     /// Encrypts in place and gives the tag. The nonce must be fresh.
     pub(crate) fn seal(
         &self,
@@ -117,6 +112,7 @@ impl std::fmt::Debug for Cipher {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
 

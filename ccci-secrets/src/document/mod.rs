@@ -8,6 +8,7 @@ mod content;
 pub(crate) mod json;
 mod span;
 mod walk;
+#[expect(dead_code, reason = "the reader that calls the rest of it follows")]
 pub(crate) mod yaml;
 
 use std::fmt;
@@ -290,9 +291,9 @@ pub enum Resolved<'a> {
 #[expect(clippy::exhaustive_enums, reason = "these are all there are")]
 pub enum NewNode {
     /// A list.
-    List(Vec<NewNode>),
+    List(Vec<Self>),
     /// A map in the order given.
-    Map(Vec<(String, NewNode)>),
+    Map(Vec<(String, Self)>),
     /// Null.
     Null,
     /// A scalar.

@@ -344,10 +344,11 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
             .entries
             .get(at)
             .map(|entry| base.sealed.index.aad(entry));
-        if before != Some(index.aad(entry)) && Envelope::is_one(text) {
-            if let Some((plain, _)) = base.open_comment(at, text) {
-                moved.push((comment, plain, index.aad(entry).to_owned()));
-            }
+        if before == Some(index.aad(entry)) || !Envelope::is_one(text) {
+            continue;
+        }
+        if let Some((plain, _)) = base.open_comment(at, text) {
+            moved.push((comment, plain, index.aad(entry).to_owned()));
         }
     }
     let mut edits: Vec<Edit> = Vec::new();

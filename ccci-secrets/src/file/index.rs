@@ -30,7 +30,7 @@ pub(crate) struct Entry {
 pub(crate) enum What {
     Comment(Comment),
     /// A comment that sops sealed into a list: it stands there as a string item.
-    ListComment(NodeId, Scalar),
+    ListComment(Scalar),
     Leaf(NodeId, Scalar),
 }
 
@@ -61,7 +61,7 @@ impl Index {
                 Event::LeaveKey => cursor.leave_key(),
                 Event::EnterCollection => cursor.enter_collection(),
                 Event::LeaveCollection => cursor.leave_collection(),
-                Event::Part(_) => {}
+                Event::Part => {}
                 // An item that is a sealed comment does not end the reach of the comments before it.
                 Event::ItemDone if was_comment => was_comment = false,
                 Event::ItemDone => cursor.item_done(),
@@ -76,7 +76,7 @@ impl Index {
                     if list_comment {
                         was_comment = true;
                         let selected = cursor.comment(document.source().slice(scalar.span));
-                        index.push(What::ListComment(node, *scalar), &walk, selected);
+                        index.push(What::ListComment(*scalar), &walk, selected);
                     } else {
                         index.push(What::Leaf(node, *scalar), &walk, cursor.value());
                     }
@@ -127,7 +127,7 @@ fn is_sealed_comment(document: &Document, scalar: &Scalar) -> bool {
 pub(crate) fn line(document: &Document, entry: &Entry) -> usize {
     match entry.what {
         What::Comment(comment) => document.line(comment.span),
-        What::ListComment(_, scalar) | What::Leaf(_, scalar) => document.line(scalar.span),
+        What::ListComment(scalar) | What::Leaf(_, scalar) => document.line(scalar.span),
     }
 }
 

@@ -283,7 +283,7 @@ impl OpenFile {
                     document.source().slice(comment.text()).to_vec(),
                     comment.text(),
                 ),
-                What::ListComment(_, scalar) => {
+                What::ListComment(scalar) => {
                     (self.item_text(&scalar)?, item_span(document, scalar.span))
                 }
             };

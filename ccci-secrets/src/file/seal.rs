@@ -272,7 +272,7 @@ fn aliases_to_expand(document: &Document, index: &Index) -> HashSet<NodeId> {
     };
     let start = |what: &What| match what {
         What::Comment(comment) => comment.span.start(),
-        What::Leaf(_, scalar) | What::ListComment(_, scalar) => scalar.span.start(),
+        What::Leaf(_, scalar) | What::ListComment(scalar) => scalar.span.start(),
     };
     let sealed: HashSet<usize> = index
         .entries

@@ -7,5 +7,8 @@ use super::{Document, ParseError};
 use crate::secret::Secret;
 
 pub(crate) fn parse(_bytes: Secret) -> Result<Document, ParseError> {
-    unimplemented!()
+    Err(ParseError::new(
+        super::ParseErrorKind::FormatNotBuilt(super::Format::Yaml),
+        1,
+    ))
 }
