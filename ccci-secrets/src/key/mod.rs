@@ -1,6 +1,9 @@
 //! Recipients, which wrap a data key, and identities, which unwrap it.
 
 pub mod age;
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests")]
+pub(crate) mod test_data;
 
 use std::fmt;
 
@@ -213,4 +216,86 @@ fn unknown(text: &str) -> RecipientError {
         return RecipientError::PrivateKey;
     }
     RecipientError::Unknown(text.into())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const HOST: &str = "age10a73gefnvmgz29euzavnpvsfvhtw53uvtt0xc8pl7se69vwmg92q8wd94m";
+
+    fn error(text: &str) -> RecipientError {
+        match parse_recipient(text) {
+            Ok(recipient) => panic!("{} is a recipient", recipient.label()),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn recipients_are_told_apart_by_their_beginning() {
+        let kind = |text| match error(text) {
+            RecipientError::NotBuilt { kind, .. } => kind.to_string(),
+            other => panic!("{other}"),
+        };
+        // sops-format.md 8.1, in its order.
+        assert_eq!(kind("age1pq1qqqq"), "post-quantum age");
+        assert_eq!(kind("age1yubikey1qwt50d05"), "age plugin yubikey");
+        assert_eq!(kind("ssh-rsa AAAAB3NzaC1yc2E x@y"), "ssh-rsa");
+        assert_eq!(kind("ssh-dss AAAA"), "ssh-dss");
+        let host = parse_recipient(&format!("  {HOST}\n")).unwrap();
+        assert_eq!((host.label(), host.kind()), (HOST, KeyKind::Age));
+        for text in [
+            "foo",
+            "",
+            "AGE1QQQ",
+            "sk-ssh-ed25519@openssh.com AAAA",
+            "ecdsa-sha2-nistp256 AAAA",
+        ] {
+            assert_eq!(error(text), RecipientError::Unknown(text.into()));
+        }
+    }
+
+    #[test]
+    fn damaged_recipients_are_errors() {
+        let swapped = HOST.replace("0a73", "a073");
+        for text in [
+            swapped.as_str(),
+            "age1",
+            "ssh-ed25519",
+            "ssh-ed25519 AAAA",
+            "ssh-ed25519 !",
+        ] {
+            assert_eq!(error(text), RecipientError::Invalid(text.into()));
+            assert_eq!(error(text).code(), ErrorCode::RecipientInvalid);
+        }
+    }
+
+    #[test]
+    fn a_recipient_that_everybody_can_open_for_is_refused() {
+        // The points of order 1, 2 and 4 of Curve25519 (RFC 7748, section 6.1 asks for the check).
+        for first in [0, 1] {
+            let mut point = [0; 32];
+            point[0] = first;
+            let hrp = bech32::Hrp::parse("age").unwrap();
+            let text = bech32::encode::<bech32::Bech32>(hrp, &point).unwrap();
+            assert_eq!(error(&text), RecipientError::Invalid(text.clone()));
+        }
+    }
+
+    #[test]
+    fn a_private_key_given_as_recipient_is_not_repeated() {
+        let error = error(&test_data::age_identity("age-1.txt"));
+        assert_eq!(error, RecipientError::PrivateKey);
+        test_data::assert_silent(&format!("{error} {error:?}"));
+    }
+
+    #[test]
+    fn the_comment_of_an_ssh_key_does_not_count() {
+        assert_eq!(
+            comparable_recipient(" ssh-ed25519  AAAA me@here "),
+            "ssh-ed25519 AAAA"
+        );
+        assert_eq!(comparable_recipient(" age1x "), "age1x");
+    }
 }

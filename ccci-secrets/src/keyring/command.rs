@@ -128,3 +128,27 @@ fn system_error(error: &std::io::Error) -> SystemError {
 }
 
 const OUTPUT_LIMIT: usize = 1024 * 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_split_like_a_shell_would() {
+        let words = |line: &str| split(line).unwrap_or_else(|| vec!["open".into()]);
+        assert_eq!(words(r"a  b\ c"), ["a", "b c"]);
+        assert_eq!(
+            words(r#"a 'b "c\' "d 'e\"f""#),
+            ["a", r#"b "c\"#, r#"d 'e"f"#]
+        );
+        assert_eq!(words("a'b'\"c\" ''"), ["abc", ""]);
+        assert_eq!(words("a b#c # d 'e"), ["a", "b#c"]);
+        assert_eq!(words("a # b\nc"), ["a", "c"]);
+        assert_eq!(words("$HOME *.txt a;b"), ["$HOME", "*.txt", "a;b"]);
+        assert_eq!(words(" \t\n"), [""; 0]);
+        for open in ["'a", "\"a", "a\\", "\"a\\"] {
+            assert_eq!(split(open), None);
+        }
+    }
+}

@@ -238,3 +238,12 @@ fn parse_ssh_key(text: &Secret) -> Result<SshIdentity, KeyFileReason> {
     }
     Ok(SshIdentity::parse(text)?)
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod tests;

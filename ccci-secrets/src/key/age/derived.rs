@@ -63,3 +63,55 @@ const RECIPIENT_PREFIX: Hrp = Hrp::parse_unchecked("age");
 const IDENTITY_PREFIX: Hrp = Hrp::parse_unchecked("age-secret-key-");
 /// Prefix, separator, 52 characters for 32 bytes, 6 of checksum: the buffer never moves.
 const IDENTITY_TEXT_LEN: usize = 15 + 1 + 52 + 6;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::key::age::x25519::X25519Identity;
+    use crate::key::test_data;
+
+    #[test]
+    fn recipients_are_those_of_ssh_to_age() {
+        let pairs = test_data::text("ssh-to-age.tsv");
+        let mut count = 0;
+        for line in pairs.lines().filter(|line| !line.starts_with('#')) {
+            let (ssh, age) = line.split_once('\t').unwrap();
+            assert_eq!(derive_recipient_from_ssh_public(ssh).unwrap(), age);
+            let commented = format!("{ssh} root@host");
+            assert_eq!(derive_recipient_from_ssh_public(&commented).unwrap(), age);
+            let scanned = format!("host.example {ssh}\n");
+            assert_eq!(derive_recipient_from_ssh_public(&scanned).unwrap(), age);
+            count += 1;
+        }
+        assert_eq!(count, 4);
+    }
+
+    #[test]
+    fn the_derived_identity_belongs_to_the_derived_recipient() {
+        for name in ["ssh_ed25519", "ssh_pkcs8"] {
+            let recipient =
+                derive_recipient_from_ssh_public(&test_data::text(&format!("{name}.pub"))).unwrap();
+            let text = age_identity_text_from_ssh(&test_data::bytes(name)).unwrap();
+            assert_eq!(text.expose().len(), IDENTITY_TEXT_LEN);
+            let identity = X25519Identity::parse(text.expose()).unwrap();
+            assert_eq!(identity.recipient(), recipient);
+        }
+    }
+
+    #[test]
+    fn what_is_no_ed25519_public_key_is_an_error() {
+        let derive = |line| derive_recipient_from_ssh_public(line).unwrap_err();
+        assert_eq!(
+            derive("ssh-rsa AAAAB3NzaC1yc2E"),
+            SshKeyError::UnsupportedType("ssh-rsa".into())
+        );
+        assert_eq!(derive("age10a73gefnvmgz29euz"), SshKeyError::AgeKey);
+        assert_eq!(derive(""), SshKeyError::NotAKey);
+        assert_eq!(derive("ssh-ed25519"), SshKeyError::Damaged);
+        assert_eq!(
+            derive("-----BEGIN OPENSSH PRIVATE KEY-----"),
+            SshKeyError::NotAKey
+        );
+    }
+}

@@ -19,6 +19,8 @@ use crate::key::Recipient;
 use crate::key::WrapError;
 use crate::key::age::derived::derived_identity_text;
 use crate::key::age::derived::derived_scalar;
+use crate::key::age::file::open;
+use crate::key::age::file::seal;
 use crate::key::age::ssh_file::SshKeyError;
 use crate::key::age::ssh_file::SshPublicKey;
 use crate::key::age::ssh_file::read_private_key;
@@ -57,7 +59,7 @@ impl Recipient for SshRecipient {
     }
 
     fn wrap(&self, data_key: &[u8]) -> Result<WrappedKey, WrapError> {
-        let enc = super::seal(&self.key, data_key).ok_or_else(|| WrapError {
+        let enc = seal(&self.key, data_key).ok_or_else(|| WrapError {
             recipient: self.text.clone(),
         })?;
         Ok(WrappedKey::age(&self.text, &enc))
@@ -117,7 +119,7 @@ impl Identity for SshIdentity {
     }
 
     fn unwrap(&self, key: &WrappedKey) -> Result<Option<Secret>, IdentityError> {
-        super::open(key, &[&self.native, self.derived.key()])
+        open(key, &[&self.native, self.derived.key()])
     }
 }
 
@@ -190,3 +192,72 @@ fn decode_argument<const N: usize>(argument: &str) -> Option<[u8; N]> {
 
 const STANZA_TAG: &str = "ssh-ed25519";
 const STANZA_LABEL: &[u8] = b"age-encryption.org/v1/ssh-ed25519";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::key::test_data;
+
+    fn identity() -> SshIdentity {
+        SshIdentity::parse(&test_data::bytes("ssh_ed25519")).unwrap()
+    }
+
+    #[test]
+    fn one_ssh_key_opens_what_sops_wrapped_for_either_of_its_forms() {
+        for name in ["yaml-ssh.yaml", "yaml-derived.yaml"] {
+            let group = test_data::entries(name);
+            let opened = identity().unwrap(&group.keys[0]).unwrap().unwrap();
+            assert_eq!(opened.len(), 32, "{name}");
+        }
+    }
+
+    #[test]
+    fn one_ssh_key_opens_what_we_wrap_for_either_of_its_forms() {
+        let recipients = identity().recipients();
+        assert_eq!(recipients.len(), 2);
+        for text in recipients {
+            let wrapped = crate::key::parse_recipient(&text)
+                .unwrap()
+                .wrap(&[7; 32])
+                .unwrap();
+            let opened = identity().unwrap(&wrapped).unwrap().unwrap();
+            assert!(opened.ct_eq(&[7; 32]), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_age_crate_opens_the_same_stanza() {
+        let text = test_data::text("ssh_ed25519");
+        let oracle = age::ssh::Identity::from_buffer(text.as_bytes(), None).unwrap();
+        let group = test_data::entries("yaml-ssh.yaml");
+        let enc = group.keys[0].field("enc").unwrap();
+        let expected = age::decrypt(&oracle, enc.as_bytes()).unwrap();
+        let opened = identity().unwrap(&group.keys[0]).unwrap().unwrap();
+        assert!(opened.ct_eq(&expected));
+    }
+
+    #[test]
+    fn the_label_keeps_the_comment() {
+        let line = test_data::text("ssh_ed25519.pub");
+        let recipient = SshRecipient::parse(&line).unwrap();
+        assert_eq!(recipient.label(), line.trim());
+        let wrapped = recipient.wrap(&[7; 32]).unwrap();
+        assert_eq!(wrapped.field("recipient"), Some(line.trim()));
+    }
+
+    #[test]
+    fn stanzas_for_other_ssh_keys_are_not_ours() {
+        let other = SshIdentity::parse(&test_data::bytes("ssh_pkcs8")).unwrap();
+        let group = test_data::entries("yaml-multi-recipient.yaml");
+        for key in &group.keys {
+            assert!(other.unwrap(key).unwrap().is_none());
+        }
+        assert!(identity().unwrap(&group.keys[2]).unwrap().is_some());
+    }
+
+    #[test]
+    fn nothing_private_is_shown() {
+        test_data::assert_silent(&format!("{:?}", identity()));
+    }
+}

@@ -255,3 +255,97 @@ const KEY_TYPE_PREFIXES: &[&str] = &["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa
 /// Lengths and type before the 32 bytes of a public key (RFC 8709, section 4).
 const WIRE_PREFIX: &[u8] = b"\0\0\0\x0bssh-ed25519\0\0\0\x20";
 const PKCS8_ED25519: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::key::test_data;
+
+    fn read(name: &str) -> Result<SshPublicKey, SshKeyError> {
+        read_private_key(&test_data::bytes(name)).map(|key| key.public())
+    }
+
+    #[test]
+    fn private_keys_give_the_public_half_that_their_maker_printed() {
+        for name in ["ssh_ed25519", "ssh_pkcs8"] {
+            let line = test_data::text(&format!("{name}.pub"));
+            let public = SshPublicKey::parse(&line).unwrap();
+            assert_eq!(read(name).unwrap(), public);
+            assert!(line.starts_with(&public.text()));
+        }
+    }
+
+    #[test]
+    fn a_key_is_read_at_any_line_width_and_behind_other_text() {
+        let text = test_data::text("ssh_ed25519");
+        let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+        let one_line = format!(
+            "# my key\r\n-----BEGIN OPENSSH PRIVATE KEY-----\r\n{body}\r\n-----END OPENSSH PRIVATE KEY-----"
+        );
+        let expected = read("ssh_ed25519").unwrap();
+        let public = read_private_key(one_line.as_bytes()).unwrap().public();
+        assert_eq!(public, expected);
+    }
+
+    #[test]
+    fn keys_that_cannot_be_used_say_what_they_are() {
+        let public = read("ssh_ed25519").unwrap();
+        for name in ["ssh_locked_ctr", "ssh_locked_chacha"] {
+            let error = read(name).unwrap_err();
+            assert_eq!(
+                error,
+                SshKeyError::PassphraseProtected {
+                    public: Some(public)
+                }
+            );
+        }
+        for (name, kind) in [
+            ("ssh_rsa", "ssh-rsa"),
+            ("ssh_rsa_pem", "ssh-rsa"),
+            ("ssh_ecdsa", "ecdsa-sha2-nistp256"),
+        ] {
+            assert_eq!(
+                read(name).unwrap_err(),
+                SshKeyError::UnsupportedType(kind.into())
+            );
+        }
+        assert_eq!(read("ssh_ed25519.pub").unwrap_err(), SshKeyError::PublicKey);
+        assert_eq!(read("age-1.txt").unwrap_err(), SshKeyError::AgeKey);
+        assert_eq!(read("yaml-ssh.yaml").unwrap_err(), SshKeyError::NotAKey);
+        assert_eq!(
+            read_private_key(b"\xff\xfe").err(),
+            Some(SshKeyError::NotAKey)
+        );
+    }
+
+    #[test]
+    fn a_truncated_or_altered_key_is_damaged() {
+        let text = test_data::text("ssh_ed25519");
+        for end in 30..text.trim_end().len() - 25 {
+            assert_eq!(
+                read_private_key(&text.as_bytes()[..end]).err(),
+                Some(SshKeyError::Damaged)
+            );
+        }
+        let other = test_data::text("ssh_ed25519").replace("VguVz0d", "VguVz1d");
+        let result = read_private_key(other.as_bytes());
+        assert!(
+            other == text || result.is_err(),
+            "the halves do not belong together"
+        );
+    }
+
+    #[test]
+    fn no_byte_of_the_body_can_be_changed_into_another_key() {
+        let text = test_data::bytes("ssh_ed25519");
+        let public = read("ssh_ed25519").unwrap();
+        for index in 0..text.len() {
+            let mut changed = text.clone();
+            changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
+            if let Ok(key) = read_private_key(&changed) {
+                assert_eq!(key.public(), public);
+            }
+        }
+    }
+}
