@@ -1,5 +1,7 @@
 //! Reads, edits and writes sops files.
 mod crypto;
+pub mod file;
+pub mod keyring;
 pub mod digest;
 pub mod document;
 pub mod error;
