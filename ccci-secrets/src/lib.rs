@@ -1,6 +1,8 @@
 //! Reads, edits and writes sops files.
 mod crypto;
+pub mod activation;
 pub mod file;
+pub mod fs;
 pub mod keyring;
 pub mod digest;
 pub mod document;

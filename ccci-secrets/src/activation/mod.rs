@@ -1,0 +1,1 @@
+//! Secrets as files, in one transaction.
