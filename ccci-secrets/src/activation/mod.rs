@@ -1,1 +1,3 @@
 //! Secrets as files, in one transaction.
+mod json;
+pub mod manifest;
