@@ -1,0 +1,216 @@
+//! Recipients, which wrap a data key, and identities, which unwrap it.
+
+pub mod age;
+
+use std::fmt;
+
+use crate::error::ErrorCode;
+use crate::secret::Secret;
+use crate::wrapped::KeyKind;
+use crate::wrapped::WrappedKey;
+
+use self::age::ssh::SshRecipient;
+use self::age::x25519::X25519Recipient;
+
+/// Somebody a data key can be wrapped for.
+pub trait Recipient: Send + Sync {
+    /// The text by which a sops file names the recipient, SSH comment included.
+    fn label(&self) -> &str;
+
+    /// The list of a sops file that the recipient belongs to.
+    fn kind(&self) -> KeyKind;
+
+    /// Wraps a data key.
+    ///
+    /// # Errors
+    /// [`WrapError`] when the cipher refuses.
+    fn wrap(&self, data_key: &[u8]) -> Result<WrappedKey, WrapError>;
+}
+
+/// A private key, or whatever else opens a wrapped data key.
+pub trait Identity: Send + Sync {
+    /// The public halves in the text form of recipients, without comments: `age1…`, `ssh-ed25519 AAAA…`.
+    fn recipients(&self) -> Vec<String>;
+
+    /// Opens an entry: `Ok(None)` when it is for somebody else.
+    ///
+    /// # Errors
+    /// [`IdentityError`] when the entry is damaged, or is for this identity and does not open.
+    fn unwrap(&self, key: &WrappedKey) -> Result<Option<Secret>, IdentityError>;
+}
+
+/// A kind of recipient or identity that this build knows by name only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnbuiltKind {
+    /// An age plugin, with its name.
+    Plugin(String),
+    /// Hybrid keys, `age1pq1…`.
+    PostQuantum,
+    /// An SSH key other than ed25519, with its type.
+    Ssh(String),
+}
+
+impl fmt::Display for UnbuiltKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plugin(name) => write!(f, "age plugin {name}"),
+            Self::PostQuantum => f.write_str("post-quantum age"),
+            Self::Ssh(kind) => f.write_str(kind),
+        }
+    }
+}
+
+impl serde::Serialize for UnbuiltKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A text that names no recipient of this build.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecipientError {
+    /// The right kind, but the text is damaged or the key is not usable.
+    #[error("recipient \"{0}\" is damaged")]
+    Invalid(String),
+    /// A kind that this build cannot wrap for.
+    #[error("recipient \"{text}\": {kind} recipients are not supported by this build")]
+    NotBuilt {
+        /// The recipient.
+        text: String,
+        /// Its kind.
+        kind: UnbuiltKind,
+    },
+    /// No recipient at all.
+    #[error("unknown recipient type: \"{0}\"")]
+    Unknown(String),
+    /// A private key where a recipient is due; the text is not kept.
+    #[error("a private key stands where a recipient is due")]
+    PrivateKey,
+}
+
+impl RecipientError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotBuilt { .. } => ErrorCode::NotBuilt,
+            Self::Invalid(_) | Self::Unknown(_) | Self::PrivateKey => ErrorCode::RecipientInvalid,
+        }
+    }
+}
+
+/// A data key could not be wrapped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the data key could not be wrapped for {recipient}")]
+pub struct WrapError {
+    /// The recipient.
+    pub recipient: String,
+}
+
+impl WrapError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        ErrorCode::Internal
+    }
+}
+
+/// An entry that cannot be opened because it is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// The entry is for this identity and does not open, or its header is not valid.
+    #[error("the wrapped data key is damaged")]
+    Damaged,
+    /// The entry has no `enc`.
+    #[error("the entry holds no wrapped data key")]
+    NoCiphertext,
+    /// `enc` is no armored age file.
+    #[error("the wrapped data key is not an age file")]
+    NotAgeFile,
+    /// What was wrapped is no data key.
+    #[error("what was wrapped is not a data key of 32 bytes")]
+    WrongLength,
+}
+
+impl IdentityError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(self) -> ErrorCode {
+        ErrorCode::DoesNotOpen
+    }
+}
+
+/// Reads a recipient as `--age`, `SOPS_AGE_RECIPIENTS` and `.sops.yaml` hold it, surrounding space ignored.
+///
+/// # Errors
+/// [`RecipientError::NotBuilt`] names the kinds that this build cannot wrap for: post-quantum, plugin, SSH other than
+/// ed25519.
+pub fn parse_recipient(text: &str) -> Result<Box<dyn Recipient>, RecipientError> {
+    let text = text.trim();
+    let kind = RecipientKind::of(text).ok_or_else(|| unknown(text))?;
+    let invalid = || RecipientError::Invalid(text.into());
+    match kind {
+        RecipientKind::X25519 => Ok(Box::new(X25519Recipient::parse(text).ok_or_else(invalid)?)),
+        RecipientKind::SshEd25519 => Ok(Box::new(SshRecipient::parse(text).ok_or_else(invalid)?)),
+        RecipientKind::Unbuilt(kind) => Err(RecipientError::NotBuilt {
+            text: text.into(),
+            kind,
+        }),
+    }
+}
+
+/// A recipient in the form in which two of them are compared: an SSH key is its type and its base64, the comment does
+/// not count.
+#[must_use]
+pub fn comparable_recipient(text: &str) -> String {
+    let mut words = text.split_whitespace();
+    match (words.next(), words.next()) {
+        (Some(kind), Some(key)) => format!("{kind} {key}"),
+        (Some(word), None) => word.into(),
+        (None, _) => String::new(),
+    }
+}
+
+/// What kind of recipient a text claims to be, by its beginning alone.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum RecipientKind {
+    SshEd25519,
+    Unbuilt(UnbuiltKind),
+    X25519,
+}
+
+impl RecipientKind {
+    /// The order of the tests is that of the format: sops-format.md 8.1.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        if text.starts_with("age1pq1") {
+            return Some(Self::Unbuilt(UnbuiltKind::PostQuantum));
+        }
+        if let Some(rest) = text.strip_prefix("age1") {
+            return Some(match rest.rsplit_once('1') {
+                Some((name, _)) => Self::Unbuilt(UnbuiltKind::Plugin(name.into())),
+                None => Self::X25519,
+            });
+        }
+        if !text.starts_with("ssh-") {
+            return None;
+        }
+        Some(match text.split_whitespace().next() {
+            Some("ssh-ed25519") => Self::SshEd25519,
+            kind => Self::Unbuilt(UnbuiltKind::Ssh(kind.unwrap_or_default().into())),
+        })
+    }
+}
+
+fn unknown(text: &str) -> RecipientError {
+    let upper = text.to_ascii_uppercase();
+    if upper.contains("AGE-SECRET-KEY-")
+        || upper.contains("AGE-PLUGIN-")
+        || upper.contains("PRIVATE KEY")
+    {
+        return RecipientError::PrivateKey;
+    }
+    RecipientError::Unknown(text.into())
+}

@@ -1,0 +1,130 @@
+//! Commands that print a key: split like a shell would, run without one.
+
+use std::io::Read;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+
+use zeroize::Zeroizing;
+
+use crate::keyring::key_file::SystemError;
+use crate::secret::Secret;
+
+/// Why a key command gave no key.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CommandFault {
+    /// It ended with this code.
+    #[error("the command ended with exit code {0}")]
+    Exit(i32),
+    /// There is no command in the variable.
+    #[error("the command is empty")]
+    NoCommand,
+    /// It could not be started.
+    #[error("the command could not be started: {0}")]
+    NotStarted(SystemError),
+    /// A quote that is not closed, or a backslash at the end.
+    #[error("the command has an open quote")]
+    OpenQuote,
+    /// Its output could not be read.
+    #[error("the output of the command could not be read: {0}")]
+    Output(SystemError),
+    /// A signal ended it.
+    #[error("the command was killed")]
+    Killed,
+    /// More output than any key has.
+    #[error("the command printed more than {0} bytes")]
+    TooLong(usize),
+}
+
+/// Runs a key command for a recipient and gives what it printed. Its standard error is that of the program; it may ask
+/// the user something, so there is no limit of time.
+pub(super) fn run(line: &str, recipient: &str) -> Result<Secret, CommandFault> {
+    let words = split(line).ok_or(CommandFault::OpenQuote)?;
+    let (program, arguments) = words.split_first().ok_or(CommandFault::NoCommand)?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the key command of the user is one of the three processes the library starts"
+    )]
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env("SOPS_AGE_RECIPIENT", recipient)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| CommandFault::NotStarted(system_error(&error)))?;
+    let output = read_output(&mut child);
+    if output.is_err() {
+        // Nobody reads any more; if it is gone already there is nothing to kill.
+        drop(child.kill());
+    }
+    let status = child
+        .wait()
+        .map_err(|error| CommandFault::Output(system_error(&error)))?;
+    let output = output?;
+    match status.code() {
+        Some(0) => Ok(output),
+        Some(code) => Err(CommandFault::Exit(code)),
+        None => Err(CommandFault::Killed),
+    }
+}
+
+fn read_output(child: &mut Child) -> Result<Secret, CommandFault> {
+    let mut output = Secret::with_capacity(4096);
+    let mut buffer = Zeroizing::new([0; 4096]);
+    let Some(pipe) = child.stdout.as_mut() else {
+        return Ok(output);
+    };
+    loop {
+        match pipe.read(buffer.as_mut_slice()) {
+            Ok(0) => return Ok(output),
+            Ok(read) if output.len() + read > OUTPUT_LIMIT => {
+                return Err(CommandFault::TooLong(OUTPUT_LIMIT));
+            }
+            Ok(read) => output.extend(buffer.get(..read).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(CommandFault::Output(system_error(&error))),
+        }
+    }
+}
+
+/// Splits a command into words; `None` when a quote is open at the end.
+///
+/// The rules are those of the splitter that sops uses: single quotes keep everything, double quotes keep everything but
+/// the backslash, a backslash keeps the next character, `#` at the start of a word begins a comment.
+fn split(line: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            ' ' | '\t' | '\r' | '\n' => words.extend(word.take()),
+            '#' if word.is_none() => {
+                // The comment ends with its line.
+                characters.by_ref().find(|character| *character == '\n');
+            }
+            '\\' => word.get_or_insert_default().push(characters.next()?),
+            '\'' | '"' => quoted(character, &mut characters, word.get_or_insert_default())?,
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    Some(words)
+}
+
+fn quoted(quote: char, characters: &mut std::str::Chars<'_>, word: &mut String) -> Option<()> {
+    loop {
+        match characters.next()? {
+            character if character == quote => return Some(()),
+            '\\' if quote == '"' => word.push(characters.next()?),
+            character => word.push(character),
+        }
+    }
+}
+
+fn system_error(error: &std::io::Error) -> SystemError {
+    SystemError(error.raw_os_error().unwrap_or_default())
+}
+
+const OUTPUT_LIMIT: usize = 1024 * 1024;

@@ -1,0 +1,240 @@
+//! The identities of a run, and the unwrapping of data keys with them.
+
+mod command;
+mod discover;
+mod key_file;
+mod open;
+mod parse;
+mod report;
+mod source;
+mod unwrap;
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::crypto::DataKey;
+use crate::env::Environment;
+use crate::key::Identity;
+use crate::key::age::ssh::SshIdentity;
+use crate::secret::Secret;
+use crate::wrapped::WrappedGroup;
+
+pub use self::command::CommandFault;
+pub use self::key_file::FileKind;
+pub use self::key_file::KeyFileError;
+pub use self::key_file::KeyFileFacts;
+pub use self::key_file::KeyFileModes;
+pub use self::key_file::KeyFileReason;
+pub use self::key_file::KeyFileWarning;
+pub use self::key_file::SystemError;
+pub use self::parse::UnbuiltIdentity;
+pub use self::report::AttemptReport;
+pub use self::report::GroupAttempt;
+pub use self::report::KeyAttempt;
+pub use self::report::KeyOutcome;
+pub use self::report::SourceAttempt;
+pub use self::report::SourceState;
+pub use self::source::SourceKind;
+pub use self::unwrap::UnwrapError;
+
+use self::open::OpenFault;
+use self::open::read_checked;
+use self::parse::Layout;
+use self::parse::parse_age_keys;
+use self::source::HeldIdentity;
+use self::source::Loaded;
+use self::source::Place;
+use self::source::Source;
+
+/// Places that identities come from, in order. A place is read when it is first needed, and once.
+///
+/// ```
+/// use ccci_secrets::env::Environment;
+/// use ccci_secrets::keyring::Keyring;
+///
+/// let keyring = Keyring::discover(&Environment::empty());
+/// assert!(keyring.recipients().is_empty());
+/// ```
+#[derive(Debug, Default)]
+pub struct Keyring {
+    sources: Vec<Source>,
+}
+
+/// A public half that a keyring can open for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRecipient {
+    /// The recipient: `age1…` or `ssh-ed25519 AAAA…`.
+    pub recipient: String,
+    /// What kind of place its identity came from.
+    pub kind: SourceKind,
+    /// The path of that place.
+    pub source: Option<PathBuf>,
+}
+
+/// A data key, and what opened it.
+#[derive(Debug)]
+pub struct Unwrapped {
+    /// The data key.
+    pub key: DataKey,
+    /// What opened it.
+    pub opened_by: OpenedBy,
+}
+
+/// The identity that opened a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenedBy {
+    /// What kind of place it came from.
+    pub kind: SourceKind,
+    /// The recipient whose entry it opened, as the file labels it.
+    pub recipient: String,
+    /// The path of the place.
+    pub source: Option<PathBuf>,
+    /// Whether it was found by looking around, and not named by the caller.
+    pub ambient: bool,
+}
+
+impl Keyring {
+    /// A keyring without identities.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// A keyring of the places that sops looks in. Nothing is read and no command is run before it is needed.
+    #[must_use]
+    pub fn discover(environment: &Environment) -> Self {
+        Self {
+            sources: discover::sources(environment),
+        }
+    }
+
+    /// A keyring of identities that the caller has.
+    #[must_use]
+    pub fn from_identities(identities: Vec<Box<dyn Identity>>) -> Self {
+        let loaded = Loaded {
+            identities: identities.into_iter().map(HeldIdentity::new).collect(),
+            ..Loaded::default()
+        };
+        Self {
+            sources: vec![Source::ready(
+                SourceKind::Given,
+                Place::default(),
+                false,
+                loaded,
+            )],
+        }
+    }
+
+    /// Adds the places of another keyring after those of this one.
+    pub fn append(&mut self, other: Self) {
+        self.sources.extend(other.sources);
+    }
+
+    /// Reads an age key file now and adds its identities.
+    ///
+    /// The file has to be a regular one, small, and reached only through symbolic links that root or the user owns;
+    /// nothing in its place can make this hang.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Missing`] when there is no such file, [`KeyFileError::Unusable`] for all else.
+    pub fn add_age_key_file(
+        &mut self,
+        path: &Path,
+        modes: KeyFileModes,
+    ) -> Result<KeyFileFacts, KeyFileError> {
+        let (text, mut warnings) = read_checked(path, modes).map_err(|fault| fault.on(path))?;
+        // EXPOSE: to the parser, which keeps keys in types that wipe themselves.
+        let keys = parse_age_keys(text.expose(), Layout::Lines)
+            .map_err(|reason| OpenFault::from(reason).on(path))?;
+        let unbuilt = keys.unbuilt.iter().cloned();
+        warnings.extend(
+            unbuilt.map(|UnbuiltIdentity { line, kind }| KeyFileWarning::NotBuilt { line, kind }),
+        );
+        let loaded = Loaded::of_age(keys);
+        Ok(self.add_file(SourceKind::AgeFile, path, loaded, warnings))
+    }
+
+    /// Reads an SSH private key file now and adds both of its identities: the SSH key itself, and the age key that
+    /// ssh-to-age derives from it. The rules are those of [`Keyring::add_age_key_file`]; a key that asks for a
+    /// passphrase is not usable here.
+    ///
+    /// # Errors
+    /// As [`Keyring::add_age_key_file`].
+    pub fn add_ssh_key_file(
+        &mut self,
+        path: &Path,
+        modes: KeyFileModes,
+    ) -> Result<KeyFileFacts, KeyFileError> {
+        let (text, warnings) = read_checked(path, modes).map_err(|fault| fault.on(path))?;
+        let identity = parse_ssh_key(&text).map_err(|reason| OpenFault::from(reason).on(path))?;
+        let loaded = Loaded::of_ssh(identity);
+        Ok(self.add_file(SourceKind::Ssh, path, loaded, warnings))
+    }
+
+    /// The public halves of all identities, in order. Reads every place that was not read yet; runs no command.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<KnownRecipient> {
+        let files = self.sources.iter().filter(|source| !source.is_command());
+        let known = files.flat_map(|source| {
+            let recipients = source.load(None).recipients();
+            recipients
+                .into_iter()
+                .map(|recipient| source.known(recipient))
+        });
+        known.collect()
+    }
+
+    /// Opens the data key of a file.
+    ///
+    /// Entries whose label is one of our public halves are tried first. Labels are claims: if none of those opens, all
+    /// others are tried as well.
+    ///
+    /// # Errors
+    /// [`UnwrapError::NoIdentity`] says what was tried and where keys were looked for.
+    pub fn unwrap(
+        &self,
+        groups: &[WrappedGroup],
+        threshold: Option<u32>,
+    ) -> Result<Unwrapped, UnwrapError> {
+        unwrap::unwrap(&self.sources, groups, threshold)
+    }
+
+    fn add_file(
+        &mut self,
+        kind: SourceKind,
+        path: &Path,
+        loaded: Loaded,
+        warnings: Vec<KeyFileWarning>,
+    ) -> KeyFileFacts {
+        let facts = KeyFileFacts {
+            path: path.into(),
+            recipients: loaded.recipients(),
+            warnings,
+        };
+        let place = Place {
+            variable: None,
+            path: Some(path.into()),
+        };
+        self.sources.push(Source::ready(kind, place, false, loaded));
+        facts
+    }
+}
+
+impl Source {
+    fn known(&self, recipient: String) -> KnownRecipient {
+        KnownRecipient {
+            recipient,
+            kind: self.kind,
+            source: self.place.path.clone(),
+        }
+    }
+}
+
+fn parse_ssh_key(text: &Secret) -> Result<SshIdentity, KeyFileReason> {
+    // EXPOSE: to the parser, which keeps the key in types that wipe themselves.
+    let text = text.expose();
+    if text.trim_ascii().is_empty() {
+        return Err(KeyFileReason::Empty);
+    }
+    Ok(SshIdentity::parse(text)?)
+}
