@@ -45,6 +45,8 @@ impl SealedFile {
     pub fn parse(_format: Format, _bytes: Secret) -> Result<Self, FileError> { unimplemented!() }
     /// Reads and parses a file, format by name unless given.
     pub fn read(_path: &Path, _format: Option<Format>) -> Result<Self, FileError> { unimplemented!() }
+    /// Text.
+    pub fn text(&self) -> &[u8] { unimplemented!() }
     /// Labels of all recipients.
     pub fn recipients(&self) -> Vec<String> { unimplemented!() }
     /// `lastmodified` as it stands in the file.
@@ -69,20 +71,20 @@ impl OpenFile {
     /// What stands at a path.
     pub fn shape(&self, _path: &TreePath) -> Shape { unimplemented!() }
     /// A leaf of the first document.
-    pub fn leaf(&self, _path: &TreePath) -> Result<Leaf<'_>, LeafError> { unimplemented!() }
+    pub fn leaf(&self, _path: &TreePath) -> Option<Leaf<'_>> { unimplemented!() }
     /// The whole plaintext document.
-    pub fn expose_document(&self) -> Result<Secret, SealError> { unimplemented!() }
+    pub fn expose_document(&self) -> Result<(Secret, Vec<Note>), SealError> { unimplemented!() }
 }
 
 /// One opened leaf.
 #[derive(Debug)]
 pub struct Leaf<'a>(&'a ());
 
-impl Leaf<'_> {
+impl<'a> Leaf<'a> {
     /// Type.
     pub fn kind(&self) -> Kind { unimplemented!() }
     /// Strings: their bytes; other types: as spelled in the document.
-    pub fn expose(&self) -> &[u8] { unimplemented!() }
+    pub fn expose(&self) -> &'a [u8] { unimplemented!() }
     /// How well it is protected.
     pub fn assurance(&self) -> Assurance { unimplemented!() }
 }
@@ -96,7 +98,11 @@ macro_rules! stub_error { ($($name:ident)*) => { $(
     impl $name { /// Code.
         pub fn code(&self) -> ErrorCode { unimplemented!() } }
 )* } }
-stub_error!(FileError OpenError LeafError SealError);
+stub_error!(FileError OpenError SealError);
+/// Note.
+#[derive(Debug)]
+pub struct Note;
+
 
 /// Keeps imports used.
 pub type Unused = PathBuf;

@@ -3,7 +3,6 @@ mod crypto;
 pub mod activation;
 pub mod file;
 pub mod fs;
-pub mod keyring;
 pub mod digest;
 pub mod document;
 pub mod env;

@@ -1,3 +1,5 @@
 //! Secrets as files, in one transaction.
 mod json;
+mod accounts;
 pub mod manifest;
+mod site;
