@@ -1,0 +1,532 @@
+//! Why nothing was activated, and what was noticed on the way. Facts only: what to do about them, and the names of
+//! commands, are the caller's.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::manifest::{ManifestFault, ManifestProblem};
+pub use super::site::Hazard;
+use crate::error::ErrorCode;
+use crate::file::{FileError, OpenError, SealError, Shape};
+use crate::keyring::AttemptReport;
+use crate::keyring::KeyFileReason;
+
+/// One reason why nothing was activated.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A file that is sealed but cannot be opened.
+    #[error("cannot open {}: {source}", file.display())]
+    DoesNotOpen {
+        /// The sops file.
+        file: PathBuf,
+        /// Why.
+        source: OpenError,
+    },
+    /// The system refused a change.
+    #[error("cannot {step} {}: {source}", path.display())]
+    FileSystem {
+        /// What was tried.
+        step: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// The key file that the manifest names is not there.
+    #[error("{}", .0)]
+    KeyFileMissing(Box<MissingKeyFile>),
+    /// The key file that the manifest names cannot be used.
+    #[error("{} ({field}): {reason}", path.display())]
+    KeyFileUnusable {
+        /// The field of the manifest.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: KeyFileReason,
+    },
+    /// A key file in a place that strict rules forbid.
+    #[error("{} ({field}): {}", path.display(), place.sentence())]
+    KeyFileMisplaced {
+        /// The field of the manifest.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its place.
+        place: WarningKind,
+    },
+    /// Somebody else activates.
+    #[error("another activation holds the lock {}", .0.display())]
+    Locked(PathBuf),
+    /// The manifest breaks a rule.
+    #[error(transparent)]
+    Manifest(#[from] ManifestFault),
+    /// The manifest cannot be read.
+    #[error("cannot read the manifest {}: {source}", path.display())]
+    ManifestUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// No identity opens a file.
+    #[error("{}", .0)]
+    NoIdentity(Box<NoIdentity>),
+    /// The plaintext of a whole file cannot be produced.
+    #[error("cannot write out {}: {source}", file.display())]
+    Plaintext {
+        /// The sops file.
+        file: PathBuf,
+        /// Why.
+        source: SealError,
+    },
+    /// A file that is not a sops file.
+    #[error("{}: {source}", file.display())]
+    SopsFile {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: FileError,
+    },
+    /// A path that cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Target {
+        /// The path, as it is seen from outside.
+        path: PathBuf,
+        /// What is in the way.
+        problem: TargetProblem,
+    },
+    /// The tree around a sops file explains why it cannot be read.
+    #[error("{}: {problem}", file.display())]
+    Tree {
+        /// The sops file.
+        file: PathBuf,
+        /// What git would say.
+        problem: TreeProblem,
+    },
+    /// A key of the manifest leads to nothing usable.
+    #[error("secret `{}`: key `{}` of {} {problem}", secret.escape_debug(), key.escape_debug(), file.display())]
+    Value {
+        /// Name of the secret.
+        secret: String,
+        /// The whole key.
+        key: String,
+        /// The sops file.
+        file: PathBuf,
+        /// What is wrong.
+        problem: ValueProblem,
+    },
+}
+
+impl Fault {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::DoesNotOpen { source, .. } => source.code(),
+            Self::FileSystem { .. } => ErrorCode::ActivationFileSystem,
+            Self::KeyFileMissing(_) => ErrorCode::KeyFileMissing,
+            Self::KeyFileUnusable { .. } | Self::KeyFileMisplaced { .. } => {
+                ErrorCode::KeyFileUnusable
+            }
+            Self::Locked(_) => ErrorCode::ActivationLocked,
+            Self::Manifest(ManifestFault {
+                problem: ManifestProblem::NotBuilt(_),
+                ..
+            }) => ErrorCode::NotBuilt,
+            Self::Manifest(_) | Self::ManifestUnreadable { .. } => ErrorCode::ManifestInvalid,
+            Self::NoIdentity(_) => ErrorCode::NoIdentity,
+            Self::Plaintext { source, .. } => source.code(),
+            Self::SopsFile { source, .. } => source.code(),
+            Self::Target { .. } => ErrorCode::TargetConflict,
+            Self::Tree { problem, .. } => problem.code(),
+            Self::Value { problem, .. } => problem.code(),
+        }
+    }
+
+    /// Place in the order of the design's section 2; the lowest of several faults names the whole refusal.
+    fn rank(&self) -> u8 {
+        match self.code() {
+            ErrorCode::ManifestInvalid | ErrorCode::NotBuilt => 0,
+            ErrorCode::SubmoduleNotInitialised | ErrorCode::LfsPointer => 1,
+            ErrorCode::KeyFileMissing => 3,
+            ErrorCode::KeyFileUnusable => 4,
+            ErrorCode::NoIdentity | ErrorCode::NoRecipients => 5,
+            ErrorCode::KeyProgramFailed => 6,
+            ErrorCode::MacMismatch | ErrorCode::DoesNotOpen | ErrorCode::LeafNotProtected => 7,
+            ErrorCode::PathNotFound => 8,
+            ErrorCode::TargetConflict => 9,
+            ErrorCode::ActivationLocked | ErrorCode::ActivationFileSystem => 10,
+            // What is left is a file that cannot be read as a sops file.
+            _ => 2,
+        }
+    }
+}
+
+/// What the tree around a sops file says about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TreeProblem {
+    /// A merge was not finished.
+    #[error("holds conflict markers, the first in line {line}")]
+    ConflictMarkers {
+        /// The first line with one.
+        line: usize,
+    },
+    /// No bytes.
+    #[error("is empty")]
+    Empty,
+    /// git-crypt has locked it.
+    #[error("is encrypted by git-crypt")]
+    GitCrypt,
+    /// A pointer of git LFS.
+    #[error("is a pointer of git LFS: the file itself was not fetched")]
+    LfsPointer,
+    /// It belongs to a submodule whose content is not there.
+    #[error("belongs to the submodule {}, which is not initialised", submodule.display())]
+    SubmoduleNotInitialised {
+        /// Path of the submodule inside its repository.
+        submodule: PathBuf,
+        /// The work tree that holds the submodule.
+        repository: PathBuf,
+        /// Whether the tree looks like a copy in the Nix store, where submodules have to be asked for.
+        in_store: bool,
+    },
+}
+
+impl TreeProblem {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::ConflictMarkers { .. } => ErrorCode::ConflictMarkers,
+            Self::Empty | Self::GitCrypt => ErrorCode::FileNotSealed,
+            Self::LfsPointer => ErrorCode::LfsPointer,
+            Self::SubmoduleNotInitialised { .. } => ErrorCode::SubmoduleNotInitialised,
+        }
+    }
+}
+
+/// What is wrong at a path that activation needs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetProblem {
+    /// A regular file with other content.
+    #[error("a file with other content is there")]
+    Differs,
+    /// A directory where a link is due.
+    #[error("a directory is there")]
+    Directory,
+    /// Something is mounted there.
+    #[error("something is mounted there")]
+    MountPoint,
+    /// No directory where one is due.
+    #[error("is not a directory")]
+    NotADirectory,
+    /// A disk is mounted where secrets are due.
+    #[error("a persistent file system is mounted there")]
+    PersistentMount,
+    /// A device, a socket or a FIFO.
+    #[error("neither a file nor a link is there")]
+    Special,
+    /// The way there is not safe or not possible.
+    #[error("{0}")]
+    Way(#[source] Hazard),
+}
+
+/// What is wrong with what a key leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValueProblem {
+    /// It leads nowhere.
+    #[error("cannot be found")]
+    Absent,
+    /// It leads to something that is no string.
+    #[error("is {}, not a string", shape_text(*.0))]
+    NotAString(Shape),
+    /// Neither cipher nor MAC protects what it leads to.
+    #[error("is neither sealed nor covered by the MAC")]
+    NotProtected,
+}
+
+impl ValueProblem {
+    fn code(self) -> ErrorCode {
+        match self {
+            Self::Absent | Self::NotAString(_) => ErrorCode::PathNotFound,
+            Self::NotProtected => ErrorCode::LeafNotProtected,
+        }
+    }
+}
+
+fn shape_text(shape: Shape) -> &'static str {
+    use crate::value::Kind;
+    match shape {
+        Shape::Leaf(Kind::Bool) => "a boolean",
+        Shape::Leaf(Kind::Float | Kind::Int) => "a number",
+        Shape::Leaf(Kind::Time) => "a time",
+        Shape::List => "a list",
+        Shape::Map => "a map",
+        Shape::Null => "null",
+        _ => "something",
+    }
+}
+
+/// Everything that can be known when the key file is missing (design, section 4).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct MissingKeyFile {
+    /// The field of the manifest.
+    pub field: &'static str,
+    /// The path.
+    pub path: PathBuf,
+    /// The error of the system.
+    pub source: io::Error,
+    /// The closest directory above it that exists.
+    pub nearest_existing_parent: Option<PathBuf>,
+    /// The sops files of the manifest.
+    pub files: Vec<NeededFile>,
+    /// Recipients of those files that no other identity here stands for: the key file should hold one of them.
+    pub expected: Vec<String>,
+    /// The other key sources.
+    pub other_keys: Vec<KeySource>,
+}
+
+impl fmt::Display for MissingKeyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "key file {} ({}): {}",
+            self.path.display(),
+            self.field,
+            self.source
+        )
+    }
+}
+
+/// A sops file and who can open it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NeededFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its recipients.
+    pub recipients: Vec<String>,
+    /// Whether one of the other identities is, by its label, among them.
+    pub opened_by_another: bool,
+}
+
+/// One configured source of identities and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeySource {
+    /// The field of the manifest.
+    pub field: &'static str,
+    /// The path.
+    pub path: PathBuf,
+    /// What it gave.
+    pub state: KeyState,
+}
+
+/// What a source of identities gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyState {
+    /// There is no such file.
+    Missing,
+    /// It cannot be used.
+    Unusable(KeyFileReason),
+    /// Identities with these public halves.
+    Usable {
+        /// The public halves; of an SSH key the derived `age1…` first.
+        recipients: Vec<String>,
+        /// Whether any of them is a recipient of any file.
+        is_recipient: bool,
+    },
+}
+
+/// No configured identity opens a file.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct NoIdentity {
+    /// The sops file.
+    pub file: PathBuf,
+    /// Its recipients.
+    pub recipients: Vec<String>,
+    /// Every configured source.
+    pub keys: Vec<KeySource>,
+    /// What was tried.
+    pub report: Option<AttemptReport>,
+}
+
+impl fmt::Display for NoIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.recipients.len();
+        let plural = if count == 1 { "" } else { "s" };
+        write!(
+            f,
+            "cannot open {}: no configured identity matches any of its {count} recipient{plural}",
+            self.file.display()
+        )
+    }
+}
+
+/// A generation that is active.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Active {
+    /// Its number.
+    pub generation: u64,
+    /// Where the link points, as it is written.
+    pub link: PathBuf,
+}
+
+/// Nothing was activated.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// All reasons, the one that names the refusal first.
+    pub faults: Vec<Fault>,
+    /// What is active, as before.
+    pub still_active: Option<Active>,
+    /// What could not be removed again.
+    pub left_behind: Vec<PathBuf>,
+    /// What else was noticed.
+    pub warnings: Vec<Warning>,
+}
+
+impl Refusal {
+    pub(super) fn new(mut faults: Vec<Fault>) -> Self {
+        faults.sort_by_key(Fault::rank);
+        Self {
+            faults,
+            still_active: None,
+            left_behind: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The code of the whole: that of the first of all faults in the order of the design.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.faults.first().map_or(ErrorCode::Internal, Fault::code)
+    }
+}
+
+/// Something noticed that stops nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Warning {
+    /// Its kind; warnings of one kind are told in one line.
+    pub kind: WarningKind,
+    /// What it is about.
+    pub subject: String,
+}
+
+impl Warning {
+    pub(super) fn new(kind: WarningKind, subject: impl Into<String>) -> Self {
+        Self {
+            kind,
+            subject: subject.into(),
+        }
+    }
+
+    pub(super) fn at(kind: WarningKind, path: &Path) -> Self {
+        Self::new(kind, path.display().to_string())
+    }
+
+    /// One line for each kind.
+    #[must_use]
+    pub fn lines(warnings: &[Self]) -> Vec<String> {
+        let mut kinds: Vec<WarningKind> = Vec::new();
+        for warning in warnings {
+            if !kinds.contains(&warning.kind) {
+                kinds.push(warning.kind);
+            }
+        }
+        let subjects = |kind| {
+            let mut subjects: Vec<&str> = Vec::new();
+            for warning in warnings.iter().filter(|warning| warning.kind == kind) {
+                if !subjects.contains(&warning.subject.as_str()) {
+                    subjects.push(&warning.subject);
+                }
+            }
+            subjects.join(", ")
+        };
+        kinds
+            .into_iter()
+            .map(|kind| format!("{}: {}", subjects(kind), kind.sentence()))
+            .collect()
+    }
+}
+
+macro_rules! warning_kinds {
+    ($($(#[$doc:meta])* $name:ident = $word:literal $sentence:literal,)*) => {
+        /// What a [`Warning`] says.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum WarningKind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl WarningKind {
+            /// Its stable name in reports.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// What it says of its subjects.
+            #[must_use]
+            pub fn sentence(self) -> &'static str {
+                match self { $(Self::$name => $sentence,)* }
+            }
+        }
+    };
+}
+
+warning_kinds! {
+    /// A file was kept aside.
+    BackedUp = "backed-up" "the file that was there is kept",
+    /// A leaf that nothing protects was accepted.
+    ClearLeaf = "clear-leaf" "neither sealed nor covered by the MAC, accepted because the manifest allows it",
+    /// A directory stood where the link is.
+    DirectoryReplaced = "directory-replaced" "the directory that was there gave way to the link",
+    /// A secret that is not required has a fault.
+    LeftOut = "left-out" "left out, because it has a fault and is not required",
+    /// An optional key file is missing.
+    KeyFileMissing = "key-file-missing" "the key file does not exist, which the manifest allows",
+    /// Something about a key file should be changed.
+    KeyFileCare = "key-file-care" "the key file is usable, but not kept well",
+    /// A key file lies in the Nix store.
+    KeyInStore = "key-in-store" "the key file lies in the Nix store, where everybody can read it",
+    /// A key file lies in a work tree.
+    KeyInWorkTree = "key-in-work-tree" "the key file lies in the work tree of a repository",
+    /// An identity is nobody's recipient.
+    KeyOpensNothing = "key-opens-nothing" "the key opens nothing in this manifest",
+    /// A configured key cannot be used, and others open everything.
+    KeyUnusable = "key-unusable" "the key was left out",
+    /// A link of somebody else was replaced.
+    LinkReplaced = "link-replaced" "a link to another place was replaced",
+    /// The mount has another type than asked for.
+    MountKept = "mount-kept" "the file system in memory that is there was kept, though the manifest asks for another",
+    /// No mount was possible, and none was needed.
+    MountNotPermitted = "mount-not-permitted" "mounting is not permitted, but the directory lies in memory already",
+    /// Owners could not be set.
+    OwnershipSkipped = "ownership-skipped" "owners and groups were not set: only root may",
+    /// Secrets lie on a disk.
+    Persistent = "persistent" "lies on a persistent file system: clear text is on a disk",
+    /// SSH keys meant for GnuPG.
+    SshKeysForGpg = "ssh-keys-for-gpg" "not imported: SSH keys for GnuPG are not used",
+    /// A tmpfs that can be swapped out.
+    Swappable = "swappable" "the tmpfs may be swapped out: this kernel cannot prevent it",
+    /// Units that should have been restarted.
+    UnitsNotRestarted = "units-not-restarted" "not restarted or reloaded: this build does not handle units",
+    /// The sops file's checked-out commit is not the recorded one.
+    WorkTree = "work-tree" "the work tree differs from what the repository records",
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.subject, self.kind.sentence())
+    }
+}

@@ -1,0 +1,324 @@
+//! The manifest: what should be where. It is the JSON that the sops-nix modules write, read strictly, plus a few fields
+//! of our own (activation design, sections 2 of the reference and 17).
+
+mod fields;
+mod names;
+mod read;
+mod rules;
+
+use std::path::{Path, PathBuf};
+
+use crate::document::Format;
+
+/// A manifest whose rules hold: names are safe and distinct, paths absolute, clean and distinct, modes parsed.
+/// Owners and groups are still names; template files were not looked at.
+#[derive(Debug)]
+pub struct Manifest {
+    pub(crate) sha256: [u8; 32],
+    pub(crate) secrets: Vec<SecretEntry>,
+    pub(crate) templates: Vec<TemplateEntry>,
+    pub(crate) mount_path: String,
+    pub(crate) link_path: String,
+    /// 0: all are kept.
+    pub(crate) keep_generations: u64,
+    pub(crate) keys: KeySources,
+    pub(crate) use_tmpfs: bool,
+    pub(crate) allow_swap: bool,
+    pub(crate) mount: MountWish,
+    pub(crate) user_mode: bool,
+    pub(crate) report_changes: bool,
+    pub(crate) idempotent: bool,
+    pub(crate) on_first_boot: OnFirstBoot,
+    pub(crate) has_credentials: bool,
+    pub(crate) has_checks: bool,
+}
+
+/// Where identities come from.
+#[derive(Debug, Default)]
+pub(crate) struct KeySources {
+    pub(crate) age_key_file: Option<PathBuf>,
+    pub(crate) age_key_file_optional: bool,
+    pub(crate) age_ssh_key_paths: Vec<PathBuf>,
+    pub(crate) strict_modes: bool,
+    /// SSH keys that the reference turns into GnuPG keys; never imported here.
+    pub(crate) gpg_ssh_key_paths: Vec<PathBuf>,
+    pub(crate) gnupg_home: Option<PathBuf>,
+    pub(crate) programs: Vec<KeyProgram>,
+}
+
+/// A kind of key that may start a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyProgram {
+    Command,
+    Gpg,
+    Plugin,
+}
+
+/// Whether a file system in memory is mounted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum MountWish {
+    /// Unless it is there already.
+    #[default]
+    Auto,
+    /// The directory is somebody else's business.
+    None,
+}
+
+/// What a fault means while there is no generation yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OnFirstBoot {
+    /// All that is sound is put in place.
+    Partial,
+    /// Nothing is.
+    #[default]
+    Refuse,
+}
+
+/// What happens to a regular file that stands where a link is due and differs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OnConflict {
+    /// It is kept under another name.
+    Backup,
+    /// It stays, and nothing is activated.
+    #[default]
+    Refuse,
+    /// It goes.
+    Replace,
+}
+
+/// One file of a generation.
+#[derive(Debug)]
+pub(crate) struct FileEntry {
+    /// JSON pointer of the entry.
+    pub(crate) pointer: String,
+    /// Below the generation, as the manifest spells it.
+    pub(crate) name: String,
+    pub(crate) mode: u32,
+    pub(crate) owner: Account,
+    pub(crate) group: Account,
+    pub(crate) target: Target,
+    pub(crate) restart_units: Vec<String>,
+    pub(crate) reload_units: Vec<String>,
+    pub(crate) required: bool,
+    pub(crate) on_conflict: OnConflict,
+    pub(crate) directories: DirectoryWish,
+}
+
+/// A user or a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Account {
+    Name(String),
+    Number(u32),
+}
+
+/// Where a secret can be read besides its place in the generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Below the active generation under another name.
+    Inside(String),
+    /// At a place of its own.
+    Outside(String),
+    /// Nowhere else.
+    Own,
+}
+
+/// How directories are made on the way to a target; what is not said is as the nearest parent's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DirectoryWish {
+    pub(crate) mode: Option<u32>,
+    pub(crate) owner: Option<String>,
+    pub(crate) group: Option<String>,
+}
+
+/// A secret.
+#[derive(Debug)]
+pub(crate) struct SecretEntry {
+    pub(crate) file: FileEntry,
+    pub(crate) sops_file: PathBuf,
+    pub(crate) format: Format,
+    pub(crate) key: KeyChoice,
+    pub(crate) any_scalar: bool,
+    pub(crate) allow_clear: bool,
+}
+
+/// What is taken from a sops file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeyChoice {
+    /// The value at the end of these keys and indices.
+    Parts(Vec<String>),
+    /// All of it.
+    WholeFile,
+}
+
+impl KeyChoice {
+    /// The key as the manifest spells it.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Parts(parts) => parts.join("/"),
+            Self::WholeFile => String::new(),
+        }
+    }
+}
+
+/// A template. Not rendered by this build; its rules are checked.
+#[derive(Debug)]
+pub(crate) struct TemplateEntry {
+    pub(crate) file: FileEntry,
+    /// The file that holds the text, if the manifest does not.
+    pub(crate) source_file: Option<PathBuf>,
+}
+
+impl Manifest {
+    /// Parses the text of a manifest. Relative paths of sops files, template files and keys count from `directory`.
+    ///
+    /// # Errors
+    /// Every rule that is broken, each with its JSON pointer.
+    pub fn parse(text: &[u8], directory: &Path) -> Result<Self, Vec<ManifestFault>> {
+        read::manifest(text, directory)
+    }
+
+    /// Secrets and templates as files.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &FileEntry> {
+        let templates = self.templates.iter().map(|template| &template.file);
+        self.secrets
+            .iter()
+            .map(|secret| &secret.file)
+            .chain(templates)
+    }
+}
+
+/// One broken rule and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {problem}", if pointer.is_empty() { "the manifest" } else { pointer })]
+#[non_exhaustive]
+pub struct ManifestFault {
+    /// JSON pointer (RFC 6901) of the field.
+    pub pointer: String,
+    /// What is wrong there.
+    pub problem: ManifestProblem,
+}
+
+/// What can be wrong in a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestProblem {
+    /// Not `^0?[0-7]{3}$`.
+    #[error("`{}` is not a mode: three octal digits, with a 0 before them or not", .0.escape_debug())]
+    BadMode(String),
+    /// Not usable as a path.
+    #[error("`{}` {fault}", path.escape_debug())]
+    BadPath {
+        /// The path.
+        path: String,
+        /// Why.
+        fault: &'static str,
+    },
+    /// A name that needs a directory where another entry is a file.
+    #[error("`{}` would have to be a file and a directory: it clashes with {other}", name.escape_debug())]
+    Clash {
+        /// The name.
+        name: String,
+        /// Pointer of the other entry.
+        other: String,
+    },
+    /// A name or path that another entry has.
+    #[error("`{}` is already taken by {other}", value.escape_debug())]
+    Duplicate {
+        /// The value.
+        value: String,
+        /// Pointer of the other entry.
+        other: String,
+    },
+    /// An empty name.
+    #[error("the name is empty")]
+    EmptyName,
+    /// A string that must hold something.
+    #[error("must not be empty")]
+    EmptyText,
+    /// Two fields that do not go together.
+    #[error("cannot be used together with `{0}`")]
+    Excludes(&'static str),
+    /// One file, two formats.
+    #[error("the file is {here} here and {there} in {other}")]
+    FormatsDiffer {
+        /// Format of this entry.
+        here: &'static str,
+        /// Format of the other.
+        there: &'static str,
+        /// Pointer of the other entry.
+        other: String,
+    },
+    /// A user or group id that is none.
+    #[error("{0} is not a user or group id (0 to 4294967294)")]
+    IdOutOfRange(i128),
+    /// A required field is absent.
+    #[error("is missing")]
+    Missing,
+    /// A negative count.
+    #[error("{0} is negative")]
+    Negative(i128),
+    /// A template needs the placeholder of every secret.
+    #[error("no placeholder for secret `{}`", .0.escape_debug())]
+    NoPlaceholder(String),
+    /// A field or kind that this build cannot serve.
+    #[error("{0} not built yet")]
+    NotBuilt(&'static str),
+    /// A word that is none of those known.
+    #[error("`{}` is not one of {}", found.escape_debug(), expected.join(", "))]
+    NotOneOf {
+        /// What stands there.
+        found: String,
+        /// What may stand there.
+        expected: Vec<&'static str>,
+    },
+    /// A field twice in one object.
+    #[error("the field occurs twice")]
+    RepeatedField,
+    /// A name that templates need.
+    #[error("`rendered` is where templates are put")]
+    Reserved,
+    /// Not JSON.
+    #[error("not valid JSON: {0}")]
+    Syntax(String),
+    /// A field that nobody reads.
+    #[error("unknown field{}", nearest.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default())]
+    UnknownField {
+        /// The known name that is closest.
+        nearest: Option<&'static str>,
+    },
+    /// A user or group that does not exist.
+    #[error("{kind} `{}` does not exist", name.escape_debug())]
+    UnknownAccount {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A file that cannot be read.
+    #[error("{}: {reason}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        reason: String,
+    },
+    /// A name that would leave the generation.
+    #[error("`{}` has {fault}", name.escape_debug())]
+    UnsafeName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// A value of another type.
+    #[error("{expected} is needed, not {found}")]
+    WrongType {
+        /// What is needed.
+        expected: &'static str,
+        /// What stands there.
+        found: &'static str,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,443 @@
+//! From JSON to a [`Manifest`]: every field, one by one.
+
+use std::path::{Path, PathBuf};
+
+use super::fields::{Faults, Fields, wrong_type};
+use super::{
+    Account, DirectoryWish, FileEntry, KeyChoice, KeyProgram, KeySources, Manifest, ManifestFault,
+    ManifestProblem, MountWish, OnConflict, OnFirstBoot, SecretEntry, Target, TemplateEntry, names,
+    rules,
+};
+use crate::activation::json::Json;
+use crate::digest;
+use crate::document::Format;
+
+/// What stands for `%r` while rules are checked; no clean path of a manifest begins with it.
+const RUNTIME_DIRECTORY: &str = "/%r";
+
+/// Where templates are put in a generation.
+pub(super) const RENDERED: &str = "rendered";
+
+pub(super) fn manifest(text: &[u8], directory: &Path) -> Result<Manifest, Vec<ManifestFault>> {
+    let json = Json::parse(text).map_err(|error| {
+        vec![ManifestFault {
+            pointer: String::new(),
+            problem: ManifestProblem::Syntax(error.to_string()),
+        }]
+    })?;
+    let faults = Faults::default();
+    let parsed = top_level(&json, directory, &faults, digest::sha256(text));
+    let faults = faults.into_vec();
+    match parsed {
+        Some(manifest) if faults.is_empty() => Ok(manifest),
+        _ => Err(faults),
+    }
+}
+
+/// What every entry needs to know of the whole.
+struct Frame<'a> {
+    directory: &'a Path,
+    link_path: String,
+    user_mode: bool,
+    faults: &'a Faults,
+}
+
+fn top_level(json: &Json, directory: &Path, faults: &Faults, sha256: [u8; 32]) -> Option<Manifest> {
+    let mut fields = Fields::of(json, String::new(), faults)?;
+    let user_mode = fields.boolean("userMode").unwrap_or(false);
+    let mount_path = place(&mut fields, "secretsMountPoint", user_mode);
+    let link_path = place(&mut fields, "symlinkPath", user_mode);
+    let frame = Frame {
+        directory,
+        link_path,
+        user_mode,
+        faults,
+    };
+    let secrets = entries(&mut fields, "secrets", |item, pointer| {
+        secret(item, pointer, &frame)
+    });
+    let templates = entries(&mut fields, "templates", |item, pointer| {
+        template(item, pointer, &frame)
+    });
+    let placeholders = placeholders(&mut fields, faults);
+    let keep_generations = count(&mut fields, "keepGenerations");
+    let keys = key_sources(&mut fields, directory);
+    let report_changes = logging(&mut fields, faults);
+    let manifest = Manifest {
+        sha256,
+        secrets,
+        templates,
+        mount_path,
+        link_path: frame.link_path,
+        keep_generations,
+        keys,
+        use_tmpfs: fields.boolean("useTmpfs").unwrap_or(false),
+        allow_swap: fields.boolean("allowSwap").unwrap_or(false),
+        mount: fields.word("mount", MOUNT_WISHES).unwrap_or_default(),
+        user_mode,
+        report_changes,
+        idempotent: fields.boolean("idempotent").unwrap_or(true),
+        on_first_boot: fields.word("onFirstBoot", FIRST_BOOT).unwrap_or_default(),
+        has_credentials: credentials(&mut fields, faults),
+        has_checks: checks(&mut fields, faults),
+    };
+    fields.finish();
+    rules::check(&manifest, &placeholders, faults);
+    Some(manifest)
+}
+
+const MOUNT_WISHES: &[(&str, MountWish)] = &[("auto", MountWish::Auto), ("none", MountWish::None)];
+const FIRST_BOOT: &[(&str, OnFirstBoot)] = &[
+    ("partial", OnFirstBoot::Partial),
+    ("refuse", OnFirstBoot::Refuse),
+];
+const ON_CONFLICT: &[(&str, OnConflict)] = &[
+    ("backup", OnConflict::Backup),
+    ("refuse", OnConflict::Refuse),
+    ("replace", OnConflict::Replace),
+];
+const KEY_PROGRAMS: &[(&str, KeyProgram)] = &[
+    ("command", KeyProgram::Command),
+    ("gpg", KeyProgram::Gpg),
+    ("plugin", KeyProgram::Plugin),
+];
+const SCALARS: &[(&str, bool)] = &[("any", true), ("string", false)];
+const FORMATS: &[(&str, Format)] = &[
+    ("binary", Format::Binary),
+    ("dotenv", Format::Dotenv),
+    ("ini", Format::Ini),
+    ("json", Format::Json),
+    ("yaml", Format::Yaml),
+];
+
+/// `mount` or link path; in user mode `%r` stands for the runtime directory.
+fn place(fields: &mut Fields<'_>, name: &'static str, user_mode: bool) -> String {
+    let Some(text) = fields.required_text(name) else {
+        return String::new();
+    };
+    let path = expand(text, user_mode);
+    if let Err(problem) = names::check_path(&path) {
+        fields.fault(name, problem);
+    }
+    path
+}
+
+/// `%r` and `%%`, in user mode only.
+fn expand(text: &str, user_mode: bool) -> String {
+    if !user_mode {
+        return text.into();
+    }
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        expanded.push_str(before);
+        rest = match after.chars().next() {
+            Some('r') => {
+                expanded.push_str(RUNTIME_DIRECTORY);
+                after.strip_prefix('r').unwrap_or(after)
+            }
+            Some('%') => {
+                expanded.push('%');
+                after.strip_prefix('%').unwrap_or(after)
+            }
+            _ => {
+                expanded.push('%');
+                after
+            }
+        };
+    }
+    expanded.push_str(rest);
+    expanded
+}
+
+fn entries<T>(
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    read: impl Fn(&Json, String) -> Option<T>,
+) -> Vec<T> {
+    let items = fields.items(name);
+    items
+        .into_iter()
+        .filter_map(|(pointer, item)| read(item, pointer))
+        .collect()
+}
+
+fn secret(json: &Json, pointer: String, frame: &Frame<'_>) -> Option<SecretEntry> {
+    let mut fields = Fields::of(json, pointer.clone(), frame.faults)?;
+    let file = file(&mut fields, pointer, "", frame);
+    let format = fields.word("format", FORMATS).unwrap_or(Format::Yaml);
+    let sops_file = fields.required_text("sopsFile").map(|text| {
+        if text.is_empty() {
+            fields.fault("sopsFile", ManifestProblem::EmptyText);
+        }
+        frame.directory.join(text)
+    });
+    let key = key_choice(&mut fields, format);
+    // Two fields that the NixOS module writes for itself.
+    let _ = fields.boolean("neededForUsers");
+    let _ = fields.text("sopsFileHash");
+    // Only what shows digests asks whether a secret is public.
+    let _ = fields.boolean("public");
+    let any_scalar = fields.word("scalar", SCALARS).unwrap_or(false);
+    let allow_clear = fields.boolean("allowClear").unwrap_or(false);
+    fields.finish();
+    Some(SecretEntry {
+        file,
+        sops_file: sops_file.unwrap_or_default(),
+        format,
+        key,
+        any_scalar,
+        allow_clear,
+    })
+}
+
+fn key_choice(fields: &mut Fields<'_>, format: Format) -> KeyChoice {
+    let key = fields.text("key").unwrap_or_default();
+    let given = fields.value("keyPath").is_some();
+    let parts = fields.texts("keyPath");
+    if given && parts.is_empty() {
+        fields.fault("keyPath", ManifestProblem::EmptyText);
+    }
+    match format {
+        Format::Json | Format::Yaml if !parts.is_empty() => {
+            KeyChoice::Parts(parts.into_iter().map(str::to_owned).collect())
+        }
+        Format::Json | Format::Yaml if !key.is_empty() => {
+            KeyChoice::Parts(key.split('/').map(str::to_owned).collect())
+        }
+        // The other formats are always taken whole, whatever the key says (reference, section 2).
+        _ => KeyChoice::WholeFile,
+    }
+}
+
+fn template(json: &Json, pointer: String, frame: &Frame<'_>) -> Option<TemplateEntry> {
+    let mut fields = Fields::of(json, pointer.clone(), frame.faults)?;
+    let file = file(&mut fields, pointer, RENDERED, frame);
+    let content = fields.text("content").unwrap_or_default();
+    let source = fields.text("file").unwrap_or_default();
+    if content.is_empty() && source.is_empty() {
+        fields.fault("content", ManifestProblem::Missing);
+    }
+    fields.finish();
+    Some(TemplateEntry {
+        file,
+        source_file: content.is_empty().then(|| frame.directory.join(source)),
+    })
+}
+
+/// What secrets and templates have in common.
+fn file(
+    fields: &mut Fields<'_>,
+    pointer: String,
+    below: &'static str,
+    frame: &Frame<'_>,
+) -> FileEntry {
+    let name = fields.required_text("name").unwrap_or_default();
+    // A missing name was reported; an empty one was not.
+    if fields.value("name").is_some()
+        && let Err(problem) = names::check_name(name)
+    {
+        fields.fault("name", problem);
+    }
+    let mode = fields.required_text("mode").and_then(|text| {
+        let mode = names::parse_mode(text);
+        if let Err(problem) = &mode {
+            fields.fault("mode", problem.clone());
+        }
+        mode.ok()
+    });
+    let owner = account(fields, "owner", "uid");
+    let group = account(fields, "group", "gid");
+    let name = if below.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{below}/{name}")
+    };
+    FileEntry {
+        pointer,
+        target: target(fields, &name, frame),
+        name,
+        mode: mode.unwrap_or_default(),
+        owner,
+        group,
+        restart_units: owned(fields.texts("restartUnits")),
+        reload_units: owned(fields.texts("reloadUnits")),
+        required: fields.boolean("required").unwrap_or(true),
+        on_conflict: fields.word("onConflict", ON_CONFLICT).unwrap_or_default(),
+        directories: directory_wish(fields),
+    }
+}
+
+fn owned(texts: Vec<&str>) -> Vec<String> {
+    texts.into_iter().map(str::to_owned).collect()
+}
+
+/// A name wins over a number; neither is number 0.
+fn account(fields: &mut Fields<'_>, name: &'static str, number: &'static str) -> Account {
+    let text = fields.text(name);
+    if text == Some("") {
+        fields.fault(name, ManifestProblem::EmptyText);
+    }
+    let id = fields.whole(number).map(names::parse_id);
+    if let Some(Err(problem)) = &id {
+        fields.fault(number, problem.clone());
+    }
+    match text {
+        Some(text) => Account::Name(text.into()),
+        None => Account::Number(id.and_then(Result::ok).unwrap_or_default()),
+    }
+}
+
+fn directory_wish(fields: &mut Fields<'_>) -> DirectoryWish {
+    let mode = fields.text("dirMode").and_then(|text| {
+        let mode = names::parse_mode(text);
+        if let Err(problem) = &mode {
+            fields.fault("dirMode", problem.clone());
+        }
+        mode.ok()
+    });
+    let mut name = |field| {
+        let text = fields.text(field);
+        if text == Some("") {
+            fields.fault(field, ManifestProblem::EmptyText);
+        }
+        text.map(str::to_owned)
+    };
+    DirectoryWish {
+        mode,
+        owner: name("dirOwner"),
+        group: name("dirGroup"),
+    }
+}
+
+fn target(fields: &mut Fields<'_>, name: &str, frame: &Frame<'_>) -> Target {
+    let Some(text) = fields.text("path") else {
+        return Target::Own;
+    };
+    let path = expand(text, frame.user_mode);
+    if let Err(problem) = names::check_path(&path) {
+        fields.fault("path", problem);
+        return Target::Own;
+    }
+    match names::below(&path, &frame.link_path) {
+        Some(rest) if rest == name => Target::Own,
+        Some(rest) => Target::Inside(rest.into()),
+        None => Target::Outside(path),
+    }
+}
+
+/// Pairs of secret name and placeholder, with their pointers.
+pub(super) type Placeholders = Vec<(String, String, String)>;
+
+fn placeholders(fields: &mut Fields<'_>, faults: &Faults) -> Placeholders {
+    let mut found = Vec::new();
+    for (pointer, name, value) in fields.entries_of("placeholderBySecretName") {
+        match value {
+            Json::Text(text) => found.push((pointer, name.to_owned(), text.clone())),
+            other => faults.add(pointer, wrong_type("a string", other)),
+        }
+    }
+    found
+}
+
+fn count(fields: &mut Fields<'_>, name: &'static str) -> u64 {
+    let Some(number) = fields.whole(name) else {
+        return 0;
+    };
+    if number < 0 {
+        fields.fault(name, ManifestProblem::Negative(number));
+    }
+    u64::try_from(number).unwrap_or_default()
+}
+
+fn key_sources(fields: &mut Fields<'_>, directory: &Path) -> KeySources {
+    let one = |fields: &mut Fields<'_>, name| {
+        let text = fields.text(name);
+        if text == Some("") {
+            fields.fault(name, ManifestProblem::EmptyText);
+        }
+        text.map(|text| directory.join(text))
+    };
+    let many = |fields: &mut Fields<'_>, name| -> Vec<PathBuf> {
+        let texts = fields.texts(name);
+        if texts.contains(&"") {
+            fields.fault(name, ManifestProblem::EmptyText);
+        }
+        texts.into_iter().map(|text| directory.join(text)).collect()
+    };
+    let sources = KeySources {
+        age_key_file: one(fields, "ageKeyFile"),
+        age_key_file_optional: fields.boolean("ageKeyFileOptional").unwrap_or(false),
+        age_ssh_key_paths: many(fields, "ageSshKeyPaths"),
+        strict_modes: fields.boolean("strictKeyModes").unwrap_or(false),
+        gpg_ssh_key_paths: many(fields, "sshKeyPaths"),
+        gnupg_home: one(fields, "gnupgHome"),
+        programs: programs(fields),
+    };
+    // The reference refuses these two pairs; `ageSshKeyPaths` goes with everything.
+    if sources.gnupg_home.is_some() {
+        if !sources.gpg_ssh_key_paths.is_empty() {
+            fields.fault("gnupgHome", ManifestProblem::Excludes("sshKeyPaths"));
+        }
+        if sources.age_key_file.is_some() {
+            fields.fault("gnupgHome", ManifestProblem::Excludes("ageKeyFile"));
+        }
+    }
+    sources
+}
+
+fn programs(fields: &mut Fields<'_>) -> Vec<KeyProgram> {
+    let mut programs = Vec::new();
+    for text in fields.texts("allowKeyPrograms") {
+        match KEY_PROGRAMS.iter().find(|(word, _)| *word == text) {
+            Some((_, program)) => programs.push(*program),
+            None => fields.fault(
+                "allowKeyPrograms",
+                ManifestProblem::NotOneOf {
+                    found: text.into(),
+                    expected: KEY_PROGRAMS.iter().map(|(word, _)| *word).collect(),
+                },
+            ),
+        }
+    }
+    programs
+}
+
+/// Whether changes are to be reported; the import of keys always is.
+fn logging(fields: &mut Fields<'_>, faults: &Faults) -> bool {
+    let pointer = fields.pointer_to("logging");
+    let Some(mut logging) = fields
+        .value("logging")
+        .and_then(|json| Fields::of(json, pointer, faults))
+    else {
+        return true;
+    };
+    let _ = logging.boolean("keyImport");
+    let changes = logging.boolean("secretChanges").unwrap_or(false);
+    logging.finish();
+    changes
+}
+
+fn credentials(fields: &mut Fields<'_>, faults: &Faults) -> bool {
+    let items = fields.items("credentials");
+    let any = !items.is_empty();
+    for (pointer, item) in items {
+        if let Some(mut credential) = Fields::of(item, pointer, faults) {
+            for name in ["unit", "name", "secret"] {
+                let _ = credential.required_text(name);
+            }
+            credential.finish();
+        }
+    }
+    any
+}
+
+fn checks(fields: &mut Fields<'_>, faults: &Faults) -> bool {
+    let items = fields.items("checks");
+    let any = !items.is_empty();
+    for (pointer, item) in items {
+        // The fields of a check belong to its type.
+        let _ = Fields::of(item, pointer, faults);
+    }
+    any
+}

@@ -1,0 +1,243 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A manifest with one sound secret; `change` spoils it.
+fn spoilt(change: impl FnOnce(&mut Value)) -> Vec<ManifestFault> {
+    let mut manifest = json!({
+        "secretsMountPoint": "/run/secrets.d",
+        "symlinkPath": "/run/secrets",
+        "secrets": [
+            {"name": "a", "key": "a", "mode": "0400", "path": "/run/secrets/a", "sopsFile": "s.yaml", "format": "yaml"},
+            {"name": "b", "key": "b", "mode": "0400", "path": "/srv/b", "sopsFile": "s.yaml", "format": "yaml"},
+        ],
+    });
+    change(&mut manifest);
+    Manifest::parse(manifest.to_string().as_bytes(), Path::new("/etc/ccsec"))
+        .err()
+        .unwrap_or_default()
+}
+
+#[track_caller]
+fn assert_fault_at(pointer: &str, change: impl FnOnce(&mut Value)) {
+    let faults = spoilt(change);
+    assert!(
+        faults.iter().any(|fault| fault.pointer == pointer),
+        "{faults:?}"
+    );
+}
+
+fn template() -> Value {
+    json!([{"name": "t", "mode": "0400", "path": "/run/secrets/rendered/t", "content": "x"}])
+}
+
+#[test]
+fn a_sound_manifest_is_read_and_relative_paths_count_from_its_directory() {
+    assert_eq!(spoilt(|_| ()), []);
+    let text = r#"{"secretsMountPoint":"/m","symlinkPath":"/l","ageKeyFile":"key.txt","secrets":[
+        {"name":"a","mode":"444","sopsFile":"secrets/s.yaml","key":"x/y"}]}"#;
+    let manifest = Manifest::parse(text.as_bytes(), Path::new("/src")).unwrap();
+    assert_eq!(
+        manifest.secrets[0].sops_file,
+        Path::new("/src/secrets/s.yaml")
+    );
+    assert_eq!(
+        manifest.keys.age_key_file.as_deref(),
+        Some(Path::new("/src/key.txt"))
+    );
+    assert_eq!(
+        manifest.secrets[0].key,
+        KeyChoice::Parts(vec!["x".into(), "y".into()])
+    );
+}
+
+#[test]
+fn every_sample_of_the_modules_is_read() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/activation");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read(&path).unwrap();
+        let read = Manifest::parse(&text, Path::new("/x"));
+        assert!(read.is_ok(), "{}: {:?}", path.display(), read.err());
+        seen += 1;
+    }
+    assert_eq!(seen, 15);
+}
+
+#[test]
+fn s21_unknown_field_is_named_with_its_neighbour() {
+    let faults = spoilt(|manifest| manifest["secrets"][1]["sopsfile"] = json!("x"));
+    assert_eq!(faults[0].pointer, "/secrets/1/sopsfile");
+    assert_eq!(
+        faults[0].problem,
+        ManifestProblem::UnknownField {
+            nearest: Some("sopsFile")
+        }
+    );
+    assert_fault_at("/keepgenerations", |manifest| {
+        manifest["keepgenerations"] = json!(1);
+    });
+    assert_fault_at("/logging/x", |manifest| {
+        manifest["logging"] = json!({"x": true})
+    });
+}
+
+#[test]
+fn s21_text_that_is_not_exactly_one_object() {
+    for text in ["", "{", "[]", "{} x", "{}{}"] {
+        assert!(
+            Manifest::parse(text.as_bytes(), Path::new("/")).is_err(),
+            "{text}"
+        );
+    }
+    let twice = br#"{"symlinkPath":"/a","symlinkPath":"/b","secretsMountPoint":"/c"}"#;
+    let faults = Manifest::parse(twice, Path::new("/")).unwrap_err();
+    assert_eq!(faults[0].pointer, "/symlinkPath");
+    assert_eq!(faults[0].problem, ManifestProblem::RepeatedField);
+}
+
+#[test]
+fn s21_values_of_fields() {
+    for mode in ["", "u=r", "200000", "4755"] {
+        assert_fault_at("/secrets/0/mode", |manifest| {
+            manifest["secrets"][0]["mode"] = json!(mode);
+        });
+    }
+    assert_fault_at("/secrets/0/mode", |manifest| {
+        manifest["secrets"][0]
+            .as_object_mut()
+            .unwrap()
+            .remove("mode");
+    });
+    assert_fault_at("/secrets/0/format", |manifest| {
+        manifest["secrets"][0]["format"] = json!("toml");
+    });
+    assert_fault_at("/secrets/0/uid", |manifest| {
+        manifest["secrets"][0]["uid"] = json!(-1);
+    });
+    assert_fault_at("/secrets/0/gid", |manifest| {
+        manifest["secrets"][0]["gid"] = json!(4_294_967_295_u32);
+    });
+    for keep in [json!(-1), json!("1"), json!(1.5), json!(1.0)] {
+        assert_fault_at("/keepGenerations", |manifest| {
+            manifest["keepGenerations"] = keep;
+        });
+    }
+}
+
+#[test]
+fn s21_names() {
+    for name in ["../../x", ".", "", "a//b", "a/", "/a"] {
+        assert_fault_at("/secrets/0/name", |manifest| {
+            manifest["secrets"][0]["name"] = json!(name);
+        });
+    }
+    assert_fault_at("/secrets/1/name", |manifest| {
+        manifest["secrets"][1]["name"] = json!("a");
+    });
+    assert_fault_at("/secrets/1/name", |manifest| {
+        manifest["secrets"][1]["name"] = json!("a/c");
+    });
+    assert_fault_at("/secrets/0/name", |manifest| {
+        manifest["secrets"][0]["name"] = json!("rendered");
+        manifest["templates"] = template();
+        manifest["placeholderBySecretName"] = json!({"rendered": "1", "b": "2"});
+    });
+    assert_eq!(
+        spoilt(|manifest| {
+            manifest["secrets"][0]["name"] = json!("rendered");
+            manifest["secrets"][0]["path"] = json!("/run/secrets/rendered");
+        }),
+        [],
+        "without templates the name is free"
+    );
+}
+
+#[test]
+fn s21_paths() {
+    for path in [
+        "relative",
+        "",
+        "/",
+        "/srv/",
+        "/srv//x",
+        "/srv/../x",
+        "/run/secrets//a",
+        "/run/./secrets/a",
+        "/run/secrets.d/1/a",
+        "/run/secrets",
+        "/run",
+        "/srv/b",
+        "/srv/b/c",
+        "/srv",
+        "/run/secrets/b",
+        "/run/secrets/b/c",
+    ] {
+        assert_fault_at_path_of_either(path);
+    }
+    assert_eq!(
+        spoilt(|manifest| manifest["secrets"][0]["path"] = json!("/run/secrets/also/a")),
+        []
+    );
+}
+
+/// The fault stands at either of the two paths: which of a pair is named first is not the point.
+#[track_caller]
+fn assert_fault_at_path_of_either(path: &str) {
+    let faults = spoilt(|manifest| manifest["secrets"][0]["path"] = json!(path));
+    let expected = ["/secrets/0/path", "/secrets/1/path", "/secrets/1/name"];
+    assert!(
+        faults
+            .iter()
+            .any(|fault| expected.contains(&fault.pointer.as_str())),
+        "{path}: {faults:?}"
+    );
+}
+
+#[test]
+fn s21_placeholders() {
+    assert_fault_at("/placeholderBySecretName/a", |manifest| {
+        manifest["placeholderBySecretName"] = json!({"a": ""});
+    });
+    assert_fault_at("/placeholderBySecretName/b", |manifest| {
+        manifest["placeholderBySecretName"] = json!({"a": "x", "b": "x"});
+    });
+    assert_fault_at("/placeholderBySecretName", |manifest| {
+        manifest["templates"] = template();
+        manifest["placeholderBySecretName"] = json!({"a": "x"});
+    });
+}
+
+#[test]
+fn all_faults_are_reported_at_once() {
+    let faults = spoilt(|manifest| {
+        manifest["secrets"][0]["mode"] = json!("");
+        manifest["secrets"][1]["uid"] = json!(-1);
+        manifest["colour"] = json!(1);
+    });
+    assert_eq!(faults.len(), 3, "{faults:?}");
+}
+
+#[test]
+fn one_file_has_one_format() {
+    assert_fault_at("/secrets/1/format", |manifest| {
+        manifest["secrets"][1]["format"] = json!("json");
+    });
+}
+
+#[test]
+fn keys_of_gnupg_exclude_each_other_as_in_the_reference() {
+    assert_fault_at("/gnupgHome", |manifest| {
+        manifest["gnupgHome"] = json!("/g");
+        manifest["ageKeyFile"] = json!("/k");
+    });
+    assert_fault_at("/gnupgHome", |manifest| {
+        manifest["gnupgHome"] = json!("/g");
+        manifest["sshKeyPaths"] = json!(["/k"]);
+    });
+}

@@ -1,0 +1,510 @@
+//! What is there: the mount, the link, the active generation, the targets. Looks only.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use super::fault::{Active, Fault, TargetProblem};
+use super::manifest::Target;
+use super::records::{LinkRecord, Records};
+use super::site::{Site, read_all, relative};
+use super::wanted::Wanted;
+use crate::fs::{FileFacts, FileKind, FileSystem};
+
+/// The two paths between which everything happens.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    pub(super) mount: PathBuf,
+    pub(super) link: PathBuf,
+}
+
+/// What was found. Data only; nothing in it is secret, and no handle stays open.
+#[derive(Debug)]
+pub(super) struct Observed {
+    pub(super) mount: MountFound,
+    pub(super) link: LinkFound,
+    /// The generation that the link names, if it exists.
+    pub(super) current: Option<Current>,
+    /// For each wanted file, what stands at its target.
+    pub(super) targets: Vec<TargetFound>,
+    /// Links of ours that nobody wants any more.
+    pub(super) former: Vec<LinkRecord>,
+    /// An earlier run did not come to its end.
+    pub(super) unfinished: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct MountFound {
+    /// Without links, from the root.
+    pub(super) real: PathBuf,
+    pub(super) exists: bool,
+    pub(super) is_mount_point: bool,
+    /// Of the mount, or of the closest directory above it.
+    pub(super) file_system: FileSystem,
+    /// Entries that are numbers.
+    pub(super) numbers: Vec<u64>,
+    /// Left by a run that was killed.
+    pub(super) stages: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum LinkFound {
+    Absent,
+    /// A directory, which will give way.
+    Directory,
+    /// A link to something else.
+    Foreign(PathBuf),
+    /// A link to a generation; `exact` if its text is what would be written.
+    Generation {
+        active: Active,
+        exact: bool,
+    },
+}
+
+/// The active generation.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) number: u64,
+    /// For each wanted file.
+    pub(super) files: Vec<FileFound>,
+    /// Names that nobody wants any more.
+    pub(super) gone: Vec<String>,
+}
+
+/// How a file of the active generation compares with what is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileFound {
+    Absent,
+    Present {
+        content: bool,
+        mode: bool,
+        owner: bool,
+        /// The second name inside the generation, if one is wanted.
+        inner_link: bool,
+    },
+}
+
+/// What stands at a target.
+#[derive(Debug)]
+pub(super) enum TargetFound {
+    Absent,
+    /// Something that a link cannot take the place of.
+    Blocked(TargetProblem),
+    /// No target outside is wanted.
+    NotOutside,
+    OtherLink(PathBuf),
+    Regular {
+        same: bool,
+    },
+    Right,
+}
+
+/// The text of the link to a generation.
+pub(super) fn generation_text(
+    site: &Site<'_>,
+    frame: &Frame,
+    real: &Reals,
+    number: u64,
+) -> PathBuf {
+    match site.rebased {
+        true => relative(&real.link_parent, &real.mount.join(number.to_string())),
+        false => frame.mount.join(number.to_string()),
+    }
+}
+
+/// The text of a link at a target whose directory is `parent`.
+pub(super) fn target_text(
+    site: &Site<'_>,
+    frame: &Frame,
+    real: &Reals,
+    parent: &Path,
+    name: &str,
+) -> PathBuf {
+    match site.rebased {
+        true => relative(parent, &real.link().join(name)),
+        false => frame.link.join(name),
+    }
+}
+
+/// Where mount and link really are.
+#[derive(Clone, Debug)]
+pub(super) struct Reals {
+    pub(super) mount: PathBuf,
+    pub(super) link_parent: PathBuf,
+    pub(super) link_name: PathBuf,
+}
+
+impl Reals {
+    pub(super) fn find(site: &Site<'_>, frame: &Frame) -> Result<Self, Vec<Fault>> {
+        let walk = |path: &Path| {
+            site.walk(path)
+                .map_err(|hazard| target_fault(site, path, TargetProblem::Way(hazard)))
+        };
+        match (walk(&frame.mount), walk(&frame.link)) {
+            (Ok(mount), Ok(link)) => Ok(Self {
+                mount: mount.real_path(),
+                link_parent: link.real_parent(),
+                link_name: link.name.into(),
+            }),
+            (mount, link) => Err([mount.err(), link.err()].into_iter().flatten().collect()),
+        }
+    }
+
+    fn link(&self) -> PathBuf {
+        self.link_parent.join(&self.link_name)
+    }
+}
+
+pub(super) fn target_fault(site: &Site<'_>, path: &Path, problem: TargetProblem) -> Fault {
+    Fault::Target {
+        path: site.shown(path),
+        problem,
+    }
+}
+
+/// Looks at everything; faults are those that make looking further pointless.
+pub(super) fn observe(
+    site: &Site<'_>,
+    frame: &Frame,
+    wanted: &[Wanted],
+    records: &Records,
+) -> Result<Observed, Vec<Fault>> {
+    let reals = Reals::find(site, frame)?;
+    let mut faults = Vec::new();
+    let mount = find_mount(site, frame)
+        .map_err(|fault| faults.push(fault))
+        .ok();
+    let link = find_link(site, frame, &reals)
+        .map_err(|fault| faults.push(fault))
+        .ok();
+    let (Some(mount), Some(link)) = (mount, link) else {
+        return Err(faults);
+    };
+    let current = match &link {
+        LinkFound::Generation { active, .. } => {
+            find_current(site, frame, active.generation, wanted)
+        }
+        _ => None,
+    };
+    let targets = wanted
+        .iter()
+        .map(|wanted| find_target(site, frame, &reals, wanted))
+        .collect();
+    Ok(Observed {
+        unfinished: records.is_unfinished() || mount.stages,
+        mount,
+        link,
+        current,
+        targets,
+        former: find_former(site, wanted, records),
+    })
+}
+
+/// What is active, for the last line of a refusal.
+pub(super) fn active(site: &Site<'_>, frame: &Frame) -> Option<Active> {
+    let reals = Reals::find(site, frame).ok()?;
+    match find_link(site, frame, &reals).ok()? {
+        LinkFound::Generation { active, .. } => {
+            let path = frame.mount.join(active.generation.to_string());
+            site.open_dir(&path).map(|_| active)
+        }
+        _ => None,
+    }
+}
+
+fn looked<T>(site: &Site<'_>, path: &Path, result: io::Result<T>) -> Result<T, Fault> {
+    result.map_err(|source| Fault::FileSystem {
+        step: "look at",
+        path: site.shown(path),
+        source,
+    })
+}
+
+fn find_mount(site: &Site<'_>, frame: &Frame) -> Result<MountFound, Fault> {
+    let path = &frame.mount;
+    let place = site
+        .walk(path)
+        .map_err(|hazard| target_fault(site, path, TargetProblem::Way(hazard)))?;
+    let facts = looked(site, path, site.look(&place))?;
+    let mut found = MountFound {
+        real: place.real_path(),
+        exists: facts.is_some(),
+        is_mount_point: facts.is_some_and(|facts| facts.mount_point),
+        file_system: FileSystem::Persistent,
+        numbers: Vec::new(),
+        stages: false,
+    };
+    let Some(facts) = facts else {
+        found.file_system = looked(site, path, nearest_file_system(site, place.dir.as_deref()))?;
+        return Ok(found);
+    };
+    if facts.kind != FileKind::Directory {
+        return Err(target_fault(site, path, TargetProblem::NotADirectory));
+    }
+    let Some(parent) = place.parent() else {
+        return Ok(found);
+    };
+    let dir = looked(site, path, site.fs.open_dir(parent, Path::new(&place.name)))?;
+    found.file_system = looked(site, path, site.fs.file_system(dir.as_fd()))?;
+    for name in looked(site, path, site.fs.list(dir.as_fd()))? {
+        if let Some(number) = name.to_str().and_then(parse_number) {
+            found.numbers.push(number);
+        }
+        found.stages |= name.to_string_lossy().starts_with(STAGE_PREFIX);
+    }
+    found.numbers.sort_unstable();
+    Ok(found)
+}
+
+/// How directories begin that are not generations yet.
+pub(super) const STAGE_PREFIX: &str = ".stage-";
+
+fn nearest_file_system(site: &Site<'_>, dir: Option<&OwnedFd>) -> io::Result<FileSystem> {
+    if let Some(dir) = dir {
+        return site.fs.file_system(dir.as_fd());
+    }
+    let above = site.base().ancestors().find_map(|path| {
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        site.fs.open_start(path).ok()
+    });
+    match above {
+        Some(dir) => site.fs.file_system(dir.as_fd()),
+        None => Ok(FileSystem::Persistent),
+    }
+}
+
+/// A generation's name is its number and nothing else.
+fn parse_number(name: &str) -> Option<u64> {
+    let number: u64 = name.parse().ok()?;
+    (number.to_string() == name).then_some(number)
+}
+
+fn find_link(site: &Site<'_>, frame: &Frame, reals: &Reals) -> Result<LinkFound, Fault> {
+    let path = &frame.link;
+    let place = site
+        .walk(path)
+        .map_err(|hazard| target_fault(site, path, TargetProblem::Way(hazard)))?;
+    let (Some(facts), Some(parent)) = (looked(site, path, site.look(&place))?, place.parent())
+    else {
+        return Ok(LinkFound::Absent);
+    };
+    match facts {
+        FileFacts {
+            mount_point: true, ..
+        } => Err(target_fault(site, path, TargetProblem::MountPoint)),
+        FileFacts {
+            kind: FileKind::Directory,
+            ..
+        } => Ok(LinkFound::Directory),
+        FileFacts {
+            kind: FileKind::Regular,
+            ..
+        } => Err(target_fault(site, path, TargetProblem::Differs)),
+        FileFacts {
+            kind: FileKind::Special,
+            ..
+        } => Err(target_fault(site, path, TargetProblem::Special)),
+        FileFacts {
+            kind: FileKind::Link,
+            ..
+        } => {
+            let text = looked(site, path, site.fs.read_link(parent, &place.name))?;
+            let Some(generation) = generation_of(&text, frame, reals) else {
+                return Ok(LinkFound::Foreign(text));
+            };
+            let exact = text == generation_text(site, frame, reals, generation);
+            let active = Active {
+                generation,
+                link: text,
+            };
+            Ok(LinkFound::Generation { active, exact })
+        }
+    }
+}
+
+/// The number, if a link's text names a direct child of the mount.
+fn generation_of(text: &Path, frame: &Frame, reals: &Reals) -> Option<u64> {
+    let full = lexical(&reals.link_parent.join(text));
+    let number = parse_number(full.file_name()?.to_str()?)?;
+    let parent = full.parent()?;
+    (parent == frame.mount || parent == reals.mount).then_some(number)
+}
+
+/// A path without `.` and `..`, as far as text tells.
+fn lexical(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                clean.pop();
+            }
+            other => clean.push(other),
+        }
+    }
+    clean
+}
+
+fn find_current(site: &Site<'_>, frame: &Frame, number: u64, wanted: &[Wanted]) -> Option<Current> {
+    let dir = site.open_dir(&frame.mount.join(number.to_string()))?;
+    let files = wanted
+        .iter()
+        .map(|wanted| compare(site, dir.as_fd(), wanted))
+        .collect();
+    let mut names = BTreeSet::new();
+    list_names(site, dir.as_fd(), "", &mut names);
+    for wanted in wanted {
+        names.remove(&wanted.name);
+        if let Target::Inside(rest) = &wanted.target {
+            names.remove(rest);
+        }
+    }
+    Some(Current {
+        number,
+        files,
+        gone: names.into_iter().collect(),
+    })
+}
+
+/// What cannot be read differs.
+fn compare(site: &Site<'_>, generation: BorrowedFd<'_>, wanted: &Wanted) -> FileFound {
+    let Ok(file) = site.fs.open_file(generation, Path::new(&wanted.name)) else {
+        return FileFound::Absent;
+    };
+    let Ok(facts) = site.fs.facts(file.as_fd()) else {
+        return FileFound::Absent;
+    };
+    if facts.kind != FileKind::Regular {
+        return FileFound::Absent;
+    }
+    FileFound::Present {
+        content: has_content(site, file.as_fd(), &facts, wanted),
+        mode: facts.mode == wanted.mode,
+        owner: !site.is_root_user() || (facts.uid, facts.gid) == (wanted.uid, wanted.gid),
+        inner_link: match &wanted.target {
+            Target::Inside(rest) => has_inner_link(site, generation, rest, &wanted.name),
+            Target::Outside(_) | Target::Own => true,
+        },
+    }
+}
+
+fn has_content(site: &Site<'_>, file: BorrowedFd<'_>, facts: &FileFacts, wanted: &Wanted) -> bool {
+    if usize::try_from(facts.size) != Ok(wanted.content.len()) {
+        return false;
+    }
+    let found = read_all(site.fs, file, wanted.content.len());
+    // EXPOSE: compared in memory, in constant time.
+    found.is_ok_and(|found| found.ct_eq(wanted.content.expose()))
+}
+
+fn has_inner_link(site: &Site<'_>, generation: BorrowedFd<'_>, rest: &str, name: &str) -> bool {
+    let (dir, last) = match rest.rsplit_once('/') {
+        Some((dir, last)) => (dir, last),
+        None => (".", rest),
+    };
+    let text = site
+        .fs
+        .open_dir(generation, Path::new(dir))
+        .and_then(|dir| site.fs.read_link(dir.as_fd(), last.as_ref()));
+    text.is_ok_and(|text| text == inner_text(rest, name))
+}
+
+/// The text of a link inside a generation: it stays inside.
+pub(super) fn inner_text(rest: &str, name: &str) -> PathBuf {
+    let from = Path::new(rest).parent().unwrap_or(Path::new(""));
+    relative(from, Path::new(name))
+}
+
+/// Names of everything below a generation that is no directory. Names that are not text cannot be ours; they are shown
+/// as well as they can be.
+fn list_names(site: &Site<'_>, dir: BorrowedFd<'_>, prefix: &str, names: &mut BTreeSet<String>) {
+    for name in site.fs.list(dir).unwrap_or_default() {
+        let shown = format!("{prefix}{}", name.to_string_lossy());
+        let facts = site.fs.facts_at(dir, &name);
+        if facts.is_ok_and(|facts| facts.kind == FileKind::Directory) {
+            if let Ok(below) = site.fs.open_dir(dir, Path::new(&name)) {
+                list_names(site, below.as_fd(), &format!("{shown}/"), names);
+            }
+        } else {
+            names.insert(shown);
+        }
+    }
+}
+
+fn find_target(site: &Site<'_>, frame: &Frame, reals: &Reals, wanted: &Wanted) -> TargetFound {
+    let Target::Outside(path) = &wanted.target else {
+        return TargetFound::NotOutside;
+    };
+    let text_at = |parent: &Path| target_text(site, frame, reals, parent, &wanted.name);
+    look_at_target(site, Path::new(path), wanted, text_at).unwrap_or_else(TargetFound::Blocked)
+}
+
+fn look_at_target(
+    site: &Site<'_>,
+    path: &Path,
+    wanted: &Wanted,
+    text_at: impl Fn(&Path) -> PathBuf,
+) -> Result<TargetFound, TargetProblem> {
+    let place = site.walk(path).map_err(TargetProblem::Way)?;
+    let io = |source| {
+        TargetProblem::Way(super::site::Hazard::Io {
+            path: site.shown(path),
+            source,
+        })
+    };
+    let (Some(facts), Some(parent)) = (site.look(&place).map_err(io)?, place.parent()) else {
+        return Ok(TargetFound::Absent);
+    };
+    if facts.mount_point {
+        return Err(TargetProblem::MountPoint);
+    }
+    match facts.kind {
+        FileKind::Directory => Err(TargetProblem::Directory),
+        FileKind::Special => Err(TargetProblem::Special),
+        FileKind::Link => {
+            let text = site.fs.read_link(parent, &place.name).map_err(io)?;
+            let owner = (facts.uid, facts.gid) == (wanted.uid, wanted.gid);
+            let right = text == text_at(&place.real_parent()) && (owner || !site.is_root_user());
+            Ok(match right {
+                true => TargetFound::Right,
+                false => TargetFound::OtherLink(text),
+            })
+        }
+        FileKind::Regular => {
+            let file = site
+                .fs
+                .open_file(parent, Path::new(&place.name))
+                .map_err(io)?;
+            let same = has_content(site, file.as_fd(), &facts, wanted);
+            Ok(TargetFound::Regular { same })
+        }
+    }
+}
+
+/// Links of earlier manifests that still are what we made them.
+fn find_former(site: &Site<'_>, wanted: &[Wanted], records: &Records) -> Vec<LinkRecord> {
+    let is_wanted = |record: &LinkRecord| {
+        wanted
+            .iter()
+            .any(|wanted| matches!(&wanted.target, Target::Outside(path) if *path == record.path))
+    };
+    let is_ours = |record: &LinkRecord| {
+        let Ok(place) = site.walk(Path::new(&record.path)) else {
+            return false;
+        };
+        let text = place
+            .parent()
+            .and_then(|parent| site.fs.read_link(parent, &place.name).ok());
+        text.is_some_and(|text| text == Path::new(&record.text))
+    };
+    records
+        .links()
+        .into_iter()
+        .filter(|record| !is_wanted(record) && is_ours(record))
+        .collect()
+}

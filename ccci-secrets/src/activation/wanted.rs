@@ -1,0 +1,27 @@
+//! What should be in a generation: names, modes, owners, and the bytes, which only `materialise` and the comparison
+//! with what is there let out.
+
+use super::manifest::{OnConflict, Target};
+use crate::secret::Secret;
+
+/// One file as it should be.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Below the generation.
+    pub(super) name: String,
+    pub(super) content: Secret,
+    pub(super) mode: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) target: Target,
+    pub(super) on_conflict: OnConflict,
+    pub(super) directories: Directories,
+}
+
+/// How directories on the way to a target are made; what is not said is as the nearest parent's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Directories {
+    pub(super) mode: Option<u32>,
+    pub(super) uid: Option<u32>,
+    pub(super) gid: Option<u32>,
+}
