@@ -4,6 +4,7 @@
 //! them and inject an error. Reads are not counted.
 
 #[cfg(test)]
+#[allow(dead_code, reason = "the fault sweep that uses it follows")]
 pub(crate) mod testing;
 
 use std::ffi::{OsStr, OsString};
@@ -457,7 +458,6 @@ impl Fs for RealFs {
         const TMPFS: u64 = 0x0102_1994;
         let found = rustix::fs::fstatfs(fd)?;
         #[expect(
-            clippy::cast_sign_loss,
             clippy::unnecessary_cast,
             reason = "a magic number; 32-bit machines sign-extend it"
         )]

@@ -2,8 +2,7 @@
 
 /// Which of the two lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there are two")]
-pub enum AccountKind {
+pub(super) enum AccountKind {
     /// `/etc/group`
     Group,
     /// `/etc/passwd`
@@ -13,7 +12,7 @@ pub enum AccountKind {
 impl AccountKind {
     /// `user` or `group`.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Group => "group",
             Self::User => "user",
@@ -22,7 +21,7 @@ impl AccountKind {
 }
 
 /// Asks elsewhere for an account that the files do not have, for example LDAP through `getent`.
-pub type AccountLookup<'a> = dyn Fn(AccountKind, &str) -> Option<u32> + 'a;
+pub(super) type AccountLookup<'a> = dyn Fn(AccountKind, &str) -> Option<u32> + 'a;
 
 /// The accounts of a system.
 pub(super) struct Accounts<'a> {

@@ -323,7 +323,12 @@ pub(super) fn relative(from: &Path, to: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
 mod tests {
     use std::os::unix::fs::symlink;
 

@@ -27,6 +27,15 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// Whether this is a container that is not empty: what block style gives lines of its own.
+    pub(super) fn has_items(&self) -> bool {
+        match self {
+            Self::List(items) => !items.is_empty(),
+            Self::Map(entries) => !entries.is_empty(),
+            Self::Null | Self::Value(_) => false,
+        }
+    }
+
     /// `new` inside a map for every key and a list for every index; an index says no more than that there is a list.
     pub(super) fn nested(path: &'a [Segment], new: &'a NewNode) -> Self {
         path.iter()

@@ -437,7 +437,7 @@ fn checks(fields: &mut Fields<'_>, faults: &Faults) -> bool {
     let any = !items.is_empty();
     for (pointer, item) in items {
         // The fields of a check belong to its type.
-        let _ = Fields::of(item, pointer, faults);
+        drop(Fields::of(item, pointer, faults));
     }
     any
 }

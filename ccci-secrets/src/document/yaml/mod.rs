@@ -1,6 +1,8 @@
 //! YAML as go-yaml reads it (spec: yaml.md).
 
+mod chars;
 pub(crate) mod resolve;
+pub(crate) mod text;
 pub(crate) mod write;
 
 use super::{Document, ParseError};

@@ -1,9 +1,14 @@
 //! Which type a scalar has (yaml.md 3): the schema of go-yaml v3, which is YAML 1.2 with leftovers of 1.1.
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use super::super::{Document, Resolved, Scalar, ScalarError};
-use crate::value::{Time, TimeParts, nanoseconds, parse_go_float};
+use super::text;
+use crate::document::{Document, Resolved, Scalar, ScalarError, Style};
+use crate::secret::Secret;
+use crate::value::{Text, Time, TimeParts, Value, nanoseconds, parse_go_float};
 
 /// The type of an untagged plain scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +45,186 @@ pub(crate) fn plain_kind(text: &[u8]) -> PlainKind {
     }
 }
 
+/// The value of an untagged plain scalar, where it is neither text nor null.
+pub(super) fn plain_value(text: &[u8]) -> Option<Value<'static>> {
+    match read(text, Dates::Read).resolved(Tag::None) {
+        Ok(Resolved::Value(value)) => Some(value),
+        _ => None,
+    }
+}
+
+/// What a scalar means, its tag considered.
+///
+/// In every part but the first, a tag that does not fit its text makes the value null, as sops reads it.
+///
+/// # Errors
+/// [`ScalarError`] for what sops refuses.
 pub(crate) fn resolve<'a>(
-    _document: &'a Document,
-    _scalar: &Scalar,
+    document: &'a Document,
+    scalar: &Scalar,
 ) -> Result<Resolved<'a>, ScalarError> {
-    unimplemented!()
+    let decoded = text::decode(document.source.bytes(), scalar);
+    let tag = scalar
+        .props
+        .tag
+        .map_or(Tag::None, |span| Tag::read(document.source.slice(span)));
+    let resolved = match (tag, scalar.style) {
+        (Tag::Str | Tag::Other, _) => Ok(text_value(decoded)),
+        (Tag::None, Style::Plain) => untagged(decoded),
+        (Tag::None, _) => Ok(text_value(decoded)),
+        (Tag::Binary, _) => binary(&decoded),
+        (tag, _) => tagged(tag, &decoded),
+    };
+    match resolved {
+        Err(ScalarError::BadTag(_)) if !in_first_part(document, scalar) => Ok(Resolved::Null),
+        resolved => resolved,
+    }
+}
+
+/// A tag that decides what a scalar means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tag {
+    Binary,
+    Bool,
+    Float,
+    Int,
+    None,
+    Null,
+    /// Any other: the scalar is a string.
+    Other,
+    Str,
+    Timestamp,
+}
+
+impl Tag {
+    /// Reads the token: `!!int`, `!<tag:yaml.org,2002:int>`, `!custom`, or the `!` that says nothing. Handles that a
+    /// `%TAG` line redefines are taken for their usual meaning.
+    pub(super) fn read(token: &[u8]) -> Self {
+        let token = percent_decoded(token);
+        let verbatim = token
+            .strip_prefix(b"!<")
+            .and_then(|rest| rest.strip_suffix(b">"));
+        let name = match (verbatim, token.strip_prefix(b"!!")) {
+            (Some(b"!"), _) => return Self::None,
+            (Some(verbatim), _) => verbatim
+                .strip_prefix(b"tag:yaml.org,2002:")
+                .or(verbatim.strip_prefix(b"!!")),
+            (None, short) => short,
+        };
+        match name {
+            None if token == b"!" => Self::None,
+            Some(b"binary") => Self::Binary,
+            Some(b"bool") => Self::Bool,
+            Some(b"float") => Self::Float,
+            Some(b"int") => Self::Int,
+            Some(b"null") => Self::Null,
+            Some(b"str") => Self::Str,
+            Some(b"timestamp") => Self::Timestamp,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether it gives the text a meaning that an envelope in its place could not have.
+    pub(super) fn retypes(self) -> bool {
+        !matches!(self, Self::None | Self::Other | Self::Str)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "!!binary",
+            Self::Bool => "!!bool",
+            Self::Float => "!!float",
+            Self::Int => "!!int",
+            Self::None => "!",
+            Self::Null => "!!null",
+            Self::Other => "!…",
+            Self::Str => "!!str",
+            Self::Timestamp => "!!timestamp",
+        }
+    }
+
+    fn misfit(self) -> ScalarError {
+        ScalarError::BadTag(self.name().to_owned())
+    }
+}
+
+fn percent_decoded(token: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(token.len());
+    let mut rest = token;
+    while let Some((&byte, tail)) = rest.split_first() {
+        let escaped = (byte == b'%').then(|| tail.split_at_checked(2)).flatten();
+        let decoded = escaped.and_then(|(hex, after)| {
+            let hex = std::str::from_utf8(hex).ok()?;
+            Some((u8::from_str_radix(hex, 16).ok()?, after))
+        });
+        let (byte, after) = decoded.unwrap_or((byte, tail));
+        out.push(byte);
+        rest = after;
+    }
+    out
+}
+
+fn in_first_part(document: &Document, scalar: &Scalar) -> bool {
+    document
+        .parts
+        .first()
+        .is_none_or(|part| scalar.span.start() <= part.span.end())
+}
+
+fn text_value(text: Text<'_>) -> Resolved<'_> {
+    Resolved::Value(Value::Str(text))
+}
+
+fn untagged(text: Text<'_>) -> Result<Resolved<'_>, ScalarError> {
+    // EXPOSE: to the number and date readers below; strings stay where they are.
+    let value = match read(text.expose(), Dates::Read) {
+        Plain::Str => return Ok(text_value(text)),
+        plain => plain,
+    };
+    value.resolved(Tag::None)
+}
+
+fn tagged<'a>(tag: Tag, text: &Text<'_>) -> Result<Resolved<'a>, ScalarError> {
+    let dates = if tag == Tag::Timestamp {
+        Dates::Read
+    } else {
+        Dates::Ignore
+    };
+    // EXPOSE: to the number and date readers below.
+    let plain = read(text.expose(), dates);
+    match (tag, &plain) {
+        (Tag::Bool, Plain::Bool(_))
+        | (Tag::Int, Plain::Int(_) | Plain::Uint64)
+        | (Tag::Float, Plain::Float(_))
+        | (Tag::Null, Plain::Null)
+        | (Tag::Timestamp, Plain::Time(_) | Plain::TimeOffset) => plain.resolved(tag),
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a float of the nearest value is what the tag asks for"
+        )]
+        (Tag::Float, Plain::Int(int)) => Ok(Resolved::Value(Value::Float(*int as f64))),
+        _ => Err(tag.misfit()),
+    }
+}
+
+/// Go ignores line breaks anywhere and stray bits in the last digit, and insists on the padding.
+fn binary<'a>(text: &Text<'_>) -> Result<Resolved<'a>, ScalarError> {
+    let engine = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+    );
+    // EXPOSE: decoded into a wiping buffer.
+    let digits = Zeroizing::new(
+        text.expose()
+            .iter()
+            .copied()
+            .filter(|byte| !b"\r\n".contains(byte))
+            .collect::<Vec<u8>>(),
+    );
+    let bytes = engine
+        .decode(digits.as_slice())
+        .map_err(|_| Tag::Binary.misfit())?;
+    Ok(text_value(Text::Owned(Secret::from_vec(bytes))))
 }
 
 /// What the text of a plain scalar says.
@@ -58,6 +238,21 @@ enum Plain {
     /// A timestamp that Go reads and sops cannot print.
     TimeOffset,
     Uint64,
+}
+
+impl Plain {
+    fn resolved<'a>(self, tag: Tag) -> Result<Resolved<'a>, ScalarError> {
+        Ok(Resolved::Value(match self {
+            Self::Null => return Ok(Resolved::Null),
+            Self::Bool(value) => Value::Bool(value),
+            Self::Float(value) => Value::Float(value),
+            Self::Int(value) => Value::Int(value),
+            Self::Time(time) => Value::Time(time),
+            Self::TimeOffset => return Err(ScalarError::TimeOffset),
+            Self::Uint64 => return Err(ScalarError::Uint64),
+            Self::Str => return Err(tag.misfit()),
+        }))
+    }
 }
 
 /// Whether text that looks like a date is one: a tag for another type turns that off.

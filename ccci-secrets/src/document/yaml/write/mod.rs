@@ -1,0 +1,18 @@
+//! Text for new content, and where it goes.
+
+mod alias;
+mod block;
+mod ending;
+mod flow;
+mod insert;
+mod lines;
+mod metadata;
+mod place;
+mod replace;
+mod scalar;
+mod token;
+
+pub(crate) use self::alias::expand_aliases;
+pub(crate) use self::insert::set;
+pub(crate) use self::metadata::{append_metadata, remove_metadata};
+pub(crate) use self::scalar::rewrite_scalar;

@@ -1,0 +1,253 @@
+//! A scalar gets new content in its place and, where that can carry it, in its style (yaml.md 5.1 and 5.2).
+
+use super::ending::with_chomp;
+use super::lines::{BlockText, Lines};
+use super::place;
+use super::token::{
+    Setting, fits_single_quotes, is_plain_string, push_binary, push_double_quoted,
+    push_single_quoted, push_typed,
+};
+use crate::document::yaml::resolve::Tag;
+use crate::document::{BlockScalar, Document, Edit, NewScalar, Scalar, Span, Style};
+use crate::secret::Secret;
+use crate::value::Value;
+
+pub(crate) fn rewrite_scalar(
+    document: &Document,
+    scalar: &Scalar,
+    new: &NewScalar<'_>,
+) -> Vec<Edit> {
+    let tag = tag(document, scalar);
+    let mut edits = Vec::new();
+    match new {
+        NewScalar::Envelope(envelope) => {
+            if tag.retypes() {
+                edits.extend(remove_tag(document, scalar));
+            }
+            edits.extend(rewrite_text(document, scalar, envelope, Role::Envelope));
+        }
+        NewScalar::Value {
+            value: Value::Str(text),
+            ..
+        } => {
+            // EXPOSE: into the wiping text of an edit.
+            match std::str::from_utf8(text.expose()) {
+                Ok(text) => {
+                    if tag.retypes() {
+                        edits.extend(remove_tag(document, scalar));
+                    }
+                    edits.extend(rewrite_text(document, scalar, text, Role::Text));
+                }
+                Err(_) => {
+                    edits.extend(remove_tag(document, scalar));
+                    let mut token = Secret::with_capacity(text.expose().len() * 2);
+                    push_binary(&mut token, text.expose());
+                    edits.extend(replace_token(document, scalar, token));
+                }
+            }
+        }
+        NewScalar::Value { value, spelling } => {
+            if tag != Tag::None {
+                edits.extend(remove_tag(document, scalar));
+            }
+            let mut token = Secret::with_capacity(32);
+            push_typed(&mut token, value, Some(spelling), scalar.in_flow);
+            edits.extend(replace_token(document, scalar, token));
+        }
+    }
+    edits
+}
+
+pub(super) fn tag(document: &Document, scalar: &Scalar) -> Tag {
+    scalar
+        .props
+        .tag
+        .map_or(Tag::None, |span| Tag::read(document.source.slice(span)))
+}
+
+/// Takes a tag away together with the blanks that separate it from what follows.
+pub(super) fn remove_tag(document: &Document, scalar: &Scalar) -> Option<Edit> {
+    let tag = scalar.props.tag?;
+    Some(Edit::new(
+        Span::new(tag.start(), place::end_of_blanks(document, tag.end())),
+        b"",
+    ))
+}
+
+/// Whether a string is plaintext or an envelope, whose style only carries that of the plaintext.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Envelope,
+    Text,
+}
+
+fn rewrite_text(document: &Document, scalar: &Scalar, text: &str, role: Role) -> Vec<Edit> {
+    let setting = Setting {
+        in_flow: scalar.in_flow,
+        tagged: matches!(tag(document, scalar), Tag::Str | Tag::Other),
+    };
+    let mut token = Secret::with_capacity(text.len() + 2);
+    match scalar.style {
+        Style::Literal(block) | Style::Folded(block) => {
+            if let Some(edits) = rewrite_block(document, scalar, block, text) {
+                return edits;
+            }
+            push_double_quoted(&mut token, text);
+        }
+        Style::Plain if is_plain_string(text, setting) => token.extend(text.as_bytes()),
+        // In brackets an envelope cannot stand without quotes, and these read most like the plain text.
+        Style::Plain if role == Role::Envelope => push_double_quoted(&mut token, text),
+        Style::Plain | Style::SingleQuoted if fits_single_quotes(text) => {
+            push_single_quoted(&mut token, text)
+        }
+        Style::Plain | Style::SingleQuoted | Style::DoubleQuoted => {
+            push_double_quoted(&mut token, text)
+        }
+    }
+    replace_token(document, scalar, token)
+}
+
+/// Puts a one-line token in the place of a scalar of any style. A comment on the header line of a block scalar stays.
+pub(super) fn replace_token(document: &Document, scalar: &Scalar, mut token: Secret) -> Vec<Edit> {
+    match scalar.style {
+        Style::Literal(block) | Style::Folded(block) => {
+            let header_line = place::end_of_line(document, block.header.end());
+            let lines = Span::new(header_line, scalar.span.end().max(header_line));
+            vec![
+                Edit {
+                    span: block.header,
+                    text: token,
+                },
+                Edit::new(lines, b""),
+            ]
+        }
+        _ => {
+            let at = scalar.span.start();
+            let is_absent = scalar.span.is_empty();
+            if is_absent
+                && place::start_of_blanks(document, at) == at
+                && !place::is_line_start(document, at)
+            {
+                let mut spaced = Secret::with_capacity(token.len() + 1);
+                spaced.extend(b" ");
+                // EXPOSE: moved into the wiping text of an edit.
+                spaced.extend(token.expose());
+                token = spaced;
+            }
+            vec![Edit {
+                span: scalar.span,
+                text: token,
+            }]
+        }
+    }
+}
+
+/// New lines for a block scalar, with the chomping that their trailing line breaks need. `None` where a block scalar
+/// cannot carry the text.
+fn rewrite_block(
+    document: &Document,
+    scalar: &Scalar,
+    block: BlockScalar,
+    text: &str,
+) -> Option<Vec<Edit>> {
+    let text = BlockText::of(text)?;
+    let header = new_header(document, scalar, block, text)?;
+    let mut edits = Vec::new();
+    if document.source.slice(block.header) != header {
+        edits.push(Edit::new(block.header, &header));
+    }
+    let (span, has_content) = content(scalar, block);
+    let tail = document
+        .source
+        .slice(Span::new(span.end(), block.body.end()));
+    let (present, tail_end) = place::breaks(tail);
+    let newline = place::newline(document, block.body.start());
+    let mut lines = Secret::with_capacity(text.core.len() * 2);
+    if place::breaks(
+        document
+            .source
+            .slice(Span::new(block.header.end(), block.body.start())),
+    )
+    .0 == 0
+    {
+        lines.extend(newline);
+    }
+    let folded = matches!(scalar.style, Style::Folded(_));
+    text.push(
+        &mut lines,
+        Lines {
+            folded,
+            indent: usize::try_from(block.indent).ok()?,
+            newline,
+        },
+    );
+    let end = match breaks_behind(text, present, has_content) {
+        Behind::Added => {
+            lines.extend(newline);
+            span.end()
+        }
+        Behind::AsIs => span.end(),
+        Behind::Dropped => place::next_line(document, span.end()),
+        Behind::Replaced(count) => {
+            (0..count).for_each(|_| lines.extend(newline));
+            span.end() + tail_end
+        }
+    };
+    edits.push(Edit {
+        span: Span::new(span.start(), end),
+        text: lines,
+    });
+    Some(edits)
+}
+
+/// The lines that hold the text, and whether there are any.
+fn content(scalar: &Scalar, block: BlockScalar) -> (Span, bool) {
+    let start = block.body.start();
+    let end = scalar.span.end().max(start);
+    (Span::new(start, end), end > start)
+}
+
+/// What happens to the line breaks between the last content line and what follows the scalar.
+enum Behind {
+    /// One is added before those that are there.
+    Added,
+    /// Those that are there already fit.
+    AsIs,
+    /// The first one goes.
+    Dropped,
+    /// All of them are replaced by this many.
+    Replaced(usize),
+}
+
+fn breaks_behind(text: BlockText<'_>, present: usize, has_content: bool) -> Behind {
+    match (text.core.is_empty(), text.breaks) {
+        (true, breaks) if has_content && present == breaks + 1 => Behind::Dropped,
+        (true, breaks) if !has_content && present == breaks => Behind::AsIs,
+        (false, 0) if has_content || present == 0 => Behind::AsIs,
+        (false, 1) if has_content && present > 0 => Behind::AsIs,
+        (false, 0 | 1) => Behind::Added,
+        (false, breaks) if has_content && present == breaks => Behind::AsIs,
+        (false, breaks) if !has_content && present + 1 == breaks => Behind::Added,
+        (_, breaks) => Behind::Replaced(breaks),
+    }
+}
+
+/// The header with another chomping indicator in the place of the old one, and an indentation indicator where the
+/// first line needs one.
+fn new_header(
+    document: &Document,
+    scalar: &Scalar,
+    block: BlockScalar,
+    text: BlockText<'_>,
+) -> Option<Vec<u8>> {
+    let mut header = with_chomp(document.source.slice(block.header), text.chomp());
+    if text.needs_indicator() && !header.iter().any(u8::is_ascii_digit) {
+        let column = place::enclosing_column(document, scalar.span.start());
+        let relative = usize::try_from(block.indent).ok()?.checked_sub(column)?;
+        let digit = u8::try_from(relative)
+            .ok()
+            .filter(|digit| (1..=9).contains(digit))?;
+        header.insert(1.min(header.len()), b'0' + digit);
+    }
+    Some(header)
+}
