@@ -457,10 +457,6 @@ impl Fs for RealFs {
         const RAMFS: u64 = 0x8584_58f6;
         const TMPFS: u64 = 0x0102_1994;
         let found = rustix::fs::fstatfs(fd)?;
-        #[expect(
-            clippy::unnecessary_cast,
-            reason = "a magic number; 32-bit machines sign-extend it"
-        )]
         let magic = found.f_type as u64 & 0xffff_ffff;
         Ok(match magic {
             RAMFS => FileSystem::Ramfs,

@@ -36,9 +36,11 @@ pub(super) fn next_line(document: &Document, at: usize) -> usize {
 /// The start of the line of `at`.
 pub(super) fn start_of_line(document: &Document, at: usize) -> usize {
     let before = document.source.slice(Span::new(0, at));
-    let ends_line = |end: &usize| match before.get(..*end) {
-        Some([.., b'\n' | b'\r'] | [.., 0xC2, 0x85] | [.., 0xE2, 0x80, 0xA8 | 0xA9]) => true,
-        _ => false,
+    let ends_line = |end: &usize| {
+        matches!(
+            before.get(..*end),
+            Some([.., b'\n' | b'\r'] | [.., 0xC2, 0x85] | [.., 0xE2, 0x80, 0xA8 | 0xA9])
+        )
     };
     (1..=before.len()).rev().find(ends_line).unwrap_or(0)
 }
