@@ -244,6 +244,7 @@ fn parse_ssh_key(text: &Secret) -> Result<SshIdentity, KeyFileReason> {
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "tests"
 )]
 mod tests;

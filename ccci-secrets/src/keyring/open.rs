@@ -135,6 +135,8 @@ fn open_through_trusted_links(path: &Path) -> Result<OwnedFd, OpenFault> {
             push_components(&mut todo, &target);
             walked.pop();
         } else if todo.is_empty() {
+            // Opening a device can do something; what is opened is looked at again.
+            regular(&stat)?;
             return Ok(open_file(&directory, &name)?);
         } else {
             directory = open_directory(&directory, Path::new(&name))?;

@@ -79,6 +79,8 @@ pub struct SourceAttempt {
     pub path: Option<PathBuf>,
     /// What was found there.
     pub state: SourceState,
+    /// How many identities were found; one SSH key counts as one.
+    pub identities: usize,
     /// The public halves of the identities that were found.
     pub recipients: Vec<String>,
     /// Identities that this build cannot use.

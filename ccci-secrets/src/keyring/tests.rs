@@ -355,11 +355,10 @@ fn what_is_no_regular_file_is_named_and_nothing_hangs() {
         unusable(Path::new("/dev/null"), warn),
         KeyFileReason::NotRegular(FileKind::Device)
     );
-    // A socket cannot be opened at all: ENXIO.
-    assert!(matches!(
+    assert_eq!(
         unusable(&socket, warn),
-        KeyFileReason::Unreadable(_)
-    ));
+        KeyFileReason::NotRegular(FileKind::Socket)
+    );
     // A parent that is a file: ENOTDIR.
     let below = Path::new("/dev/null/key.txt");
     assert!(matches!(
@@ -664,4 +663,51 @@ fn a_command_that_cannot_run_says_why() {
         let command = &report.sources[6];
         assert_eq!(command.state, SourceState::Command(fault), "{line}");
     }
+}
+
+#[test]
+fn a_keyring_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Keyring>();
+    shared::<Environment>();
+    shared::<UnwrapError>();
+}
+
+#[test]
+fn no_bytes_in_a_key_file_can_cause_a_panic() {
+    use proptest::prelude::Strategy;
+    let word = "(AGE-SECRET-KEY-1|AGE-SECRET-KEY-PQ-1|AGE-PLUGIN-|-----BEGIN |-----END |OPENSSH PRIVATE KEY|-----|# |1|\n|\r|[A-Za-z0-9+/=]{1,40}|.)";
+    let text = proptest::collection::vec(word, 0..20).prop_map(|words| words.concat());
+    proptest::proptest!(|(text in text, noise: Vec<u8>)| {
+        for bytes in [text.as_bytes(), noise.as_slice()] {
+            drop(parse_age_keys(bytes, Layout::Lines));
+            drop(parse_age_keys(bytes, Layout::Words));
+            drop(SshIdentity::parse(bytes));
+        }
+        drop(crate::key::parse_recipient(&text));
+        let key = WrappedKey::age(AGE_1, &text);
+        assert!(age_keyring("age-1.txt").unwrap(&[WrappedGroup { keys: vec![key] }], None).is_err());
+    });
+}
+
+#[test]
+fn no_bytes_inside_an_openssh_key_can_cause_a_panic() {
+    use base64::Engine as _;
+    let good = test_data::text("ssh_ed25519");
+    let body: String = good.lines().filter(|line| !line.starts_with('-')).collect();
+    let engine = base64::engine::general_purpose::STANDARD;
+    let good = engine.decode(body).unwrap();
+    let length = good.len();
+    let identity = SshIdentity::parse(&test_data::bytes("ssh_ed25519")).unwrap();
+    proptest::proptest!(|(at in 0..length, byte: u8, end in 0..=length)| {
+        let mut bytes = good[..end].to_vec();
+        if let Some(place) = bytes.get_mut(at) {
+            *place = byte;
+        }
+        let body = engine.encode(&bytes);
+        let text = format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{body}\n-----END OPENSSH PRIVATE KEY-----\n");
+        if let Ok(read) = SshIdentity::parse(text.as_bytes()) {
+            assert_eq!(read.public(), identity.public());
+        }
+    });
 }

@@ -204,6 +204,7 @@ impl<'a> Search<'a> {
             variable: source.place.variable,
             path: source.place.path.clone(),
             state: last.map_or(SourceState::NotRun, |loaded| loaded.state.clone()),
+            identities: last.map_or(0, |loaded| loaded.identities.len()),
             recipients: last.map(|loaded| loaded.recipients()).unwrap_or_default(),
             not_built: last
                 .map(|loaded| loaded.unbuilt.clone())

@@ -141,6 +141,7 @@ pub(super) fn read_private_key(file: &[u8]) -> Result<SshPrivateKey, SshKeyError
     let (label, rest) = rest.split_once("-----").ok_or(SshKeyError::Damaged)?;
     let (body, _) = rest.split_once("-----END ").ok_or(SshKeyError::Damaged)?;
     match label {
+        // EXPOSE: to the readers of this module, which keep the seed in a buffer that wipes itself.
         "OPENSSH PRIVATE KEY" => read_openssh(decode_body(body)?.expose()),
         "PRIVATE KEY" => read_pkcs8(decode_body(body)?.expose()),
         "ENCRYPTED PRIVATE KEY" => Err(SshKeyError::PassphraseProtected { public: None }),
