@@ -8,7 +8,6 @@ mod content;
 pub(crate) mod json;
 mod span;
 mod walk;
-#[expect(dead_code, reason = "the reader that calls the rest of it follows")]
 pub(crate) mod yaml;
 
 use std::fmt;

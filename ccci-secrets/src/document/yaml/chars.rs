@@ -76,3 +76,14 @@ pub(super) fn ends_token(bytes: &[u8]) -> bool {
 pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
+
+/// Whether a character that starts with `byte`, the first of `bytes`, is one that YAML forbids.
+pub(super) fn is_control(byte: u8, bytes: Option<&[u8]>) -> bool {
+    match byte {
+        b'\t' | b'\n' | b'\r' => false,
+        0x00..=0x1F | 0x7F => true,
+        0xC2 => matches!(bytes, Some([_, 0x80..=0x84 | 0x86..=0x9F, ..])),
+        0xEF => matches!(bytes, Some([_, 0xBF, 0xBE | 0xBF, ..])),
+        _ => false,
+    }
+}

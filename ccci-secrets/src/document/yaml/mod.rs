@@ -1,16 +1,60 @@
 //! YAML as go-yaml reads it (spec: yaml.md).
+//!
+//! The scanner finds tokens, the comments beside them are attached to tokens as go-yaml attaches them, and the parser
+//! builds nodes from both. Text is decoded and typed when it is asked for.
 
 mod chars;
+mod comments;
+mod cursor;
+mod frame;
+mod lost;
+mod merge;
+mod parser;
 pub(crate) mod resolve;
+mod scanner;
+mod stream;
 pub(crate) mod text;
+mod token;
 pub(crate) mod write;
 
-use super::{Document, ParseError};
+use super::{Document, Format, ParseError, ParseErrorKind, Source};
 use crate::secret::Secret;
 
-pub(crate) fn parse(_bytes: Secret) -> Result<Document, ParseError> {
-    Err(ParseError::new(
-        super::ParseErrorKind::FormatNotBuilt(super::Format::Yaml),
-        1,
-    ))
+/// Parses YAML.
+///
+/// # Errors
+/// [`ParseError`] with the line.
+pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
+    let source = Source::new(bytes);
+    check_characters(source.bytes())?;
+    let (nodes, parts) = parser::compose(source.bytes())?;
+    Ok(Document {
+        format: Format::Yaml,
+        source,
+        nodes,
+        parts,
+    })
+}
+
+/// Refuses what YAML does not count as text.
+fn check_characters(bytes: &[u8]) -> Result<(), ParseError> {
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        return Err(ParseError::new(ParseErrorKind::Utf16, 1));
+    }
+    let valid = match std::str::from_utf8(bytes) {
+        Ok(_) => bytes.len(),
+        Err(error) => error.valid_up_to(),
+    };
+    let text = bytes.get(..valid).unwrap_or_default();
+    match text.iter().enumerate().position(|(at, &byte)| chars::is_control(byte, text.get(at..))) {
+        Some(at) => Err(not_text(bytes, at)),
+        None if valid < bytes.len() => Err(not_text(bytes, valid)),
+        None => Ok(()),
+    }
+}
+
+fn not_text(bytes: &[u8], at: usize) -> ParseError {
+    let before = bytes.get(..at).unwrap_or_default();
+    let line = 1 + memchr::memchr_iter(b'\n', before).count();
+    ParseError::new(ParseErrorKind::NotUtf8, line)
 }

@@ -460,3 +460,93 @@ fn one_or_two_digits(text: &str) -> Option<(u32, &str)> {
     let (digits, rest) = text.split_at_checked(count)?;
     Some((digits.parse().ok()?, rest))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::document::{Format, Item, Node};
+
+    /// The value of `k` in the first or in the second part.
+    fn value_of_k(text: &str) -> Result<(String, String), ScalarError> {
+        let document = Document::parse(Format::Yaml, Secret::from_slice(text.as_bytes())).unwrap();
+        let Node::Map(root) = document.node(document.parts().last().unwrap().root) else {
+            panic!("a map");
+        };
+        let Some(Item::Entry(entry)) = root.items.iter().find(|item| matches!(item, Item::Entry(_)))
+        else {
+            panic!("an entry");
+        };
+        let Node::Scalar(scalar) = document.node(entry.value) else { panic!("a scalar") };
+        Ok(match document.resolve(scalar)? {
+            Resolved::Null => ("null".into(), String::new()),
+            Resolved::Value(value) => {
+                let bytes = value.canonical();
+                let text = String::from_utf8_lossy(bytes.expose()).into_owned();
+                (value.kind().as_str().into(), text)
+            }
+        })
+    }
+
+    fn expected(kind: &str, value: &str) -> Result<(String, String), ScalarError> {
+        let value = match kind {
+            "bad" => return Err(ScalarError::BadTag(String::new())),
+            "uint64" => return Err(ScalarError::Uint64),
+            "time" if value == "offset" => return Err(ScalarError::TimeOffset),
+            "bool" if value == "true" => "True".into(),
+            "bool" => "False".into(),
+            "str" => serde_json::from_str(value).unwrap(),
+            _ => value.to_owned(),
+        };
+        Ok((kind.to_owned(), value))
+    }
+
+    fn same(left: &Result<(String, String), ScalarError>, right: &Result<(String, String), ScalarError>) -> bool {
+        match (left, right) {
+            (Err(ScalarError::BadTag(_)), Err(ScalarError::BadTag(_))) => true,
+            _ => left == right,
+        }
+    }
+
+    // Each line of the file is what go-yaml 3.0.4 answered, see tests/go-scalars/main.go.
+    #[test]
+    fn scalars_mean_what_go_yaml_says() {
+        for line in include_str!("../../../tests/go-scalars/vectors.tsv").lines() {
+            let mut fields = line.split('\t');
+            let text = fields.next().unwrap().replace("\\n", "\n");
+            let expected = expected(fields.next().unwrap(), fields.next().unwrap_or_default());
+            let found = value_of_k(&format!("k: {text}\n"));
+            assert!(same(&found, &expected), "{text:?}: {found:?} is not {expected:?}");
+        }
+    }
+
+    // yaml.md 3, row "!!int abc".
+    #[test]
+    fn a_tag_that_does_not_fit_is_null_in_later_parts() {
+        for text in ["!!int abc", "!!bool 1", "!!null x", "!!binary 5"] {
+            assert_eq!(value_of_k(&format!("a: 1\n---\nk: {text}\n")).unwrap().0, "null");
+        }
+        assert_eq!(
+            value_of_k("a: 1\n---\nk: 18446744073709551615\n"),
+            Err(ScalarError::Uint64)
+        );
+    }
+
+    #[test]
+    fn keys_are_typed_like_values() {
+        for (text, expected) in [
+            ("a", PlainKind::Str),
+            ("n", PlainKind::Str),
+            ("<<", PlainKind::Merge),
+            ("1", PlainKind::Int),
+            ("1.5", PlainKind::Float),
+            ("true", PlainKind::Bool),
+            ("~", PlainKind::Null),
+            ("", PlainKind::Null),
+            ("2001-01-02", PlainKind::Time),
+            ("18446744073709551615", PlainKind::Uint64),
+        ] {
+            assert_eq!(plain_kind(text.as_bytes()), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! A collection that is being read, and the order of its entries and comments in sops' tree.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::comments::Line;
+use super::stream::NodeComments;
+use crate::document::{
+    Collection, Comment, Entry, Item, Layout, Node, NodeId, Place, Props, Span,
+};
+
+/// How the items of a collection are marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    BlockList,
+    BlockMap,
+    FlowList,
+    FlowMap,
+    /// `a: b` inside the brackets of a list: a map of one entry.
+    FlowPair,
+    /// A list whose dashes stand in the column of the keys around it.
+    IndentlessList,
+}
+
+impl Shape {
+    fn is_map(self) -> bool {
+        matches!(self, Self::BlockMap | Self::FlowMap | Self::FlowPair)
+    }
+
+    fn layout(self) -> Layout {
+        match self {
+            Self::BlockList | Self::BlockMap | Self::IndentlessList => Layout::Block,
+            Self::FlowList | Self::FlowMap | Self::FlowPair => Layout::Flow,
+        }
+    }
+}
+
+/// A key that waits for its value.
+pub(super) struct PendingKey {
+    pub(super) span: Span,
+    pub(super) text: Option<Box<str>>,
+    pub(super) comments: NodeComments,
+    /// Its line, if go-yaml merges what follows when it checks the document.
+    pub(super) merges_on_line: Option<usize>,
+    /// Nothing but an absent value can follow.
+    pub(super) without_value: bool,
+}
+
+/// A node with the comments that its container decides about.
+pub(super) struct Child {
+    pub(super) id: NodeId,
+    pub(super) comments: NodeComments,
+    pub(super) is_collection: bool,
+}
+
+/// A collection whose end was not read yet.
+pub(super) struct Frame<'s> {
+    pub(super) id: NodeId,
+    pub(super) shape: Shape,
+    pub(super) key: Option<PendingKey>,
+    pub(super) is_first: bool,
+    /// The names so far, where each may stand only once.
+    pub(super) names: HashSet<Cow<'s, [u8]>>,
+    /// The comments that the start of the collection took.
+    head: Vec<Line>,
+    items: Vec<Item>,
+    has_entry: bool,
+    /// The foot comments of the last entry, which what follows may still replace.
+    last_foot: Vec<Line>,
+    start: usize,
+    column: usize,
+    props: Props,
+}
+
+impl<'s> Frame<'s> {
+    pub(super) fn new(
+        id: NodeId,
+        shape: Shape,
+        (start, column): (usize, usize),
+        props: Props,
+        head: Vec<Line>,
+    ) -> Self {
+        Self {
+            id,
+            shape,
+            key: None,
+            is_first: true,
+            names: HashSet::new(),
+            head,
+            items: Vec::new(),
+            has_entry: false,
+            last_foot: Vec::new(),
+            start,
+            column,
+            props,
+        }
+    }
+
+    /// Takes a key. The foot comments before it belong to the entry before, if there is one.
+    pub(super) fn accept_key(&mut self, mut key: PendingKey) {
+        let is_block = self.shape == Shape::BlockMap;
+        if is_block && self.has_entry && !key.comments.foot.is_empty() {
+            self.last_foot = std::mem::take(&mut key.comments.foot);
+        }
+        self.flush_foot();
+        self.key = Some(key);
+    }
+
+    /// Takes a value, or an item of a list.
+    pub(super) fn accept(&mut self, child: Child) {
+        match self.key.take() {
+            Some(key) => self.accept_value(key, child),
+            None => {
+                let NodeComments { head, line, foot } = child.comments;
+                self.push_comments(head, Place::OwnLine);
+                self.push_comments(line, Place::Inline);
+                self.items.push(Item::Element(child.id));
+                self.push_comments(foot, Place::OwnLine);
+            }
+        }
+        self.is_first = false;
+    }
+
+    fn accept_value(&mut self, mut key: PendingKey, child: Child) {
+        self.push_comments(key.comments.head, Place::OwnLine);
+        self.push_comments(key.comments.line, Place::OwnLine);
+        let NodeComments { head, line, mut foot } = child.comments;
+        if key.comments.foot.is_empty() {
+            key.comments.foot = std::mem::take(&mut foot);
+        }
+        // Those of a collection stand inside it.
+        if !child.is_collection {
+            self.push_comments(head, Place::OwnLine);
+            self.push_comments(line, Place::Inline);
+        }
+        self.items.push(Item::Entry(Entry {
+            key: key.span,
+            key_text: key.text,
+            value: child.id,
+        }));
+        self.push_comments(foot, Place::OwnLine);
+        self.last_foot = key.comments.foot;
+        self.has_entry = true;
+    }
+
+    /// Whether the foot comments of the value that is being read go to its key.
+    pub(super) fn key_takes_foot(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| key.comments.foot.is_empty())
+    }
+
+    fn flush_foot(&mut self) {
+        let foot = std::mem::take(&mut self.last_foot);
+        self.push_comments(foot, Place::OwnLine);
+    }
+
+    fn push_comments(&mut self, lines: Vec<Line>, place: Place) {
+        push_comments(&mut self.items, lines, place);
+    }
+
+    /// Ends the collection; `end` holds the comments that its end took. Gives the node, and the comments that are its
+    /// container's to place.
+    pub(super) fn close(mut self, mut end: NodeComments, end_offset: usize) -> (Node, NodeComments) {
+        if self.shape == Shape::BlockMap && self.has_entry && !end.foot.is_empty() {
+            self.last_foot = std::mem::take(&mut end.foot);
+        }
+        self.flush_foot();
+        let collection = Collection {
+            items: self.items,
+            layout: self.shape.layout(),
+            span: Span::new(self.start, end_offset),
+            column: u32::try_from(self.column).unwrap_or(u32::MAX),
+            props: self.props,
+        };
+        let node = if self.shape.is_map() {
+            Node::Map(collection)
+        } else {
+            Node::List(collection)
+        };
+        let comments = NodeComments {
+            head: self.head,
+            ..end
+        };
+        (node, comments)
+    }
+}
+
+/// Puts comments before the items of a collection and behind them.
+pub(super) fn surround(node: &mut Node, before: Vec<Line>, behind: Vec<Line>) {
+    let (Node::Map(collection) | Node::List(collection)) = node else {
+        return;
+    };
+    if before.iter().any(Option::is_some) {
+        let mut items = Vec::with_capacity(before.len() + collection.items.len());
+        push_comments(&mut items, before, Place::OwnLine);
+        items.append(&mut collection.items);
+        collection.items = items;
+    }
+    push_comments(&mut collection.items, behind, Place::OwnLine);
+}
+
+fn push_comments(items: &mut Vec<Item>, lines: Vec<Line>, place: Place) {
+    let comments = lines.into_iter().flatten();
+    items.extend(comments.map(|span| Item::Comment(Comment { span, place })));
+}
