@@ -64,7 +64,9 @@ pub(super) struct Comments {
 impl Comments {
     /// The next remark, if it is attached to a token that starts at `offset` or before.
     pub(super) fn next_for(&self, offset: usize) -> Option<&Remark> {
-        self.queue.front().filter(|remark| remark.attached_to <= offset)
+        self.queue
+            .front()
+            .filter(|remark| remark.attached_to <= offset)
     }
 
     pub(super) fn take_next(&mut self) -> Option<Remark> {
@@ -76,7 +78,11 @@ impl Comments {
         if cursor.newlines() > 0 {
             return;
         }
-        let blanks = cursor.rest().iter().take_while(|&&byte| is_blank(byte)).count();
+        let blanks = cursor
+            .rest()
+            .iter()
+            .take_while(|&&byte| is_blank(byte))
+            .count();
         if blanks >= LOOK_AHEAD || cursor.ahead(blanks).first() != Some(&b'#') {
             return;
         }

@@ -5,9 +5,7 @@ use std::collections::HashSet;
 
 use super::comments::Line;
 use super::stream::NodeComments;
-use crate::document::{
-    Collection, Comment, Entry, Item, Layout, Node, NodeId, Place, Props, Span,
-};
+use crate::document::{Collection, Comment, Entry, Item, Layout, Node, NodeId, Place, Props, Span};
 
 /// How the items of a collection are marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +122,11 @@ impl<'s> Frame<'s> {
     fn accept_value(&mut self, mut key: PendingKey, child: Child) {
         self.push_comments(key.comments.head, Place::OwnLine);
         self.push_comments(key.comments.line, Place::OwnLine);
-        let NodeComments { head, line, mut foot } = child.comments;
+        let NodeComments {
+            head,
+            line,
+            mut foot,
+        } = child.comments;
         if key.comments.foot.is_empty() {
             key.comments.foot = std::mem::take(&mut foot);
         }
@@ -145,7 +147,9 @@ impl<'s> Frame<'s> {
 
     /// Whether the foot comments of the value that is being read go to its key.
     pub(super) fn key_takes_foot(&self) -> bool {
-        self.key.as_ref().is_some_and(|key| key.comments.foot.is_empty())
+        self.key
+            .as_ref()
+            .is_some_and(|key| key.comments.foot.is_empty())
     }
 
     fn flush_foot(&mut self) {
@@ -159,7 +163,11 @@ impl<'s> Frame<'s> {
 
     /// Ends the collection; `end` holds the comments that its end took. Gives the node, and the comments that are its
     /// container's to place.
-    pub(super) fn close(mut self, mut end: NodeComments, end_offset: usize) -> (Node, NodeComments) {
+    pub(super) fn close(
+        mut self,
+        mut end: NodeComments,
+        end_offset: usize,
+    ) -> (Node, NodeComments) {
         if self.shape == Shape::BlockMap && self.has_entry && !end.foot.is_empty() {
             self.last_foot = std::mem::take(&mut end.foot);
         }

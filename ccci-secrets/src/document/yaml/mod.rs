@@ -46,7 +46,11 @@ fn check_characters(bytes: &[u8]) -> Result<(), ParseError> {
         Err(error) => error.valid_up_to(),
     };
     let text = bytes.get(..valid).unwrap_or_default();
-    match text.iter().enumerate().position(|(at, &byte)| chars::is_control(byte, text.get(at..))) {
+    match text
+        .iter()
+        .enumerate()
+        .position(|(at, &byte)| chars::is_control(byte, text.get(at..)))
+    {
         Some(at) => Err(not_text(bytes, at)),
         None if valid < bytes.len() => Err(not_text(bytes, valid)),
         None => Ok(()),
@@ -58,3 +62,16 @@ fn not_text(bytes: &[u8], at: usize) -> ParseError {
     let line = 1 + memchr::memchr_iter(b'\n', before).count();
     ParseError::new(ParseErrorKind::NotUtf8, line)
 }
+
+#[cfg(test)]
+#[allow(clippy::string_slice, reason = "tests")]
+mod samples;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod tests;

@@ -473,11 +473,16 @@ mod tests {
         let Node::Map(root) = document.node(document.parts().last().unwrap().root) else {
             panic!("a map");
         };
-        let Some(Item::Entry(entry)) = root.items.iter().find(|item| matches!(item, Item::Entry(_)))
+        let Some(Item::Entry(entry)) = root
+            .items
+            .iter()
+            .find(|item| matches!(item, Item::Entry(_)))
         else {
             panic!("an entry");
         };
-        let Node::Scalar(scalar) = document.node(entry.value) else { panic!("a scalar") };
+        let Node::Scalar(scalar) = document.node(entry.value) else {
+            panic!("a scalar")
+        };
         Ok(match document.resolve(scalar)? {
             Resolved::Null => ("null".into(), String::new()),
             Resolved::Value(value) => {
@@ -501,7 +506,10 @@ mod tests {
         Ok((kind.to_owned(), value))
     }
 
-    fn same(left: &Result<(String, String), ScalarError>, right: &Result<(String, String), ScalarError>) -> bool {
+    fn same(
+        left: &Result<(String, String), ScalarError>,
+        right: &Result<(String, String), ScalarError>,
+    ) -> bool {
         match (left, right) {
             (Err(ScalarError::BadTag(_)), Err(ScalarError::BadTag(_))) => true,
             _ => left == right,
@@ -516,7 +524,10 @@ mod tests {
             let text = fields.next().unwrap().replace("\\n", "\n");
             let expected = expected(fields.next().unwrap(), fields.next().unwrap_or_default());
             let found = value_of_k(&format!("k: {text}\n"));
-            assert!(same(&found, &expected), "{text:?}: {found:?} is not {expected:?}");
+            assert!(
+                same(&found, &expected),
+                "{text:?}: {found:?} is not {expected:?}"
+            );
         }
     }
 
@@ -524,7 +535,10 @@ mod tests {
     #[test]
     fn a_tag_that_does_not_fit_is_null_in_later_parts() {
         for text in ["!!int abc", "!!bool 1", "!!null x", "!!binary 5"] {
-            assert_eq!(value_of_k(&format!("a: 1\n---\nk: {text}\n")).unwrap().0, "null");
+            assert_eq!(
+                value_of_k(&format!("a: 1\n---\nk: {text}\n")).unwrap().0,
+                "null"
+            );
         }
         assert_eq!(
             value_of_k("a: 1\n---\nk: 18446744073709551615\n"),

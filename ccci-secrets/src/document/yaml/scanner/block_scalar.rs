@@ -124,7 +124,11 @@ impl Scanner<'_> {
                 indent => indent.saturating_sub(column),
             };
             let rest = self.cursor.rest();
-            let spaces = rest.iter().take(room).take_while(|&&byte| byte == b' ').count();
+            let spaces = rest
+                .iter()
+                .take(room)
+                .take_while(|&&byte| byte == b' ')
+                .count();
             self.cursor.bump_run(spaces);
             deepest = deepest.max(self.cursor.mark().column);
             let may_indent = *indent == 0 || self.cursor.mark().column < *indent;

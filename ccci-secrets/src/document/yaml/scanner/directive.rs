@@ -1,8 +1,8 @@
 //! `%YAML` and `%TAG`.
 
+use super::Scanner;
 use crate::document::yaml::chars::{ends_token, is_word};
 use crate::document::yaml::token::TokenKind;
-use super::Scanner;
 use crate::document::{ParseError, ParseErrorKind, Span};
 
 impl<'s> Scanner<'s> {

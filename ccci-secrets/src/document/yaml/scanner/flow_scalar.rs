@@ -50,7 +50,10 @@ impl Scanner<'_> {
             0xC2 | 0xE2 => rest.get(at..).and_then(line_break).is_some(),
             _ => byte == quote,
         };
-        rest.iter().enumerate().position(stops).unwrap_or(rest.len())
+        rest.iter()
+            .enumerate()
+            .position(stops)
+            .unwrap_or(rest.len())
     }
 
     fn take_escape(&mut self) -> Result<(), ParseError> {
@@ -84,5 +87,8 @@ impl Scanner<'_> {
 }
 
 fn unclosed(start: Mark) -> ParseError {
-    error_at(start, ParseErrorKind::Syntax("the closing quote is missing"))
+    error_at(
+        start,
+        ParseErrorKind::Syntax("the closing quote is missing"),
+    )
 }

@@ -206,7 +206,12 @@ impl<'s> Scanner<'s> {
             }
             let tabs_pass = self.flow_depth > 0 || !self.simple_key_allowed;
             let blank = |byte: u8| byte == b' ' || tabs_pass && byte == b'\t';
-            let blanks = self.cursor.rest().iter().take_while(|&&byte| blank(byte)).count();
+            let blanks = self
+                .cursor
+                .rest()
+                .iter()
+                .take_while(|&&byte| blank(byte))
+                .count();
             self.cursor.bump_run(blanks);
             if self.at_first_item() && !self.cursor.at_break() {
                 self.comments.move_to_first_item(self.cursor.mark());

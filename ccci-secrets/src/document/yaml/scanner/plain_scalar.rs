@@ -50,7 +50,10 @@ impl Scanner<'_> {
             0xC2 | 0xE2 => rest.get(at..).and_then(line_break).is_some(),
             _ => false,
         };
-        rest.iter().enumerate().position(stops).unwrap_or(rest.len())
+        rest.iter()
+            .enumerate()
+            .position(stops)
+            .unwrap_or(rest.len())
     }
 
     /// Passes blanks and line breaks; whether there was a line break.

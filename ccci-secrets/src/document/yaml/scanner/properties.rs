@@ -14,7 +14,10 @@ impl Scanner<'_> {
         self.cursor.bump_run(1);
         let is_named = !self.take_words().is_empty();
         let ends = self.at_token_end()
-            || self.cursor.byte().is_some_and(|byte| b"?:,]}%@`".contains(&byte));
+            || self
+                .cursor
+                .byte()
+                .is_some_and(|byte| b"?:,]}%@`".contains(&byte));
         if !is_named || !ends {
             return Err(self.error_here(ParseErrorKind::Syntax(
                 "the name of an anchor holds letters, digits, `_` and `-` only",

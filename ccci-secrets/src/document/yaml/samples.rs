@@ -26,19 +26,71 @@ impl Random {
 }
 
 const PLAIN: &[&str] = &[
-    "text", "two words", "12", "1.50", "0x1F", "-7", "true", "False", "null", "~", "2001-01-02", "1e3", ".inf", "a#b",
-    "-x", ":x", "?x", "http://host/", "12:30:45", "<<", "é😀", "08", "x'y\"z", "a,b]c", "=",
+    "text",
+    "two words",
+    "12",
+    "1.50",
+    "0x1F",
+    "-7",
+    "true",
+    "False",
+    "null",
+    "~",
+    "2001-01-02",
+    "1e3",
+    ".inf",
+    "a#b",
+    "-x",
+    ":x",
+    "?x",
+    "http://host/",
+    "12:30:45",
+    "<<",
+    "é😀",
+    "08",
+    "x'y\"z",
+    "a,b]c",
+    "=",
 ];
 const QUOTED: &[&str] = &[
-    "'single'", "'it''s'", "'# no comment'", "''", "'true'", "' edge '", "\"double\"", "\"a: b\"", "\"\\u00e9\\t\"",
-    "\"line\\nline\\n\"", "\"\"", "\"12\"", "\"\\\"\\\\\"", "\"\\0\\x85\\u2028\"",
+    "'single'",
+    "'it''s'",
+    "'# no comment'",
+    "''",
+    "'true'",
+    "' edge '",
+    "\"double\"",
+    "\"a: b\"",
+    "\"\\u00e9\\t\"",
+    "\"line\\nline\\n\"",
+    "\"\"",
+    "\"12\"",
+    "\"\\\"\\\\\"",
+    "\"\\0\\x85\\u2028\"",
 ];
 const FLOW: &[&str] = &[
-    "[]", "{}", "[a, 'b', \"c\", 12]", "{k: v, \"q\": 'r'}", "[a, b,]", "{k: , l: 1}", "[[1, 2], {a: [x]}]", "{only}",
+    "[]",
+    "{}",
+    "[a, 'b', \"c\", 12]",
+    "{k: v, \"q\": 'r'}",
+    "[a, b,]",
+    "{k: , l: 1}",
+    "[[1, 2], {a: [x]}]",
+    "{only}",
 ];
 const TAGGED: &[&str] = &[
-    "!!str 12", "!!int 5", "!!int \"5\"", "!custom x", "!!binary aGVsbG8=", "!!float 1", "&NAME anchored",
-    "&NAME !!str 7", "!!str &NAME 'x'", "&NAME [a, b]", "!!timestamp 2001-01-02", "! 12",
+    "!!str 12",
+    "!!int 5",
+    "!!int \"5\"",
+    "!custom x",
+    "!!binary aGVsbG8=",
+    "!!float 1",
+    "&NAME anchored",
+    "&NAME !!str 7",
+    "!!str &NAME 'x'",
+    "&NAME [a, b]",
+    "!!timestamp 2001-01-02",
+    "! 12",
 ];
 const LINES: &[&[&str]] = &[
     &["text"],
@@ -66,7 +118,12 @@ struct Draft<'r> {
 pub(super) fn document(seed: u64) -> String {
     let mut random = Random::new(seed);
     let newline = if random.one_in(5) { "\r\n" } else { "\n" };
-    let mut draft = Draft { random: &mut random, out: String::new(), newline, anchors: Vec::new() };
+    let mut draft = Draft {
+        random: &mut random,
+        out: String::new(),
+        newline,
+        anchors: Vec::new(),
+    };
     let parts = 1 + draft.random.below(3) * u64::from(draft.random.one_in(4));
     for nth in 0..parts {
         draft.part(nth > 0);
@@ -74,7 +131,11 @@ pub(super) fn document(seed: u64) -> String {
     let mut text = draft.out;
     if random.one_in(5) {
         for _ in 0..=random.below(2) {
-            text.truncate(text.trim_end_matches(newline).len().max(text.len().saturating_sub(newline.len())));
+            text.truncate(
+                text.trim_end_matches(newline)
+                    .len()
+                    .max(text.len().saturating_sub(newline.len())),
+            );
         }
         if random.one_in(4) {
             text.push_str("   ");
@@ -97,7 +158,13 @@ impl Draft<'_> {
         match self.random.below(12) {
             0 => {
                 let root = self.random.pick(&[
-                    "{}", "{a: 1}", "{a: 1,}", "{a: 1, b: }", "{a}", "{a: \"x\", # c\n  b: 2 # d\n  }", "{ # c\n}",
+                    "{}",
+                    "{a: 1}",
+                    "{a: 1,}",
+                    "{a: 1, b: }",
+                    "{a}",
+                    "{a: \"x\", # c\n  b: 2 # d\n  }",
+                    "{ # c\n}",
                     "{'a': [1, 2], b: {c: d}\n}",
                 ]);
                 let root = root.replace('\n', self.newline);
@@ -128,9 +195,15 @@ impl Draft<'_> {
                 self.line("");
             } else {
                 let shift = usize::try_from(self.random.below(4)).unwrap_or(0);
-                let at = if self.random.one_in(2) { column } else { shift * 2 };
+                let at = if self.random.one_in(2) {
+                    column
+                } else {
+                    shift * 2
+                };
                 self.indent(at);
-                let text = self.random.pick(&["# comment", "#", "#tight", "# one: two"]);
+                let text = self
+                    .random
+                    .pick(&["# comment", "#", "#tight", "# one: two"]);
                 self.line(text);
             }
         }
@@ -145,11 +218,17 @@ impl Draft<'_> {
             } else if depth == 0 {
                 self.indent(column);
             }
-            let key = self.random.pick(&["key", "'quoted key'", "\"double\"", "n", "deep.er", "x y"]);
-            let key = format!("{}{nth}{}", &key[..key.len() - usize::from(key.ends_with(['\'', '"']))], match key.chars().next() {
-                Some(quote @ ('\'' | '"')) => quote.to_string(),
-                _ => String::new(),
-            });
+            let key =
+                self.random
+                    .pick(&["key", "'quoted key'", "\"double\"", "n", "deep.er", "x y"]);
+            let key = format!(
+                "{}{nth}{}",
+                &key[..key.len() - usize::from(key.ends_with(['\'', '"']))],
+                match key.chars().next() {
+                    Some(quote @ ('\'' | '"')) => quote.to_string(),
+                    _ => String::new(),
+                }
+            );
             self.out.push_str(&key);
             self.out.push(':');
             self.value(column, depth, false);
@@ -182,7 +261,11 @@ impl Draft<'_> {
             11 => self.alias(),
             12 | 13 if in_list => {
                 self.out.push(' ');
-                if self.random.one_in(2) { self.map(column + 2, depth + 1) } else { self.list(column + 2, depth + 1) }
+                if self.random.one_in(2) {
+                    self.map(column + 2, depth + 1)
+                } else {
+                    self.list(column + 2, depth + 1)
+                }
             }
             12..=14 => {
                 self.end_of_value();
@@ -191,7 +274,11 @@ impl Draft<'_> {
                 self.map(column + step, depth + 1);
             }
             _ => {
-                let step = if in_list { step } else { step * usize::from(self.random.one_in(2)) };
+                let step = if in_list {
+                    step
+                } else {
+                    step * usize::from(self.random.one_in(2))
+                };
                 self.end_of_value();
                 self.indent(column + step);
                 self.list(column + step, depth + 1);
@@ -200,7 +287,11 @@ impl Draft<'_> {
     }
 
     fn end_of_value(&mut self) {
-        let comment = if self.random.one_in(8) { " # inline" } else { "" };
+        let comment = if self.random.one_in(8) {
+            " # inline"
+        } else {
+            ""
+        };
         self.line(comment);
     }
 
@@ -223,16 +314,29 @@ impl Draft<'_> {
     }
 
     fn alias(&mut self) {
-        let Some(name) = self.anchors.last() else { return self.token(PLAIN) };
+        let Some(name) = self.anchors.last() else {
+            return self.token(PLAIN);
+        };
         self.out.push_str(&format!(" *{name}"));
         self.end_of_value();
     }
 
     fn folded_token(&mut self, column: usize) {
-        let token = self.random.pick(&["one⏎two", "'one⏎two'", "\"one⏎two\"", "\"one\\⏎two\"", "one⏎⏎two", "[a,⏎b]"]);
+        let token = self.random.pick(&[
+            "one⏎two",
+            "'one⏎two'",
+            "\"one⏎two\"",
+            "\"one\\⏎two\"",
+            "one⏎⏎two",
+            "[a,⏎b]",
+        ]);
         let inner = format!("{}{}", self.newline, " ".repeat(column + 2));
         self.out.push(' ');
-        self.out.push_str(&token.replace("⏎⏎", &format!("{}{inner}", self.newline)).replace('⏎', &inner));
+        self.out.push_str(
+            &token
+                .replace("⏎⏎", &format!("{}{inner}", self.newline))
+                .replace('⏎', &inner),
+        );
         self.end_of_value();
     }
 
@@ -242,10 +346,22 @@ impl Draft<'_> {
         let indent = 1 + usize::try_from(self.random.below(4)).unwrap_or(0);
         let style = self.random.pick(&["|", "|", "|", ">"]);
         let chomp = self.random.pick(&["", "-", "+"]);
-        let first = lines.iter().find(|line| !line.is_empty()).copied().unwrap_or_default();
+        let first = lines
+            .iter()
+            .find(|line| !line.is_empty())
+            .copied()
+            .unwrap_or_default();
         let explicit = first.starts_with([' ', '\t']) || self.random.one_in(6);
-        let digit = if explicit { indent.to_string() } else { String::new() };
-        let header = if self.random.one_in(2) { format!("{style}{digit}{chomp}") } else { format!("{style}{chomp}{digit}") };
+        let digit = if explicit {
+            indent.to_string()
+        } else {
+            String::new()
+        };
+        let header = if self.random.one_in(2) {
+            format!("{style}{digit}{chomp}")
+        } else {
+            format!("{style}{chomp}{digit}")
+        };
         self.out.push(' ');
         self.out.push_str(&header);
         self.end_of_value();

@@ -1,0 +1,90 @@
+//! Keys, which must be text.
+
+use std::borrow::Cow;
+
+use super::{Context, Parser, Start, syntax};
+use crate::document::yaml::frame::PendingKey;
+use crate::document::yaml::scanner::error_at;
+use crate::document::yaml::token::Token;
+use crate::document::yaml::{resolve, text};
+use crate::document::{Node, ParseError, ParseErrorKind, Scalar, Style};
+use crate::value::Text;
+
+impl<'s> Parser<'s> {
+    /// Reads a key, which must be text.
+    pub(super) fn key(&mut self, context: Context, without_value: bool) -> Result<(), ParseError> {
+        let token = self.stream.peek()?;
+        let Start::Done(child) = self.start(context)? else {
+            return Err(error_at(token.start, ParseErrorKind::NonStringKey));
+        };
+        let Some(Node::Scalar(scalar)) = self.nodes.get(child.id.0 as usize) else {
+            return Err(syntax(&token, "an alias as a key is not supported"));
+        };
+        let scalar = *scalar;
+        let (name, merges) = self.key_text(&scalar, &token)?;
+        self.check_name(name.clone(), &token)?;
+        let text = match name {
+            Cow::Borrowed(bytes) if bytes == text::slice(self.bytes, scalar.span) => None,
+            name => Some(String::from_utf8_lossy(&name).into_owned().into_boxed_str()),
+        };
+        if let Some(frame) = self.stack.last_mut() {
+            frame.accept_key(PendingKey {
+                span: scalar.span,
+                text,
+                comments: child.comments,
+                merges_on_line: (merges && self.parts.is_empty()).then_some(token.start.line + 1),
+                without_value,
+            });
+        }
+        Ok(())
+    }
+
+    /// The text of a key, and whether it merges its value.
+    pub(super) fn key_text(
+        &self,
+        scalar: &Scalar,
+        token: &Token,
+    ) -> Result<(Cow<'s, [u8]>, bool), ParseError> {
+        let decoded = match text::decode(self.bytes, scalar) {
+            Text::Borrowed(bytes) => Cow::Borrowed(bytes),
+            // EXPOSE: a key, which is no secret in any format of sops.
+            Text::Owned(secret) => Cow::Owned(secret.expose().to_vec()),
+        };
+        let tag = scalar.props.tag.map_or(resolve::Tag::None, |tag| {
+            resolve::Tag::read(text::slice(self.bytes, tag))
+        });
+        if tag.retypes() {
+            return Err(error_at(token.start, ParseErrorKind::NonStringKey));
+        }
+        if tag != resolve::Tag::None || scalar.style != Style::Plain {
+            let merges = scalar.props.tag.map(|tag| text::slice(self.bytes, tag));
+            let merges = merges == Some(b"!!merge") && decoded.as_ref() == b"<<";
+            return Ok((decoded, merges));
+        }
+        match resolve::plain_kind(&decoded) {
+            resolve::PlainKind::Str => Ok((decoded, false)),
+            resolve::PlainKind::Merge => Ok((decoded, true)),
+            _ => Err(error_at(token.start, ParseErrorKind::NonStringKey)),
+        }
+    }
+
+    /// go-yaml refuses a name that stands twice, and sops asks it to in the first document only.
+    pub(super) fn check_name(
+        &mut self,
+        name: Cow<'s, [u8]>,
+        token: &Token,
+    ) -> Result<(), ParseError> {
+        if !self.parts.is_empty() {
+            return Ok(());
+        }
+        let Some(frame) = self.stack.last_mut() else {
+            return Ok(());
+        };
+        if frame.names.contains(&name) {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            return Err(error_at(token.start, ParseErrorKind::DuplicateKey(name)));
+        }
+        frame.names.insert(name);
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! The reader against go-yaml: structure, values, and the container of every comment.
+
+use super::*;
+use crate::document::{Item, Node, NodeId, Place};
+
+mod go_yaml;
+
+fn parse_text(text: &str) -> Result<Document, ParseError> {
+    Document::parse(Format::Yaml, Secret::from_slice(text.as_bytes()))
+}
+
+/// Every comment that sops sees, in its order, with the path of its container.
+fn comment_paths(document: &Document) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for part in document.parts() {
+        collect(document, part.root, ":", &mut found);
+    }
+    found
+}
+
+fn collect(document: &Document, id: NodeId, path: &str, found: &mut Vec<(String, String)>) {
+    let (Node::Map(collection) | Node::List(collection)) = document.target(id).1 else {
+        return;
+    };
+    for item in &collection.items {
+        match item {
+            Item::Comment(comment) if comment.place == Place::Lost => {}
+            Item::Comment(comment) => {
+                let text = String::from_utf8_lossy(document.source().slice(comment.text()));
+                found.push((text.trim().to_owned(), path.to_owned()));
+            }
+            Item::Element(id) => collect(document, *id, path, found),
+            Item::Entry(entry) => {
+                let prefix = path
+                    .strip_suffix(':')
+                    .filter(|rest| rest.is_empty())
+                    .unwrap_or(path);
+                let inner = format!("{prefix}{}:", document.key(entry));
+                collect(document, entry.value, &inner, found);
+            }
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Snippet {
+    input: String,
+    comments: Vec<(String, String)>,
+}
+
+// The file holds what real sops 3.13.3 sealed each comment under, see testdata/yaml/README.md.
+#[test]
+fn comments_have_the_containers_that_sops_gives_them() {
+    let golden = include_str!("../../../../testdata/yaml/comment-paths.json");
+    let snippets: Vec<Snippet> = serde_json::from_str(golden).unwrap();
+    assert_eq!(snippets.len(), 1375);
+    let mut wrong = Vec::new();
+    for snippet in snippets {
+        let mut expected = snippet.comments;
+        let mut found = comment_paths(&parse_text(&snippet.input).unwrap());
+        expected.sort();
+        found.sort();
+        if found != expected {
+            wrong.push(format!(
+                "{:?}\n  found {found:?}\n  not   {expected:?}",
+                snippet.input
+            ));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+fn error(text: &str) -> (ParseErrorKind, usize) {
+    let error = parse_text(text).unwrap_err();
+    (error.kind, error.line)
+}
+
+#[test]
+fn bad_documents_are_refused_with_their_line() {
+    for (text, kind, line) in [
+        ("", ParseErrorKind::Empty, 1),
+        (" \n\n", ParseErrorKind::Empty, 1),
+        ("# only\n# this\n", ParseErrorKind::OnlyComments, 1),
+        ("a: 1\n\tb: 2\n", ParseErrorKind::Tab, 2),
+        ("- a\n- b\n", ParseErrorKind::RootNotAMap, 1),
+        ("text\n", ParseErrorKind::RootNotAMap, 1),
+        ("a: 1\n2: b\n", ParseErrorKind::NonStringKey, 2),
+        ("a: 1\n[b]: c\n", ParseErrorKind::NonStringKey, 2),
+        (
+            "a: 1\nb: 2\na: 3\n",
+            ParseErrorKind::DuplicateKey("a".into()),
+            3,
+        ),
+        (
+            "a: 1\nb: *c\n",
+            ParseErrorKind::UnknownAnchor("c".into()),
+            2,
+        ),
+        (
+            "a: &c\n  b: *c\n",
+            ParseErrorKind::AliasCycle("c".into()),
+            2,
+        ),
+        ("%YAML 1.2\n---\na: 1\n", ParseErrorKind::Directive, 1),
+        ("a: 1\nb: \u{1}\n", ParseErrorKind::NotUtf8, 2),
+    ] {
+        assert_eq!(error(text), (kind, line), "{text:?}");
+    }
+    for (bytes, kind) in [
+        (&b"a: 1\nb: \xFF\n"[..], ParseErrorKind::NotUtf8),
+        (b"\xFF\xFEa\0", ParseErrorKind::Utf16),
+    ] {
+        let error = Document::parse(Format::Yaml, Secret::from_slice(bytes)).unwrap_err();
+        assert_eq!(error.kind, kind);
+    }
+}
+
+#[test]
+fn nesting_beyond_the_limit_is_an_error_and_no_overflow() {
+    let maps = (0..100_000).fold(String::new(), |out, _| out + "- ") + "a";
+    for text in [
+        format!("a: {}", "[".repeat(200_000)),
+        format!("a: {}", "{a: ".repeat(100_000)),
+        format!("a:\n  {maps}"),
+    ] {
+        assert_eq!(error(&text).0, ParseErrorKind::TooDeep);
+    }
+    let deep = format!("a: {}{}", "[".repeat(4_000), "]".repeat(4_000));
+    assert!(parse_text(&deep).is_ok());
+}
+
+#[test]
+fn what_go_yaml_drops_stays_in_the_innermost_collection_as_lost() {
+    for (text, expected) in [
+        ("a: [ # open\n  x]\n", "# open"),
+        ("a: 1\n...\n\n# after\n", "# after"),
+        ("%YAML 1.1 # said\n---\na: 1\n", "# said"),
+        ("b: {a: {\n # empty\n}}\n", "# empty"),
+    ] {
+        let document = parse_text(text).unwrap();
+        let items = document.nodes.iter().flat_map(|node| match node {
+            Node::Map(collection) | Node::List(collection) => collection.items.as_slice(),
+            _ => &[],
+        });
+        let lost: Vec<_> = items
+            .filter_map(|item| match item {
+                Item::Comment(comment) if comment.place == Place::Lost => {
+                    Some(document.source().slice(comment.span))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(lost, [expected.as_bytes()], "{text:?}");
+    }
+}
