@@ -20,6 +20,7 @@ pub mod leaf;
 pub mod mac;
 pub mod metadata;
 pub mod path;
+pub mod repository;
 pub mod secret;
 pub mod selection;
 mod tree;

@@ -1,0 +1,145 @@
+//! The index of git, versions 2 to 4 (gitformat-index): only the submodules in it are of interest.
+
+/// How many bytes a commit's name takes in this repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ObjectFormat {
+    /// 20 bytes.
+    Sha1,
+    /// 32 bytes.
+    Sha256,
+}
+
+impl ObjectFormat {
+    fn len(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+        }
+    }
+}
+
+/// The paths of all entries that are commits of another repository; those before the first damaged entry.
+pub(super) fn gitlinks(bytes: &[u8], format: ObjectFormat) -> Vec<String> {
+    let mut reader = Reader { rest: bytes };
+    let Some((version, count)) = header(&mut reader) else {
+        return Vec::new();
+    };
+    let mut path = Vec::new();
+    let mut found = Vec::new();
+    for _ in 0..count {
+        let Some(mode) = entry(&mut reader, version, format, &mut path) else {
+            break;
+        };
+        if mode == MODE_GITLINK {
+            found.extend(std::str::from_utf8(&path).ok().map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// The version, and the number of entries.
+fn header(reader: &mut Reader<'_>) -> Option<(u32, u32)> {
+    if reader.take(4)? != b"DIRC" {
+        return None;
+    }
+    let version = reader.number()?;
+    (2..=4)
+        .contains(&version)
+        .then_some((version, reader.number()?))
+}
+
+/// One entry: its mode; `path` holds the path of the entry before, from which version 4 builds the next one.
+fn entry(
+    reader: &mut Reader<'_>,
+    version: u32,
+    format: ObjectFormat,
+    path: &mut Vec<u8>,
+) -> Option<u32> {
+    let before = reader.rest.len();
+    reader.take(BEFORE_MODE)?;
+    let mode = reader.number()?;
+    reader.take(BEHIND_MODE + format.len())?;
+    let flags = reader.take(2)?;
+    if flags.first()? & EXTENDED != 0 {
+        reader.take(2)?;
+    }
+    if version == 4 {
+        let dropped = reader.offset()?;
+        path.truncate(path.len().checked_sub(dropped)?);
+        path.extend_from_slice(reader.until_nul()?);
+    } else {
+        path.clear();
+        path.extend_from_slice(reader.until_nul()?);
+        // One to eight zero bytes end an entry, so that its length is a multiple of eight; one is read.
+        let length = before - reader.rest.len();
+        reader.take(length.next_multiple_of(8) - length)?;
+    }
+    Some(mode)
+}
+
+/// What is left to read.
+struct Reader<'b> {
+    rest: &'b [u8],
+}
+
+impl<'b> Reader<'b> {
+    fn take(&mut self, count: usize) -> Option<&'b [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        Some(u32::from_be_bytes(self.take(4)?.try_into().ok()?))
+    }
+
+    fn until_nul(&mut self) -> Option<&'b [u8]> {
+        let end = memchr::memchr(0, self.rest)?;
+        let text = self.take(end)?;
+        self.take(1)?;
+        Some(text)
+    }
+
+    /// A number of variable width as in pack offsets: every further byte adds one before it shifts.
+    fn offset(&mut self) -> Option<usize> {
+        let mut value = 0_usize;
+        loop {
+            let byte = *self.take(1)?.first()?;
+            value |= usize::from(byte & 0x7f);
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+            value = value.checked_add(1)?.checked_mul(128)?;
+        }
+    }
+}
+
+/// Times of change, device and inode.
+const BEFORE_MODE: usize = 24;
+
+/// Owner, group and size.
+const BEHIND_MODE: usize = 12;
+
+/// The flag for two more bytes of flags, in the first byte.
+const EXTENDED: u8 = 0x40;
+
+/// A commit of another repository.
+const MODE_GITLINK: u32 = 0o160_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_index_has_no_submodules() {
+        for bytes in [
+            b"".as_slice(),
+            b"DIRC",
+            b"DIRC\0\0\0\x05\0\0\0\x01",
+            b"DIRC\0\0\0\x02\xff\xff\xff\xff",
+            b"DIRC\0\0\0\x04\0\0\0\x01 short",
+        ] {
+            assert!(gitlinks(bytes, ObjectFormat::Sha1).is_empty());
+        }
+    }
+}
