@@ -416,3 +416,12 @@ impl From<SpliceError> for SealError {
         Self::Check("edits overlap")
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+mod laws;
