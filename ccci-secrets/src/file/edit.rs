@@ -79,7 +79,7 @@ impl OpenFile {
                 matches!(document.resolve(scalar), Ok(Resolved::Null))
             }
             (Node::Scalar(_), NewNode::Value(value)) => {
-                let is_leaf = |entry: &super::Entry| matches!(entry.what, What::Leaf(node, _) if node == target);
+                let is_leaf = |entry: &super::Entry| matches!(entry.what, What::Leaf(node) if node == target);
                 let at = self.sealed.index.entries.iter().position(is_leaf);
                 let opened = at.and_then(|at| self.content.leaves.get(at)?.as_ref());
                 opened.is_some_and(|opened| {
@@ -213,8 +213,10 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
             continue;
         }
         let old = match (entry.what, opened) {
-            (What::Leaf(_, scalar), Some(opened)) if opened.sealed => {
-                let Ok(Resolved::Value(Value::Str(text))) = document.resolve(&scalar) else {
+            (What::Leaf(node), Some(opened)) if opened.sealed => {
+                let resolved =
+                    super::index::scalar(document, node).map(|scalar| document.resolve(scalar));
+                let Some(Ok(Resolved::Value(Value::Str(text)))) = resolved else {
                     continue;
                 };
                 // EXPOSE: an envelope.
@@ -246,14 +248,12 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
                 .is_ok_and(|nonce| nonce.len() == crate::crypto::NONCE_LEN)
         });
         let is_comment = old.kind == Kind::Comment;
-        let nth = counts
-            .entry((base.sealed.index.aad(entry).to_owned(), is_comment))
-            .or_default();
+        let aad = base.sealed.index.aad(document, entry);
+        let nth = counts.entry((aad.clone(), is_comment)).or_default();
         if whole && old.envelope.ends_with(']') {
-            reuse.places.insert(
-                (base.sealed.index.aad(entry).to_owned(), *nth, is_comment),
-                reuse.old.len(),
-            );
+            reuse
+                .places
+                .insert((aad, *nth, is_comment), reuse.old.len());
             reuse.old.push(old);
         }
         *nth += 1;
@@ -281,17 +281,14 @@ fn seal_spliced(
         .iter()
         .filter(|entry| entry.selected && entry.alias.is_none())
     {
-        let What::Leaf(_, scalar) = entry.what else {
+        let Some(scalar) = entry.leaf(&document).filter(|leaf| is_fresh(leaf.span)) else {
             continue;
         };
-        if !is_fresh(scalar.span) {
-            continue;
-        }
         let Resolved::Value(value) =
             document
-                .resolve(&scalar)
+                .resolve(scalar)
                 .map_err(|source| FileError::Scalar {
-                    place: crate::error::Location::line(document.line(scalar.span)),
+                    place: super::index::place(&document, &index, entry),
                     source,
                 })?
         else {
@@ -302,10 +299,9 @@ fn seal_spliced(
         if plain.expose().is_empty() {
             continue;
         }
-        let envelope = base
-            .cipher
-            .seal(value.kind(), plain.expose(), index.aad(entry))?;
-        edits.extend(document.rewrite_scalar(&scalar, &NewScalar::Envelope(&envelope)));
+        let aad = index.aad(&document, entry);
+        let envelope = base.cipher.seal(value.kind(), plain.expose(), &aad)?;
+        edits.extend(document.rewrite_scalar(scalar, &NewScalar::Envelope(&envelope)));
     }
     let text = document.source().splice(edits)?;
     let spliced = SealedFile::parse(document.format(), text)?;
@@ -338,17 +334,17 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
         };
         let text = document.source().slice(comment.text());
         let Some(&at) = old.get(text) else { continue };
-        let before = base
-            .sealed
-            .index
+        let old_index = &base.sealed.index;
+        let before = old_index
             .entries
             .get(at)
-            .map(|entry| base.sealed.index.aad(entry));
-        if before == Some(index.aad(entry)) || !Envelope::is_one(text) {
+            .map(|entry| old_index.aad(&base.sealed.document, entry));
+        let aad = index.aad(&document, entry);
+        if before.as_ref() == Some(&aad) || !Envelope::is_one(text) {
             continue;
         }
         if let Some((plain, _)) = base.open_comment(at, text) {
-            moved.push((comment, plain, index.aad(entry).to_owned()));
+            moved.push((comment, plain, aad));
         }
     }
     let mut edits: Vec<Edit> = Vec::new();

@@ -1,7 +1,7 @@
 //! The nested wire form of the metadata: a map under `sops`, in YAML and JSON.
 
 use super::{Metadata, MetadataError, required_fields, selection_field};
-use crate::document::{Collection, Document, Item, NewNode, Node, NodeId, Resolved};
+use crate::document::{Collection, Document, Item, METADATA_KEY, NewNode, Node, NodeId, Resolved};
 use crate::mac::Coverage;
 use crate::selection::{Selection, SelectionSettings};
 use crate::value::Value;
@@ -10,12 +10,16 @@ use crate::wrapped::{KeyKind, WrappedGroup, WrappedKey};
 /// Metadata is a few levels deep; what is deeper is not ours.
 const MAX_LEVELS: usize = 32;
 
+/// A file for a thousand recipients has some thousands of fields.
+const MAX_NODES: usize = 100_000;
+
 /// Reads the metadata of a document: the block of its first part.
 ///
 /// # Errors
 /// [`MetadataError`]; [`MetadataError::Missing`] for plaintext.
 pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
     let part = document.parts().first().ok_or(MetadataError::Missing)?;
+    refuse_second_blocks(document)?;
     let (_, entry) = document
         .metadata_entry(part)
         .ok_or(MetadataError::Missing)?;
@@ -25,15 +29,35 @@ pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
     typed(fields)
 }
 
+/// Only one block of a part can be the one that was meant.
+fn refuse_second_blocks(document: &Document) -> Result<(), MetadataError> {
+    for part in document.parts() {
+        let Node::Map(root) = document.node(part.root) else {
+            continue;
+        };
+        let blocks = entries(document, root).filter(|(key, _)| *key == METADATA_KEY);
+        if blocks.count() > 1 {
+            return Err(MetadataError::Duplicate);
+        }
+    }
+    Ok(())
+}
+
 /// A subtree as owned content, comments left out.
 ///
 /// # Errors
-/// [`MetadataError::BadField`] when it nests deeper than metadata does, or holds a scalar that has no value.
+/// [`MetadataError::BadField`] when it is larger than metadata is, or holds a scalar that has no value.
 pub(crate) fn plain_tree(document: &Document, id: NodeId) -> Result<NewNode, MetadataError> {
-    subtree(document, id, MAX_LEVELS)
+    let mut budget = MAX_NODES;
+    subtree(document, id, MAX_LEVELS, &mut budget)
 }
 
-fn subtree(document: &Document, id: NodeId, levels: usize) -> Result<NewNode, MetadataError> {
+fn subtree(
+    document: &Document,
+    id: NodeId,
+    levels: usize,
+    budget: &mut usize,
+) -> Result<NewNode, MetadataError> {
     let bad = |expected| MetadataError::BadField {
         field: "sops".into(),
         expected,
@@ -41,24 +65,25 @@ fn subtree(document: &Document, id: NodeId, levels: usize) -> Result<NewNode, Me
     let levels = levels
         .checked_sub(1)
         .ok_or_else(|| bad("nested less deeply"))?;
+    // Aliases repeat what they stand for, each time they are met.
+    *budget = budget.checked_sub(1).ok_or_else(|| bad("shorter"))?;
     match document.target(id).1 {
-        Node::Map(map) => entries(document, map)
-            .map(|(key, value)| Ok((key.to_owned(), subtree(document, value, levels)?)))
-            .collect::<Result<_, _>>()
-            .map(NewNode::Map),
-        Node::List(list) => list
-            .items
-            .iter()
-            .filter_map(|item| {
+        Node::Map(map) => {
+            let mut fields = Vec::new();
+            for (key, value) in entries(document, map) {
+                fields.push((key.to_owned(), subtree(document, value, levels, budget)?));
+            }
+            Ok(NewNode::Map(fields))
+        }
+        Node::List(list) => {
+            let mut items = Vec::new();
+            for item in &list.items {
                 if let Item::Element(value) = item {
-                    Some(*value)
-                } else {
-                    None
+                    items.push(subtree(document, *value, levels, budget)?);
                 }
-            })
-            .map(|value| subtree(document, value, levels))
-            .collect::<Result<_, _>>()
-            .map(NewNode::List),
+            }
+            Ok(NewNode::List(items))
+        }
         Node::Scalar(scalar) => match document.resolve(scalar) {
             Ok(Resolved::Null) => Ok(NewNode::Null),
             Ok(Resolved::Value(value)) => Ok(NewNode::Value(value.into_owned())),
