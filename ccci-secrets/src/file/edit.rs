@@ -6,7 +6,7 @@ use super::index::{Index, State, What};
 use super::open::open_leaves;
 use super::seal::{Block, OldLeaf, Reuse, Sealer, block_span, refresh_block, timestamp};
 use super::{DraftFile, FileError, OpenFile, SealError, SealedFile, find};
-use crate::document::{Document, Edit, NewNode, NewScalar, Node, Resolved, Span};
+use crate::document::{Document, Edit, NewNode, NewScalar, Node, Resolved, Scalar, Span, Style};
 use crate::envelope::Envelope;
 use crate::leaf::sealed_spelling;
 use crate::metadata::{WRITTEN_VERSION, mac_aad, plain_tree};
@@ -214,18 +214,12 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
         }
         let old = match (entry.what, opened) {
             (What::Leaf(node), Some(opened)) if opened.sealed => {
-                let resolved =
-                    super::index::scalar(document, node).map(|scalar| document.resolve(scalar));
-                let Some(Ok(Resolved::Value(Value::Str(text)))) = resolved else {
+                let Some(scalar) = super::index::scalar(document, node) else {
                     continue;
                 };
-                // EXPOSE: an envelope.
-                let envelope = String::from_utf8_lossy(text.expose()).into_owned();
-                let plain = Secret::from_slice(base.content.bytes(opened));
-                OldLeaf {
-                    kind: opened.kind,
-                    plain,
-                    envelope,
+                match old_leaf(document, scalar, opened.kind, base.content.bytes(opened)) {
+                    Some(old) => old,
+                    None => continue,
                 }
             }
             (What::Comment(comment), _) => {
@@ -261,6 +255,37 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
     Ok(reuse)
 }
 
+/// A sealed leaf as it reads in the plaintext, where `1` of type float stands as `1.0`.
+fn old_leaf(
+    document: &Document,
+    scalar: &Scalar,
+    kind: Kind,
+    spelling: &[u8],
+) -> Option<OldLeaf> {
+    let Ok(Resolved::Value(Value::Str(text))) = document.resolve(scalar) else {
+        return None;
+    };
+    let value = Value::parse(kind, spelling).ok()?;
+    let written = document.rewrite_scalar(
+        scalar,
+        &NewScalar::Value {
+            value: &value,
+            spelling,
+        },
+    );
+    let token = written.iter().find(|edit| !edit.text.is_empty());
+    // EXPOSE: into the wiping copy that the new plaintext is compared with.
+    let token = token.map_or(spelling, |edit| edit.text.expose());
+    let plain = Secret::from_slice(sealed_spelling(&value, token).expose());
+    // EXPOSE: an envelope.
+    let envelope = String::from_utf8_lossy(text.expose()).into_owned();
+    Some(OldLeaf {
+        kind,
+        plain,
+        envelope,
+    })
+}
+
 /// Seals the fresh leaves of a spliced text, then gives it a new MAC.
 fn seal_spliced(
     mut base: OpenFile,
@@ -270,18 +295,16 @@ fn seal_spliced(
 ) -> Result<SealedFile, SealError> {
     let selection = &base.sealed.metadata.selection;
     let index = Index::of(&document, selection, State::Sealed)?;
-    let is_fresh = |span: Span| {
-        fresh
-            .iter()
-            .any(|of| of.start() <= span.start() && span.end() <= of.end())
-    };
     let mut edits = Vec::new();
     for entry in index
         .entries
         .iter()
         .filter(|entry| entry.selected && entry.alias.is_none())
     {
-        let Some(scalar) = entry.leaf(&document).filter(|leaf| is_fresh(leaf.span)) else {
+        let Some(scalar) = entry
+            .leaf(&document)
+            .filter(|leaf| is_fresh(leaf, fresh))
+        else {
             continue;
         };
         let Resolved::Value(value) =
@@ -371,6 +394,20 @@ fn check_opens(base: &OpenFile, sealed: &SealedFile) -> Result<(), SealError> {
     mac.verify(&base.cipher, stored, &aad)
         .map_err(|_| SealError::Check("the MAC does not match"))?;
     Ok(())
+}
+
+/// Whether new text is part of a scalar. The header of a block scalar does not count: it changes, too, when only the
+/// lines behind the scalar do.
+fn is_fresh(scalar: &Scalar, fresh: &[Span]) -> bool {
+    let span = match scalar.style {
+        Style::Literal(block) | Style::Folded(block) => {
+            Span::new(block.body.start(), scalar.span.end())
+        }
+        Style::DoubleQuoted | Style::Plain | Style::SingleQuoted => scalar.span,
+    };
+    fresh
+        .iter()
+        .any(|new| new.start().max(span.start()) < new.end().min(span.end()))
 }
 
 /// Where the texts of edits lie once they are applied.

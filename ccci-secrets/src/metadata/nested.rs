@@ -135,16 +135,19 @@ fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
                 "mac_only_encrypted" => {}
                 "lastmodified" => metadata.lastmodified = string(&key, &node)?,
                 "mac" => metadata.mac = text(&key, &node)?,
-                "version" => metadata.version = text(&key, &node)?,
+                "version" => metadata.version = version(&node)?,
                 _ => metadata.extra.push((name, node)),
             }
         }
+    }
+    if metadata.version.is_none() {
+        return Err(bad("version", "there"));
     }
     if metadata.mac_aad().is_none() {
         return Err(bad("lastmodified", "an RFC 3339 time in quotes"));
     }
     metadata.selection = Selection::compile(settings)?;
-    let group = flat_group(&mut flat)?;
+    let group = flat_group(flat)?;
     if group.keys.is_empty() {
         metadata.grouped = key_groups.is_some();
         metadata.groups = groups(key_groups)?;
@@ -158,14 +161,14 @@ fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
 }
 
 /// One group out of the flat lists, in the order in which sops loads them.
-fn flat_group(lists: &mut Vec<(KeyKind, NewNode)>) -> Result<WrappedGroup, MetadataError> {
+fn flat_group(lists: Vec<(KeyKind, NewNode)>) -> Result<WrappedGroup, MetadataError> {
+    let mut lists = lists;
+    let order = |kind: KeyKind| KeyKind::LOAD_ORDER.iter().position(|of| *of == kind);
+    lists.sort_by_key(|(kind, _)| order(*kind));
     let mut keys = Vec::new();
-    for kind in KeyKind::LOAD_ORDER {
-        while let Some(at) = lists.iter().position(|(of, _)| *of == kind) {
-            let (_, list) = lists.remove(at);
-            for entry in as_list(list) {
-                keys.push(wrapped_key(kind, entry)?);
-            }
+    for (kind, list) in lists {
+        for entry in as_list(list) {
+            keys.push(wrapped_key(kind, entry)?);
         }
     }
     Ok(WrappedGroup { keys })
@@ -181,11 +184,11 @@ fn groups(node: Option<NewNode>) -> Result<Vec<WrappedGroup>, MetadataError> {
             let NewNode::Map(fields) = group else {
                 return Err(bad("key_groups", "a list of maps"));
             };
-            let mut lists = fields
+            let lists = fields
                 .into_iter()
                 .filter_map(|(name, node)| Some((KeyKind::from_metadata_key(&name)?, node)))
                 .collect();
-            flat_group(&mut lists)
+            flat_group(lists)
         })
         .collect()
 }
@@ -244,6 +247,26 @@ fn text(field: &str, node: &NewNode) -> Result<Option<String>, MetadataError> {
             let text = String::from_utf8(bytes).map_err(|_| bad(field, "UTF-8 text"))?;
             Ok(Some(text).filter(|text| !text.is_empty()))
         }
+    }
+}
+
+/// A version as sops parses it before it opens a file. It stands last in the block, so this also tells a file that was
+/// cut off.
+fn version(node: &NewNode) -> Result<Option<String>, MetadataError> {
+    let Some(version) = text("version", node)? else {
+        return Ok(None);
+    };
+    let number = |part: &str| {
+        let has_zero = part.len() > 1 && part.starts_with('0');
+        !has_zero && part.parse::<u64>().is_ok() && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let plain = version.strip_prefix('v').unwrap_or(&version);
+    let release = plain.split(['-', '+']).next().unwrap_or_default();
+    let is_full = release.split('.').count() == 3 && release.split('.').all(number);
+    if is_full || version.starts_with("1.") {
+        Ok(Some(version))
+    } else {
+        Err(bad("version", "of the form Major.Minor.Patch"))
     }
 }
 
