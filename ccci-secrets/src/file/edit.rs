@@ -1,12 +1,14 @@
 //! Changing an opened file: every untouched leaf keeps its envelope, every untouched byte stays.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::index::{Index, State, What};
 use super::open::open_leaves;
 use super::seal::{Block, OldLeaf, Reuse, Sealer, block_span, refresh_block, timestamp};
 use super::{DraftFile, FileError, OpenFile, SealError, SealedFile, find};
-use crate::document::{Document, Edit, NewNode, NewScalar, Node, Resolved, Scalar, Span, Style};
+use crate::document::{
+    Document, Edit, Item, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Span, Style,
+};
 use crate::envelope::Envelope;
 use crate::leaf::sealed_spelling;
 use crate::metadata::{WRITTEN_VERSION, mac_aad, plain_tree};
@@ -39,6 +41,8 @@ impl OpenFile {
     /// [`SealError::Set`] when the path cannot lead anywhere.
     pub fn set(self, path: &TreePath, new: &NewNode) -> Result<EditedFile, SealError> {
         let document = &self.sealed.document;
+        let written_out = without_aliases_of(document, path)?;
+        let document = written_out.as_ref().unwrap_or(document);
         let edits = document.set(path, new)?;
         let fresh = spans_after(&edits);
         let text = document.source().splice(edits)?;
@@ -67,8 +71,7 @@ impl OpenFile {
         find(&self.sealed.document, path).is_some_and(|id| self.equals(id, new, 0))
     }
 
-    fn equals(&self, id: crate::document::NodeId, new: &NewNode, depth: usize) -> bool {
-        use crate::document::Item;
+    fn equals(&self, id: NodeId, new: &NewNode, depth: usize) -> bool {
         let document = &self.sealed.document;
         if depth > crate::document::MAX_DEPTH {
             return false;
@@ -125,6 +128,38 @@ impl OpenFile {
             _ => false,
         }
     }
+}
+
+/// The document with every alias written out that repeats what stands at `path`, or what that is a part of: the change
+/// is meant for one place. `None` where there is none.
+fn without_aliases_of(document: &Document, path: &TreePath) -> Result<Option<Document>, SealError> {
+    let is_alias = |node: &Node| matches!(node, Node::Alias(_));
+    if !document.nodes.iter().any(is_alias) {
+        return Ok(None);
+    }
+    let segments = path.segments();
+    let on_the_way = (0..=segments.len()).map_while(|len| {
+        find(document, &TreePath::from_segments(segments.get(..len)?.to_vec()))
+    });
+    let mut changed: HashSet<NodeId> = on_the_way.collect();
+    let mut replaced: Vec<NodeId> = find(document, path).into_iter().collect();
+    while let Some(id) = replaced.pop() {
+        changed.insert(id);
+        if let Node::Map(collection) | Node::List(collection) = document.node(id) {
+            replaced.extend(collection.items.iter().filter_map(|item| match item {
+                Item::Comment(_) => None,
+                Item::Element(id) => Some(*id),
+                Item::Entry(entry) => Some(entry.value),
+            }));
+        }
+    }
+    let repeats = |id: NodeId| matches!(document.node(id), Node::Alias(alias) if changed.contains(&alias.target));
+    let edits = document.expand_aliases(&repeats)?;
+    if edits.is_empty() {
+        return Ok(None);
+    }
+    let text = document.source().splice(edits)?;
+    Ok(Some(Document::parse(document.format(), text)?))
 }
 
 impl EditedFile {

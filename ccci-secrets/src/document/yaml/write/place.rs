@@ -86,16 +86,13 @@ pub(super) fn last_line(document: &Document, at: usize, column: usize) -> LastLi
     let mut line = at;
     loop {
         let text = end_of_blanks(document, line);
-        if bytes.get(text) == Some(&b'#') {
-            let is_inside = text - line > column;
-            return if is_inside {
-                LastLine::BeforeComment
-            } else {
-                LastLine::Closed
-            };
+        let is_comment = bytes.get(text) == Some(&b'#');
+        let is_blank = end_of_line(document, text) == text;
+        if (is_comment || is_blank) && text - line > column {
+            return LastLine::BeforeText;
         }
         let next = next_line(document, text);
-        if end_of_line(document, text) != text || next == text {
+        if !is_blank || next == text {
             return LastLine::Closed;
         }
         line = next;

@@ -45,9 +45,10 @@ pub(super) fn replace(document: &Document, id: NodeId, content: &Content<'_>) ->
             },
         );
     }
+    let tag = drop_tag(document, id, content);
     let mut edits = Vec::new();
-    edits.extend(drop_tag(document, id, content));
     if spot.parent.layout == Layout::Flow {
+        edits.extend(tag);
         let mut text = Secret::with_capacity(256);
         flow::push(&mut text, content, Quotes::WhereNeeded);
         match document.node(id) {
@@ -60,9 +61,10 @@ pub(super) fn replace(document: &Document, id: NodeId, content: &Content<'_>) ->
     } else {
         match document.node(id) {
             Node::Map(old) | Node::List(old) if old.layout == Layout::Block => {
+                edits.extend(tag);
                 edits.extend(replace_lines(document, &spot, id, old, content));
             }
-            _ => edits.extend(replace_inline(document, &spot, id, content)),
+            _ => edits.extend(replace_inline(document, &spot, id, content, tag)),
         }
     }
     edits
@@ -144,12 +146,13 @@ fn drop_tag(document: &Document, id: NodeId, content: &Content<'_>) -> Option<Ed
     }
 }
 
-/// Replaces a scalar, an alias or a flow collection in a block collection.
+/// Replaces a scalar, an alias or a flow collection in a block collection, and its tag.
 fn replace_inline(
     document: &Document,
     spot: &Spot<'_>,
     id: NodeId,
     content: &Content<'_>,
+    tag: Option<Edit>,
 ) -> Vec<Edit> {
     let span = place::span(document, id);
     let header = match document.node(id) {
@@ -172,16 +175,30 @@ fn replace_inline(
                 ..layout
             },
         );
-        return vec![Edit { span, text }];
+        return tag.into_iter().chain([Edit { span, text }]).collect();
     }
     let (head, lines) = cut(block::value(content, 0, layout));
-    let mut edits = match document.node(id) {
+    let mut edits = Vec::new();
+    match document.node(id) {
         Node::Scalar(scalar) if !head.is_empty() || header.is_some() => {
-            replace_token(document, scalar, head)
+            edits.extend(tag);
+            edits.extend(replace_token(document, scalar, head));
         }
-        _ if head.is_empty() => vec![remove_inline(document, span, line_end)],
-        _ => vec![Edit { span, text: head }],
-    };
+        _ if head.is_empty() => match tag {
+            Some(tag) if tag.span.end() == span.start() => {
+                let both = Span::new(tag.span.start(), span.end());
+                edits.push(remove_inline(document, both, line_end));
+            }
+            tag => {
+                edits.extend(tag);
+                edits.push(remove_inline(document, span, line_end));
+            }
+        },
+        _ => {
+            edits.extend(tag);
+            edits.push(Edit { span, text: head });
+        }
+    }
     if !lines.is_empty() {
         edits.push(Edit {
             span: Span::new(line_end, line_end),
@@ -211,7 +228,9 @@ fn starts_well(document: &Document, spot: &Spot<'_>, span: Span, line_end: usize
 /// Takes a token away with the blanks on one side of it.
 fn remove_inline(document: &Document, span: Span, line_end: usize) -> Edit {
     let behind = place::end_of_blanks(document, span.end());
-    let span = if behind == line_end {
+    let span = if span.is_empty() {
+        span
+    } else if behind == line_end {
         Span::new(place::start_of_blanks(document, span.start()), behind)
     } else {
         Span::new(span.start(), behind)
