@@ -71,8 +71,15 @@ fn all() {
             let plain = folder.path().join(format!("plain-{leaves}.yaml"));
             let sealed = folder.path().join(format!("sealed-{leaves}.yaml"));
             std::fs::write(&plain, plain_text(leaves)).unwrap();
-            let draft = DraftFile::parse(Format::Yaml, Secret::from_vec(std::fs::read(&plain).unwrap()));
-            std::fs::write(&sealed, draft.unwrap().seal(&policy(), now()).unwrap().text()).unwrap();
+            let draft = DraftFile::parse(
+                Format::Yaml,
+                Secret::from_vec(std::fs::read(&plain).unwrap()),
+            );
+            std::fs::write(
+                &sealed,
+                draft.unwrap().seal(&policy(), now()).unwrap().text(),
+            )
+            .unwrap();
             (leaves, plain, sealed)
         })
         .collect();
@@ -103,12 +110,16 @@ fn all() {
             );
             times.push(best);
         }
-        println!("{operation:9} ten times the leaves take {:.1} times as long", times[1] / times[0]);
+        println!(
+            "{operation:9} ten times the leaves take {:.1} times as long",
+            times[1] / times[0]
+        );
     }
 }
 
 fn one(operation: &str, file: &Path) {
-    let keyring = Keyring::discover(&Environment::empty().with_var("SOPS_AGE_KEY", &key("age-1.txt")));
+    let keyring =
+        Keyring::discover(&Environment::empty().with_var("SOPS_AGE_KEY", &key("age-1.txt")));
     let policy = policy();
     let bytes = std::fs::read(file).unwrap();
     let start = Instant::now();
@@ -118,8 +129,19 @@ fn one(operation: &str, file: &Path) {
         "read" => drop(bytes),
         "parse" => drop(Document::parse(Format::Yaml, bytes).unwrap()),
         "open" => drop(sealed(bytes).open(&keyring).unwrap()),
-        "decrypt" => drop(sealed(bytes).open(&keyring).unwrap().expose_document().unwrap()),
-        "seal" => drop(DraftFile::parse(Format::Yaml, bytes).unwrap().seal(&policy, now()).unwrap()),
+        "decrypt" => drop(
+            sealed(bytes)
+                .open(&keyring)
+                .unwrap()
+                .expose_document()
+                .unwrap(),
+        ),
+        "seal" => drop(
+            DraftFile::parse(Format::Yaml, bytes)
+                .unwrap()
+                .seal(&policy, now())
+                .unwrap(),
+        ),
         _ => {
             let opened = sealed(bytes).open(&keyring).unwrap();
             let path = "[\"service-7\"][\"password\"]".parse().unwrap();
@@ -127,11 +149,18 @@ fn one(operation: &str, file: &Path) {
             drop(edited.seal(now()).unwrap());
         }
     }
-    println!("{} {}", start.elapsed().as_secs_f64() * 1e3, peak_kilobytes());
+    println!(
+        "{} {}",
+        start.elapsed().as_secs_f64() * 1e3,
+        peak_kilobytes()
+    );
 }
 
 fn peak_kilobytes() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
     line.split_whitespace().nth(1).unwrap().to_owned()
 }

@@ -2,8 +2,8 @@
 //! associated data.
 
 use crate::document::{
-    ALIAS_BUDGET, Collection, Comment, Document, Entry, Item, MAX_DEPTH, METADATA_KEY, Node, NodeId,
-    ParseError, ParseErrorKind, Scalar, Span, TEXT_PER_NODE,
+    ALIAS_BUDGET, Collection, Comment, Document, Entry, Item, MAX_DEPTH, METADATA_KEY, Node,
+    NodeId, ParseError, ParseErrorKind, Scalar, Span, TEXT_PER_NODE,
 };
 
 /// What a [`Walk`] meets.

@@ -82,7 +82,8 @@ impl OpenFile {
                 matches!(document.resolve(scalar), Ok(Resolved::Null))
             }
             (Node::Scalar(_), NewNode::Value(value)) => {
-                let is_leaf = |entry: &super::Entry| matches!(entry.what, What::Leaf(node) if node == target);
+                let is_leaf =
+                    |entry: &super::Entry| matches!(entry.what, What::Leaf(node) if node == target);
                 let at = self.sealed.index.entries.iter().position(is_leaf);
                 let opened = at.and_then(|at| self.content.leaves.get(at)?.as_ref());
                 opened.is_some_and(|opened| {
@@ -139,7 +140,10 @@ fn without_aliases_of(document: &Document, path: &TreePath) -> Result<Option<Doc
     }
     let segments = path.segments();
     let on_the_way = (0..=segments.len()).map_while(|len| {
-        find(document, &TreePath::from_segments(segments.get(..len)?.to_vec()))
+        find(
+            document,
+            &TreePath::from_segments(segments.get(..len)?.to_vec()),
+        )
     });
     let mut changed: HashSet<NodeId> = on_the_way.collect();
     let mut replaced: Vec<NodeId> = find(document, path).into_iter().collect();
@@ -291,12 +295,7 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
 }
 
 /// A sealed leaf as it reads in the plaintext, where `1` of type float stands as `1.0`.
-fn old_leaf(
-    document: &Document,
-    scalar: &Scalar,
-    kind: Kind,
-    spelling: &[u8],
-) -> Option<OldLeaf> {
+fn old_leaf(document: &Document, scalar: &Scalar, kind: Kind, spelling: &[u8]) -> Option<OldLeaf> {
     let Ok(Resolved::Value(Value::Str(text))) = document.resolve(scalar) else {
         return None;
     };
@@ -336,10 +335,7 @@ fn seal_spliced(
         .iter()
         .filter(|entry| entry.selected && entry.alias.is_none())
     {
-        let Some(scalar) = entry
-            .leaf(&document)
-            .filter(|leaf| is_fresh(leaf, fresh))
-        else {
+        let Some(scalar) = entry.leaf(&document).filter(|leaf| is_fresh(leaf, fresh)) else {
             continue;
         };
         let Resolved::Value(value) =

@@ -111,6 +111,12 @@ impl Sops {
         }
     }
 
+    /// The comments that are left when sops opens what it sealed itself: beside empty lists it loses some.
+    fn comments_after_a_round_trip(&self, theirs: &str) -> Option<Vec<String>> {
+        let plain = self.decrypt(theirs).ok()?;
+        Some(Content::of(&plain, PRINTED).comments)
+    }
+
     fn encrypt(&self, rule: Rule, text: &str) -> Result<String, String> {
         let config = self.folder.path().join("sops.yaml");
         std::fs::write(&config, rule.config()).unwrap();
@@ -123,6 +129,12 @@ impl Sops {
         }
     }
 }
+
+/// What sops has printed: a comment may stand where it is attached to nothing when it is read again.
+const PRINTED: Listing = Listing {
+    lost_comments: true,
+    ..AS_SOPS
+};
 
 /// Values with their places, and the texts of the comments.
 #[derive(PartialEq)]
@@ -234,6 +246,8 @@ fn exchange(sops: &Sops, keyring: &Keyring, rule: Rule, text: &str, outcome: &mu
         (Err(_), Err(_)) => return outcome.refused += 1,
         // Comments cannot be repeated at the alias that they decide about.
         (Err(error), Ok(_)) if error.contains("behind an alias") => return outcome.refused += 1,
+        // It encodes each scalar on its own and cannot read back those that start with a tab and have several lines.
+        (Ok(_), Err(error)) if error.contains("unknown kind 0") => return outcome.unreadable += 1,
         (Ok(_), Err(error)) => return wrong("only sops refuses", &error),
         (Err(error), Ok(_)) => return wrong("only we refuse", &error),
     };
@@ -244,7 +258,11 @@ fn exchange(sops: &Sops, keyring: &Keyring, rule: Rule, text: &str, outcome: &mu
         // The hint of its `|4` is wrong inside lists: sops cannot read its own plaintext then.
         (Ok(plain), _) if sops.encrypt(Rule::NONE, &plain).is_err() => outcome.unreadable += 1,
         (Ok(plain), Ok(expected)) => {
-            if let Some(changed) = expected.difference(&Content::of(&plain, AS_SOPS)) {
+            let found = Content::of(&plain, PRINTED);
+            let own = || sops.comments_after_a_round_trip(&theirs);
+            if let Some(changed) = expected.difference(&found)
+                && (expected.values != found.values || own() != Some(found.comments))
+            {
                 wrong(&format!("sops reads ours as other: {changed}"), &ours);
             }
         }
@@ -257,12 +275,11 @@ fn exchange(sops: &Sops, keyring: &Keyring, rule: Rule, text: &str, outcome: &mu
         Err(error) => wrong(&format!("we do not open theirs: {error}"), &theirs),
         Ok((plain, _)) => {
             let expected = Content::of(text, AS_SOPS);
-            // Sops' layout may leave a comment unattached when it is read again; it is there all the same.
-            let listing = Listing {
-                lost_comments: true,
-                ..AS_SOPS
-            };
-            if let Some(changed) = expected.difference(&Content::of(&plain, listing)) {
+            let found = Content::of(&plain, PRINTED);
+            let own = || sops.comments_after_a_round_trip(&theirs);
+            if let Some(changed) = expected.difference(&found)
+                && (expected.values != found.values || own() != Some(found.comments))
+            {
                 wrong(
                     &format!("we read theirs as other: {changed}"),
                     &format!("{theirs}\n>>> became\n{plain}"),
@@ -293,7 +310,13 @@ fn made_up_files_are_exchanged_with_sops() {
     };
     for seed in count("CCSEC_TEST_EXCHANGE", 60) {
         let rule = Rule::for_seed(seed);
-        exchange(&sops, &keyring, rule, &samples::document(seed), &mut outcome);
+        exchange(
+            &sops,
+            &keyring,
+            rule,
+            &samples::document(seed),
+            &mut outcome,
+        );
     }
     eprintln!(
         "{} files exchanged with sops, {} refused by both; {} times sops could not read its own plaintext again",

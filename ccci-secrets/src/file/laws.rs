@@ -70,7 +70,11 @@ fn what_is_sealed_and_opened_again_has_the_same_values() {
         };
         match open(&keyring, &sealed).and_then(|file| plaintext(&file)) {
             Err(error) => wrong.push(format!("{text}\n>>> {error}\n{sealed}")),
-            Ok((_, notes)) if notes.iter().any(|note| matches!(note, Note::MovedComment { .. })) => {
+            Ok((_, notes))
+                if notes
+                    .iter()
+                    .any(|note| matches!(note, Note::MovedComment { .. })) =>
+            {
                 wrong.push(format!("{text}\n>>> {notes:?}\n{sealed}"));
             }
             Ok((plain, _)) if plain == text => same += 1,
@@ -83,7 +87,10 @@ fn what_is_sealed_and_opened_again_has_the_same_values() {
         }
     }
     assert_none(wrong);
-    eprintln!("{same} of {} came back byte for byte, {refused} refused", all - refused);
+    eprintln!(
+        "{same} of {} came back byte for byte, {refused} refused",
+        all - refused
+    );
 }
 
 /// The values that differ, and comments that are in one text only. A comment behind an alias moves into what the alias
@@ -101,10 +108,7 @@ fn difference(old: &str, new: &str) -> String {
         let at = at.unwrap_or(old.len().min(new.len()));
         (old != new).then(|| format!("{:?} -> {:?}\n", old.get(at), new.get(at)))
     };
-    let changed = [
-        first(&old.0, &new.0),
-        first(&texts(&old.1), &texts(&new.1)),
-    ];
+    let changed = [first(&old.0, &new.0), first(&texts(&old.1), &texts(&new.1))];
     changed.into_iter().flatten().collect()
 }
 
@@ -119,10 +123,9 @@ impl Pairs<'_> {
     fn node(&mut self, plain: NodeId, sealed: NodeId) {
         match (self.plain.node(plain), self.sealed.node(sealed)) {
             (Node::Alias(_), Node::Alias(_)) => {}
-            (Node::Alias(alias), Node::Scalar(copy)) => self.cut.push((
-                alias.span,
-                join(copy.props.tag, copy.span),
-            )),
+            (Node::Alias(alias), Node::Scalar(copy)) => {
+                self.cut.push((alias.span, join(copy.props.tag, copy.span)))
+            }
             (Node::Alias(alias), Node::Map(copy) | Node::List(copy)) => {
                 self.cut.push((alias.span, join(copy.props.tag, copy.span)));
             }
@@ -135,8 +138,11 @@ impl Pairs<'_> {
                             .iter()
                             .take_while(|byte| matches!(byte, b' ' | b'\t'))
                             .count();
-                        let at = new.props.anchor.map_or(new.span.start(), |anchor| anchor.start().min(new.span.start()));
-                        self.cut.push((Span::new(old.start(), end + blanks), Span::new(at, at)));
+                        let at = new.props.anchor.map_or(new.span.start(), |anchor| {
+                            anchor.start().min(new.span.start())
+                        });
+                        self.cut
+                            .push((Span::new(old.start(), end + blanks), Span::new(at, at)));
                     }
                     self.scalar(old, new);
                 }
@@ -165,7 +171,10 @@ impl Pairs<'_> {
         let parts = |scalar: &crate::document::Scalar| match scalar.style {
             Style::Literal(block) | Style::Folded(block) => vec![
                 block.header,
-                Span::new(block.body.start(), scalar.span.end().max(block.body.start())),
+                Span::new(
+                    block.body.start(),
+                    scalar.span.end().max(block.body.start()),
+                ),
             ],
             _ => vec![scalar.span],
         };
@@ -229,7 +238,10 @@ fn block_lines(document: &Document, part: &crate::document::Part) -> Span {
     }
     if !is_flow {
         let rest = &text[end..];
-        let line_break = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let line_break = rest
+            .iter()
+            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+            .count();
         let line_break = line_break.min(if rest.starts_with(b"\r\n") { 2 } else { 1 });
         end += line_break;
     }
@@ -279,7 +291,9 @@ fn sealing_changes_no_byte_that_it_need_not_change() {
         let found = marked.replace('~', "");
         compared += 1;
         if expected != found {
-            wrong.push(format!("{text}\n>>> became\n{sealed}\n>>> left over\n{found}"));
+            wrong.push(format!(
+                "{text}\n>>> became\n{sealed}\n>>> left over\n{found}"
+            ));
         }
     }
     assert_none(wrong);
@@ -347,7 +361,10 @@ fn new_content(random: &mut Random) -> NewNode {
         2 => NewNode::Value(crate::value::Value::Int(7)),
         3 => NewNode::Map(vec![
             ("new".into(), NewNode::text("x")),
-            ("list".into(), NewNode::List(vec![NewNode::text("y\nz\n"), NewNode::Null])),
+            (
+                "list".into(),
+                NewNode::List(vec![NewNode::text("y\nz\n"), NewNode::Null]),
+            ),
         ]),
         _ => NewNode::text("changed"),
     }
@@ -376,7 +393,10 @@ fn setting_a_value_changes_it_and_the_mac_and_the_time_and_nothing_else() {
         let (path, old) = &leaves[at];
         let new = new_content(&mut random);
         let changed = open(&keyring, &sealed)
-            .and_then(|file| file.set(path, &new).map_err(|error| format!("set: {error}")))
+            .and_then(|file| {
+                file.set(path, &new)
+                    .map_err(|error| format!("set: {error}"))
+            })
             .and_then(|file| file.seal(later()).map_err(|error| format!("seal: {error}")));
         let changed = match changed {
             Ok(changed) => changed.to_string(),
@@ -387,25 +407,38 @@ fn setting_a_value_changes_it_and_the_mac_and_the_time_and_nothing_else() {
         };
         done += 1;
         if let Err(error) = only_changed(&keyring, (&sealed, &changed), path, &new, false) {
-            wrong.push(format!("{sealed}\n>>> {path} = {new:?}: {error}\n{changed}"));
+            wrong.push(format!(
+                "{sealed}\n>>> {path} = {new:?}: {error}\n{changed}"
+            ));
             continue;
         }
         // A one-line scalar for a one-line scalar: its token alone.
         let Node::Scalar(old) = before.node(*old) else {
             continue;
         };
-        let one_line = !matches!(old.style, Style::Literal(_) | Style::Folded(_)) && !old.span.is_empty();
-        let same_kind = is_scalar(&new) && old.props.tag.is_none() && !matches!(&new, NewNode::Value(crate::value::Value::Str(text)) if text.expose().contains(&b'\n'));
+        let one_line =
+            !matches!(old.style, Style::Literal(_) | Style::Folded(_)) && !old.span.is_empty();
+        let same_kind = is_scalar(&new)
+            && old.props.tag.is_none()
+            && !matches!(&new, NewNode::Value(crate::value::Value::Str(text)) if text.expose().contains(&b'\n'));
         if one_line && same_kind {
             let after = parse(&changed);
             let new = find(&after, path).unwrap();
             let Node::Scalar(new) = after.node(new) else {
                 panic!("a scalar was set")
             };
-            let old = without(sealed.as_bytes(), [refreshed(&before), vec![old.span]].concat());
-            let new = without(changed.as_bytes(), [refreshed(&after), vec![new.span]].concat());
+            let old = without(
+                sealed.as_bytes(),
+                [refreshed(&before), vec![old.span]].concat(),
+            );
+            let new = without(
+                changed.as_bytes(),
+                [refreshed(&after), vec![new.span]].concat(),
+            );
             if old != new {
-                wrong.push(format!("{sealed}\n>>> {path}: other bytes changed\n{changed}"));
+                wrong.push(format!(
+                    "{sealed}\n>>> {path}: other bytes changed\n{changed}"
+                ));
             }
         }
     }
@@ -437,7 +470,10 @@ fn inserting_an_entry_leaves_every_other_value_and_comment_as_it_was() {
         let into = find(&document, &TreePath::from_segments(path.clone()));
         path.push(match into.map(|id| document.node(id)) {
             Some(Node::List(list)) => {
-                let elements = list.items.iter().filter(|item| matches!(item, Item::Element(_)));
+                let elements = list
+                    .items
+                    .iter()
+                    .filter(|item| matches!(item, Item::Element(_)));
                 Segment::Index(elements.count())
             }
             _ => Segment::Key("inserted".into()),
@@ -445,7 +481,10 @@ fn inserting_an_entry_leaves_every_other_value_and_comment_as_it_was() {
         let path = TreePath::from_segments(path);
         let new = new_content(&mut random);
         let changed = open(&keyring, &sealed)
-            .and_then(|file| file.set(&path, &new).map_err(|error| format!("set: {error}")))
+            .and_then(|file| {
+                file.set(&path, &new)
+                    .map_err(|error| format!("set: {error}"))
+            })
             .and_then(|file| file.seal(later()).map_err(|error| format!("seal: {error}")));
         let changed = match changed {
             Ok(changed) => changed.to_string(),
@@ -456,7 +495,9 @@ fn inserting_an_entry_leaves_every_other_value_and_comment_as_it_was() {
         };
         done += 1;
         if let Err(error) = only_changed(&keyring, (&sealed, &changed), &path, &new, true) {
-            wrong.push(format!("{sealed}\n>>> {path} = {new:?}: {error}\n{changed}"));
+            wrong.push(format!(
+                "{sealed}\n>>> {path} = {new:?}: {error}\n{changed}"
+            ));
         }
     }
     assert_none(wrong);
@@ -477,17 +518,25 @@ fn only_changed(
         return Err("does not hold what was set".into());
     }
     let (text, notes) = plaintext(&file)?;
-    if notes.iter().any(|note| matches!(note, Note::MovedComment { .. })) {
+    if notes
+        .iter()
+        .any(|note| matches!(note, Note::MovedComment { .. }))
+    {
         return Err(format!("{notes:?}"));
     }
     let (old, old_comments) = values(&old_text);
     let (new, new_comments) = values(&text);
-    let prefix = path.segments().iter().fold("0 ".to_owned(), |prefix, step| match step {
-        Segment::Index(_) => format!("{prefix}[]"),
-        Segment::Key(key) => format!("{prefix}{key}:"),
-    });
+    let prefix = path
+        .segments()
+        .iter()
+        .fold("0 ".to_owned(), |prefix, step| match step {
+            Segment::Index(_) => format!("{prefix}[]"),
+            Segment::Key(key) => format!("{prefix}{key}:"),
+        });
     let others = |list: Vec<String>| -> Vec<String> {
-        list.into_iter().filter(|line| !line.starts_with(&prefix)).collect()
+        list.into_iter()
+            .filter(|line| !line.starts_with(&prefix))
+            .collect()
     };
     if others(old) != others(new) {
         return Err("another value changed".into());
@@ -543,7 +592,8 @@ fn editing_the_plaintext_without_a_change_keeps_every_envelope() {
     assert_none(wrong);
 }
 
-const SMALL: &str = "# first\na: one\nb:\n  - 12\n  - 12 # c\n  - true\nc: |\n  text\nd_unencrypted: 1.5\n";
+const SMALL: &str =
+    "# first\na: one\nb:\n  - 12\n  - 12 # c\n  - true\nc: |\n  text\nd_unencrypted: 1.5\n";
 
 #[test]
 fn no_flipped_bit_of_a_sealed_leaf_gives_other_plaintext() {
@@ -555,7 +605,13 @@ fn no_flipped_bit_of_a_sealed_leaf_gives_other_plaintext() {
         _ => None,
     });
     let envelopes: Vec<Span> = scalars
-        .filter(|span| document.source().slice(*span).windows(4).any(|w| w == b"ENC["))
+        .filter(|span| {
+            document
+                .source()
+                .slice(*span)
+                .windows(4)
+                .any(|w| w == b"ENC[")
+        })
         .collect();
     assert_eq!(envelopes.len(), 6, "five leaves and the mac");
     let (mut refused, mut same) = (0, 0);
@@ -577,7 +633,10 @@ fn no_flipped_bit_of_a_sealed_leaf_gives_other_plaintext() {
             }
         }
     }
-    assert!(refused > 30 * same, "{refused} refused, {same} without effect");
+    assert!(
+        refused > 30 * same,
+        "{refused} refused, {same} without effect"
+    );
 }
 
 #[test]
@@ -586,7 +645,9 @@ fn swapped_removed_and_doubled_leaves_are_refused() {
     let sealed = seal(&policy(), SMALL).unwrap();
     let lines: Vec<&str> = sealed.split_inclusive('\n').collect();
     let leaves: Vec<usize> = (0..lines.len())
-        .filter(|&at| lines[at].contains("ENC[") && !lines[at].contains("mac:") && !lines[at].starts_with('#'))
+        .filter(|&at| {
+            lines[at].contains("ENC[") && !lines[at].contains("mac:") && !lines[at].starts_with('#')
+        })
         .collect();
     let envelope = |at: usize| {
         let line = lines[at];
@@ -610,7 +671,10 @@ fn swapped_removed_and_doubled_leaves_are_refused() {
                 }
             }
         }
-        let removed: String = (0..lines.len()).filter(|&at| at != first).map(|at| lines[at]).collect();
+        let removed: String = (0..lines.len())
+            .filter(|&at| at != first)
+            .map(|at| lines[at])
+            .collect();
         assert!(open(&keyring, &removed).is_err(), "{removed}");
     }
 }
@@ -618,7 +682,10 @@ fn swapped_removed_and_doubled_leaves_are_refused() {
 #[test]
 fn a_file_without_its_mac_is_refused() {
     let sealed = seal(&policy(), SMALL).unwrap();
-    let without: String = sealed.split_inclusive('\n').filter(|line| !line.contains("mac:")).collect();
+    let without: String = sealed
+        .split_inclusive('\n')
+        .filter(|line| !line.contains("mac:"))
+        .collect();
     let error = open(&keyring(), &without).unwrap_err();
     assert_eq!(error, "open: MAC mismatch: the file has no MAC");
 }

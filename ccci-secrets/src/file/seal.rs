@@ -6,10 +6,10 @@ use super::index::{self, Index, State, What};
 use super::{FileError, SealError, SealedFile};
 use crate::config::Policy;
 use crate::crypto::{Cipher, DataKey};
+use crate::digest::Sha512Stream;
 use crate::document::{
     Comment, Document, Edit, METADATA_KEY, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Span,
 };
-use crate::digest::Sha512Stream;
 use crate::error::Location;
 use crate::key;
 use crate::leaf::{LeafCipher, sealed_spelling};

@@ -146,9 +146,7 @@ fn push_items(
                 let text = String::from_utf8_lossy(document.source().slice(comment.text()));
                 lists.1.push(format!("{path} #{text}"));
             }
-            Item::Element(id) => {
-                push(document, *id, &format!("{path}[]"), aliased, listing, lists)
-            }
+            Item::Element(id) => push(document, *id, &format!("{path}[]"), aliased, listing, lists),
             Item::Entry(entry) if path.len() == 2 && document.key(entry) == "sops" => {}
             Item::Entry(entry) => {
                 let path = format!("{path}{}:", document.key(entry));
@@ -167,7 +165,12 @@ fn describe(resolved: Result<Resolved<'_>, ScalarError>, listing: Listing) -> St
     match value.kind() {
         Kind::Int | Kind::Float if !listing.exact_numbers => {
             // -0.0 and 0 are the same number to a reader.
-            format!("number {}", text.strip_prefix("-0").filter(|rest| rest.is_empty()).map_or(text.as_str(), |_| "0"))
+            format!(
+                "number {}",
+                text.strip_prefix("-0")
+                    .filter(|rest| rest.is_empty())
+                    .map_or(text.as_str(), |_| "0")
+            )
         }
         // sops prints null for these: it encodes each scalar on its own, and cannot read back what it wrote.
         Kind::Str if !listing.exact_numbers && text.starts_with('\t') && text.contains('\n') => {

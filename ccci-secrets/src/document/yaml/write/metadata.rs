@@ -104,8 +104,8 @@ fn append_lines(
 fn end_of_content(document: &Document, part: &Part) -> usize {
     let end = part.span.end();
     let line = place::start_of_line(document, end);
-    let is_text = last_block_scalar(document, part.root)
-        .is_some_and(|(scalar, _)| scalar.span.end() > line);
+    let is_text =
+        last_block_scalar(document, part.root).is_some_and(|(scalar, _)| scalar.span.end() > line);
     if place::is_first_on_line(document, end) && !is_text {
         line
     } else {
