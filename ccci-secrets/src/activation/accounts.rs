@@ -1,5 +1,7 @@
 //! Users and groups by name, read from `passwd` and `group` without NSS: at early boot there may be none.
 
+use std::fmt;
+
 /// Which of the two lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AccountKind {
@@ -28,6 +30,15 @@ pub(super) struct Accounts<'a> {
     users: Vec<(String, u32)>,
     groups: Vec<(String, u32)>,
     elsewhere: Option<&'a AccountLookup<'a>>,
+}
+
+impl fmt::Debug for Accounts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accounts")
+            .field("users", &self.users)
+            .field("groups", &self.groups)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Accounts<'a> {

@@ -1,6 +1,8 @@
 //! What should be in a generation: names, modes, owners, and the bytes, which only `materialise` and the comparison
 //! with what is there let out.
 
+use std::path::PathBuf;
+
 use super::manifest::{OnConflict, Target};
 use crate::secret::Secret;
 
@@ -16,6 +18,10 @@ pub(super) struct Wanted {
     pub(super) target: Target,
     pub(super) on_conflict: OnConflict,
     pub(super) directories: Directories,
+    /// The file that the content comes from, for reports.
+    pub(super) sops_file: PathBuf,
+    /// The key in it as the manifest spells it, empty for the whole file; for reports.
+    pub(super) key: String,
 }
 
 /// How directories on the way to a target are made; what is not said is as the nearest parent's.
