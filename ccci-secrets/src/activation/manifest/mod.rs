@@ -177,6 +177,25 @@ impl Manifest {
         read::manifest(text, directory)
     }
 
+    /// Everything that it asks for and this build does not do, apart from formats, which are known when a file is
+    /// read.
+    pub(crate) fn unbuilt(&self) -> Vec<ManifestFault> {
+        let asked = [
+            (!self.templates.is_empty(), "/templates", "templates are"),
+            (self.user_mode, "/userMode", "user mode is"),
+            (self.keys.gnupg_home.is_some(), "/gnupgHome", "GnuPG is"),
+            (self.has_credentials, "/credentials", "credentials are"),
+            (self.has_checks, "/checks", "checks are"),
+        ];
+        let faults = asked.into_iter().filter(|(asked, ..)| *asked);
+        faults
+            .map(|(_, pointer, what)| ManifestFault {
+                pointer: pointer.into(),
+                problem: ManifestProblem::NotBuilt(what),
+            })
+            .collect()
+    }
+
     /// Secrets and templates as files.
     pub(crate) fn files(&self) -> impl Iterator<Item = &FileEntry> {
         let templates = self.templates.iter().map(|template| &template.file);
