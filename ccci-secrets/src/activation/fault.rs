@@ -148,7 +148,7 @@ impl Fault {
     }
 
     /// Place in the order of the design's section 2; the lowest of several faults names the whole refusal.
-    fn rank(&self) -> u8 {
+    pub(super) fn rank(&self) -> u8 {
         match self.code() {
             ErrorCode::ManifestInvalid | ErrorCode::NotBuilt => 0,
             ErrorCode::SubmoduleNotInitialised | ErrorCode::LfsPointer => 1,
@@ -534,6 +534,8 @@ warning_kinds! {
     MovedComment = "moved-comment" "the comment was sealed at another place of the file",
     /// No mount was possible, and none was needed.
     MountNotPermitted = "mount-not-permitted" "mounting is not permitted, but the directory lies in memory already",
+    /// Something that this build does not do.
+    NotBuilt = "not-built" "not built yet: this build refuses to activate it",
     /// Owners could not be set.
     OwnershipSkipped = "ownership-skipped" "owners and groups were not set: only root may",
     /// Secrets lie on a disk.

@@ -1,5 +1,7 @@
 //! Secrets as files, in one transaction.
 mod accounts;
+mod check;
+mod explain;
 pub mod fault;
 mod findings;
 mod json;
@@ -16,4 +18,5 @@ mod site;
 mod sops_file;
 mod wanted;
 
+pub use self::check::{Checked, check_manifest, check_sops_files};
 pub use self::provenance::{FileProvenance, GitFacts};
