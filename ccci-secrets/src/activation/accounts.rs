@@ -4,7 +4,8 @@ use std::fmt;
 
 /// Which of the two lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AccountKind {
+#[non_exhaustive]
+pub enum AccountKind {
     /// `/etc/group`
     Group,
     /// `/etc/passwd`
@@ -14,7 +15,7 @@ pub(super) enum AccountKind {
 impl AccountKind {
     /// `user` or `group`.
     #[must_use]
-    pub(super) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Group => "group",
             Self::User => "user",
@@ -23,7 +24,7 @@ impl AccountKind {
 }
 
 /// Asks elsewhere for an account that the files do not have, for example LDAP through `getent`.
-pub(super) type AccountLookup<'a> = dyn Fn(AccountKind, &str) -> Option<u32> + 'a;
+pub type AccountLookup<'a> = dyn Fn(AccountKind, &str) -> Option<u32> + 'a;
 
 /// The accounts of a system.
 pub(super) struct Accounts<'a> {

@@ -8,6 +8,8 @@ mod rules;
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::document::Format;
 
 /// A manifest whose rules hold: names are safe and distinct, paths absolute, clean and distinct, modes parsed.
@@ -75,7 +77,8 @@ pub(crate) enum OnFirstBoot {
 }
 
 /// What happens to a regular file that stands where a link is due and differs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum OnConflict {
     /// It is kept under another name.
     Backup,
