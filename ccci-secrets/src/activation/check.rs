@@ -99,3 +99,7 @@ pub fn check_sops_files(manifest: &Manifest) -> Checked {
     let (faults, warnings) = findings.into_parts().into_faults();
     Checked { faults, warnings }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests;

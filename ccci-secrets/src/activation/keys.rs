@@ -3,9 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::fault::{
-    Fault, KeySource, KeyState, MissingKeyFile, NeededFile, Warning, WarningKind,
-};
+use super::fault::{Fault, KeySource, KeyState, MissingKeyFile, NeededFile, Warning, WarningKind};
 use super::manifest::KeySources;
 use crate::keyring::{
     KeyFileError, KeyFileFacts, KeyFileModes, KeyFileReason, KeyFileWarning, Keyring, OpenedBy,
@@ -233,7 +231,10 @@ impl Keys {
                 .iter()
                 .any(|by| !by.ambient && by.source.as_deref() == Some(source.path.as_path()));
             if !opened && !source.is_for_any(locks) {
-                let key = facts.recipients.first().map_or("no identity", String::as_str);
+                let key = facts
+                    .recipients
+                    .first()
+                    .map_or("no identity", String::as_str);
                 idle.push(format!("{key} of {}", source.path.display()));
             }
         }

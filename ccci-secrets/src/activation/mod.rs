@@ -31,6 +31,7 @@ mod prune;
 mod receipt;
 mod records;
 mod remove;
+mod report;
 mod select;
 mod site;
 mod sops_file;
@@ -38,6 +39,9 @@ mod stage;
 mod transaction;
 mod undo;
 mod wanted;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod workshop;
 mod write;
 
 use std::fmt;
@@ -51,6 +55,7 @@ use self::manifest::Manifest;
 use self::open::{OpenContext, Owners};
 pub use self::provenance::{FileProvenance, GitFacts};
 pub use self::receipt::{Change, EntryResult, FailedStep, Receipt, Step};
+pub use self::report::{Report, Run};
 use crate::fs::Fs;
 use crate::keyring::Keyring;
 

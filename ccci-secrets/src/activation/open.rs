@@ -241,12 +241,10 @@ fn content(
             .map(|leaf| Secret::from_slice(leaf.expose())),
         Selected::Token(path) => open.expose_token(path),
         Selected::WholeFile => {
-            let (plain, notes) = open
-                .expose_document()
-                .map_err(|source| Fault::Plaintext {
-                    file: secret.sops_file.clone(),
-                    source,
-                })?;
+            let (plain, notes) = open.expose_document().map_err(|source| Fault::Plaintext {
+                file: secret.sops_file.clone(),
+                source,
+            })?;
             for note in notes {
                 findings.warn(comment_warning(&note, secret));
             }
@@ -290,3 +288,7 @@ fn finish(
         sound: (!refused).then_some(sound),
     }))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests;

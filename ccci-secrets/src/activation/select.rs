@@ -27,10 +27,7 @@ pub(super) struct Selection {
 }
 
 /// Finds what a secret asks for.
-pub(super) fn select(
-    sealed: &SealedFile,
-    secret: &SecretEntry,
-) -> Result<Selection, ValueProblem> {
+pub(super) fn select(sealed: &SealedFile, secret: &SecretEntry) -> Result<Selection, ValueProblem> {
     let (selected, is_clear) = match &secret.key {
         KeyChoice::WholeFile => (Selected::WholeFile, sealed.has_unprotected_leaf()),
         KeyChoice::Parts(parts) => {
