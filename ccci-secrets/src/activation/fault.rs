@@ -546,8 +546,8 @@ warning_kinds! {
     Swappable = "swappable" "the tmpfs may be swapped out: this kernel cannot prevent it",
     /// Units that should have been restarted.
     UnitsNotRestarted = "units-not-restarted" "not restarted or reloaded: this build does not handle units",
-    /// The sops file's checked-out commit is not the recorded one.
-    WorkTree = "work-tree" "the work tree differs from what the repository records",
+    /// A submodule's checked-out commit is not the recorded one.
+    WorkTree = "work-tree" "the submodule stands at another commit than the repository around it records",
 }
 
 impl fmt::Display for Warning {

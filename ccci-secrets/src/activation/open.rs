@@ -179,6 +179,13 @@ fn open_files<'m>(
             }
         }
     }
+    for file in &opened {
+        if let Some(git) = &file.provenance.git
+            && git.is_elsewhere()
+        {
+            findings.warn(Warning::at(WarningKind::WorkTree, &git.repository));
+        }
+    }
     // A refusal for want of a key lists every key anyway.
     if !keyless {
         keys.warn_of_unusable();
