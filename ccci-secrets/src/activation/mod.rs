@@ -36,12 +36,13 @@ mod select;
 mod site;
 mod sops_file;
 mod stage;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod testing;
 mod transaction;
 mod undo;
 mod wanted;
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-mod workshop;
+mod warning;
 mod write;
 
 use std::fmt;

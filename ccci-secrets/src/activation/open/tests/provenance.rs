@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::super::super::fault::WarningKind;
-use super::super::super::workshop::{AGE_1, Workshop, subjects};
+use super::super::super::testing::{AGE_1, Workshop, subjects};
 
 /// Runs git in a directory of the workshop; `None`, with the reason printed, where there is none.
 #[expect(
