@@ -38,8 +38,8 @@ pub(super) struct NotOpened {
     /// All faults.
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<Warning>,
-    /// What is sound, when every fault belongs to single entries: for `onFirstBoot: partial`. Its warnings are those
-    /// above.
+    /// What is sound, when every fault belongs to single entries: for `onFirstBoot: partial`. Its warnings are the
+    /// same.
     pub(super) sound: Option<Opened>,
 }
 
@@ -279,13 +279,12 @@ fn finish(
     let parts = findings.into_parts();
     let refused = !parts.whole.is_empty();
     let (faults, warnings) = parts.into_faults();
-    let mut sound = Opened {
+    let sound = Opened {
         wanted,
         provenance,
-        warnings: Vec::new(),
+        warnings: warnings.clone(),
     };
     if faults.is_empty() {
-        sound.warnings = warnings;
         return Ok(sound);
     }
     Err(Box::new(NotOpened {

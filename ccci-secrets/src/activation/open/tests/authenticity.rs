@@ -83,6 +83,7 @@ fn s19_a_sound_file_beside_a_damaged_one_is_sound_and_the_damaged_one_gives_noth
     assert_eq!(names, ["1", "3"]);
     assert_eq!(text_of(&sound, "3"), "canary-4711 c");
     assert_eq!(sound.provenance.len(), 2);
+    assert_eq!(sound.warnings, refused.warnings);
 }
 
 #[test]
