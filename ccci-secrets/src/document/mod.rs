@@ -300,6 +300,14 @@ pub enum NewNode {
 }
 
 impl NewNode {
+    /// The content that a JSON text means: an int stays an int, the order of keys is kept.
+    ///
+    /// # Errors
+    /// [`ParseError`] with the line in that text.
+    pub fn from_json(text: &Secret) -> Result<Self, ParseError> {
+        json::read_value(text)
+    }
+
     /// A string that is no secret.
     #[must_use]
     pub fn text(text: &str) -> Self {
@@ -339,6 +347,15 @@ impl Document {
             Format::Binary | Format::Dotenv | Format::Ini => {
                 Err(ParseError::new(ParseErrorKind::FormatNotBuilt(format), 1))
             }
+        }
+    }
+
+    /// Text of its own for new content, laid out as sops lays it out.
+    #[must_use]
+    pub(crate) fn print(format: Format, content: &NewNode) -> Secret {
+        match format {
+            Format::Json => json::print(content),
+            _ => yaml::write::print(content),
         }
     }
 

@@ -1,0 +1,47 @@
+//! `ccsec decrypt`.
+
+use std::path::PathBuf;
+
+use crate::arguments::{FormatArgs, OutputArgs, UnwrapArgs};
+use crate::context::Context;
+use crate::error::{CommandError, InFile as _};
+use crate::exit::{self, Exit, Family};
+use crate::input::Input;
+use crate::output;
+use crate::sealed;
+
+/// Decrypt a file to standard output, or a single value of it
+///
+/// Every value is opened and the MAC is checked before anything is written. A file that is made gets mode 0600.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = exit::table(Family::Sops))]
+pub(crate) struct Args {
+    /// The encrypted file; standard input if none is named
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+    /// Take the format from this name instead of that of the file
+    #[arg(long, value_name = "NAME")]
+    filename_override: Option<PathBuf>,
+    #[command(flatten)]
+    unwrap: UnwrapArgs,
+}
+
+pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandError> {
+    args.unwrap.check(context)?;
+    let input = Input::of(args.files);
+    let target = args.output.target(&input)?;
+    input.require(context)?;
+    let format = input.format(args.format.input_type, args.filename_override.as_deref());
+    args.format.require_same(format)?;
+    let name = input.name();
+    let sealed = sealed::parse(&name, format, input.read()?)?;
+    let opened = sealed::open(&name, sealed, &context.keyring())?;
+    let (plain, notes) = opened.expose_document().in_file(&name)?;
+    sealed::tell(&name, &notes);
+    output::plaintext(&target, &plain)?;
+    Ok(Exit::Done)
+}

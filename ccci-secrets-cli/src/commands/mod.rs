@@ -1,0 +1,3 @@
+//! One file per command. Each has `Args`, as typed, and `run`.
+
+pub(crate) mod decrypt;

@@ -1,0 +1,46 @@
+//! What the process does to itself before it holds a secret: no core dumps, no other process of the user looks in.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+
+use crate::exit::Exit;
+use crate::output;
+
+/// Forbids core dumps and reading the memory of this process.
+///
+/// A sandbox may refuse either. Then we go on: these are fences around the secrets, and a file that cannot be opened at
+/// boot does more harm. The umask stays as it is, since it decides the mode of new sealed files; files with plaintext
+/// get theirs explicitly.
+pub(crate) fn process() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    drop(rustix::process::setrlimit(Resource::Core, none));
+    drop(rustix::process::set_dumpable_behavior(
+        DumpableBehavior::NotDumpable,
+    ));
+}
+
+/// Runs the program. A panic unwinds, so that secrets are wiped and guards clean up, and ends with exit 70.
+pub(crate) fn run(program: impl FnOnce() -> Exit) -> Exit {
+    panic::set_hook(Box::new(|info| {
+        // The payload may quote what was being worked on; the place is enough to find the bug.
+        let place = info.location().map(ToString::to_string);
+        output::internal_error(place.as_deref().unwrap_or("an unknown place"));
+    }));
+    panic::catch_unwind(AssertUnwindSafe(program)).unwrap_or(Exit::Internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_with_exit_70() {
+        let exit = run(|| panic!("canary"));
+        drop(panic::take_hook());
+        assert_eq!(exit, Exit::Internal);
+    }
+}
