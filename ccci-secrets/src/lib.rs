@@ -19,6 +19,7 @@ pub mod keyring;
 pub mod leaf;
 pub mod mac;
 pub mod metadata;
+mod nearest;
 pub mod path;
 pub mod repository;
 pub mod secret;
