@@ -78,7 +78,12 @@ pub(crate) struct KeyServiceArgs {
 impl KeyServiceArgs {
     /// Refuses what this build does not have.
     pub(crate) fn check(&self, context: &Context) -> Result<(), CommandError> {
-        let is_set = |name| context.environment.var(name).is_some_and(|text| !text.is_empty());
+        let is_set = |name| {
+            context
+                .environment
+                .var(name)
+                .is_some_and(|text| !text.is_empty())
+        };
         if !self.keyservice.is_empty() {
             return Err(CommandError::not_built("--keyservice"));
         }
@@ -97,12 +102,16 @@ impl KeyServiceArgs {
 /// Only age keys are opened, so the order decides nothing yet; a list that sops refuses is refused.
 fn check_order(order: Option<&str>) -> Result<(), CommandError> {
     let mut seen = Vec::new();
-    for kind in order.unwrap_or_default().split(',').filter(|kind| !kind.is_empty()) {
+    for kind in order
+        .unwrap_or_default()
+        .split(',')
+        .filter(|kind| !kind.is_empty())
+    {
         if seen.contains(&kind) {
-            return Err(CommandError::usage(format!(
-                "duplicate decryption key type: {kind}"
-            ))
-            .exit_with(Exit::SopsDuplicateOrder));
+            return Err(
+                CommandError::usage(format!("duplicate decryption key type: {kind}"))
+                    .exit_with(Exit::SopsDuplicateOrder),
+            );
         }
         seen.push(kind);
     }

@@ -1,11 +1,12 @@
 //! The command line: what can be typed, and what is said when something else was typed.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::commands::decrypt;
+use crate::commands::{decrypt, encrypt, set};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -21,24 +22,38 @@ use crate::output;
     after_long_help = exit::table(Family::Native)
 )]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// What sops takes before the command and means for it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GlobalArgs {
+    /// Use this configuration instead of the nearest .sops.yaml; $SOPS_CONFIG does the same
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    pub(crate) mac_only_encrypted: bool,
 }
 
 /// Every command. One that sops has too belongs into [`SOPS_SHAPED`] as well.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Decrypt(decrypt::Args),
+    Encrypt(encrypt::Args),
+    Set(set::Args),
 }
 
 /// The commands that sops has: they exit with its numbers.
-const SOPS_SHAPED: &[&str] = &["decrypt"];
+const SOPS_SHAPED: &[&str] = &["decrypt", "encrypt", "set"];
 
 impl Command {
     /// Whose exit codes it uses.
     pub(crate) fn family(&self) -> Family {
         match self {
-            Self::Decrypt(_) => Family::Sops,
+            Self::Decrypt(_) | Self::Encrypt(_) | Self::Set(_) => Family::Sops,
         }
     }
 
@@ -46,6 +61,8 @@ impl Command {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, CommandError> {
         match self {
             Self::Decrypt(args) => decrypt::run(context, args),
+            Self::Encrypt(args) => encrypt::run(context, args),
+            Self::Set(args) => set::run(context, args),
         }
     }
 }
@@ -78,7 +95,9 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Request {
 fn named_command(arguments: &[OsString]) -> Option<&str> {
     let cli = Cli::command();
     let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
-    words.into_iter().find(|word| cli.find_subcommand(word).is_some())
+    words
+        .into_iter()
+        .find(|word| cli.find_subcommand(word).is_some())
 }
 
 fn answer(error: &clap::Error, command: Option<&str>) -> Result<Exit, CommandError> {
@@ -131,7 +150,9 @@ fn looks_like_a_flag(text: &str) -> bool {
     let dashes = text.len() - name.len();
     matches!(dashes, 1 | 2)
         && name.len() <= LONGEST_FLAG
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
 const LONGEST_FLAG: usize = 40;

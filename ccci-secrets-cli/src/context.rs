@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use ccci_secrets::env::Environment;
 use ccci_secrets::keyring::Keyring;
 
+use crate::cli::GlobalArgs;
+
 /// What every command gets.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -13,14 +15,20 @@ pub(crate) struct Context {
     pub(crate) environment: Environment,
     /// The working directory; empty when it is gone.
     pub(crate) directory: PathBuf,
+    /// The configuration that was named before the command.
+    pub(crate) config: Option<PathBuf>,
+    /// Whether the MAC of new files covers encrypted values only, said before the command.
+    pub(crate) mac_only_encrypted: bool,
     /// Whether standard input is a terminal, so that somebody can be asked.
     pub(crate) stdin_is_terminal: bool,
 }
 
 impl Context {
-    /// Captures the world of the process.
-    pub(crate) fn capture() -> Self {
+    /// Captures the world of the process, with what was said before the command.
+    pub(crate) fn capture(global: GlobalArgs) -> Self {
         Self {
+            config: global.config,
+            mac_only_encrypted: global.mac_only_encrypted,
             environment: Environment::capture(),
             directory: std::env::current_dir().unwrap_or_default(),
             stdin_is_terminal: std::io::stdin().is_terminal(),

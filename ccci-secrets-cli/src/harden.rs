@@ -17,10 +17,8 @@ pub(crate) fn process() {
         current: Some(0),
         maximum: Some(0),
     };
-    drop(rustix::process::setrlimit(Resource::Core, none));
-    drop(rustix::process::set_dumpable_behavior(
-        DumpableBehavior::NotDumpable,
-    ));
+    let _refused = rustix::process::setrlimit(Resource::Core, none);
+    let _refused = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Runs the program. A panic unwinds, so that secrets are wiped and guards clean up, and ends with exit 70.

@@ -82,9 +82,8 @@ pub(crate) fn first_of(files: Vec<PathBuf>) -> Option<PathBuf> {
 
 /// A file that a command cannot do without.
 pub(crate) fn required_file(files: Vec<PathBuf>) -> Result<PathBuf, CommandError> {
-    first_of(files).ok_or_else(|| {
-        CommandError::usage("no file specified").exit_with(Exit::SopsNoFile)
-    })
+    first_of(files)
+        .ok_or_else(|| CommandError::usage("no file specified").exit_with(Exit::SopsNoFile))
 }
 
 /// Reads a file.

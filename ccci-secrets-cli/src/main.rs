@@ -10,6 +10,7 @@ mod harden;
 mod hint;
 mod input;
 mod output;
+mod policy;
 mod sealed;
 
 use std::process::ExitCode;
@@ -24,9 +25,11 @@ fn main() -> ExitCode {
 }
 
 fn program() -> Exit {
-    let mut context = Context::capture();
     let (family, result) = match cli::parse(std::env::args_os()) {
-        Request::Run(cli) => (cli.command.family(), cli.command.run(&mut context)),
+        Request::Run(cli) => {
+            let mut context = Context::capture(cli.global);
+            (cli.command.family(), cli.command.run(&mut context))
+        }
         Request::Answer(family, result) => (family, result),
     };
     result.unwrap_or_else(|error| {

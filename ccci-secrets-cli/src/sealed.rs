@@ -87,8 +87,7 @@ fn push_line(text: &mut String, line: std::fmt::Arguments<'_>) {
     writeln!(text, "{line}").expect("writing to a string does not fail");
 }
 
-const NO_KEY_HEAD: &str =
-    "Failed to get the data key required to decrypt the SOPS file.\n\n";
+const NO_KEY_HEAD: &str = "Failed to get the data key required to decrypt the SOPS file.\n\n";
 
 const NO_KEY_TAIL: &str = "\
 Recovery failed because no master key was able to decrypt the file. In

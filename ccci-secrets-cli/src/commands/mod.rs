@@ -1,3 +1,5 @@
 //! One file per command. Each has `Args`, as typed, and `run`.
 
 pub(crate) mod decrypt;
+pub(crate) mod encrypt;
+pub(crate) mod set;

@@ -308,12 +308,16 @@ impl NewNode {
         json::read_value(text)
     }
 
+    /// A string, from bytes that are taken as they are.
+    #[must_use]
+    pub fn string(bytes: Secret) -> Self {
+        Self::Value(Value::Str(crate::value::Text::Owned(bytes)))
+    }
+
     /// A string that is no secret.
     #[must_use]
     pub fn text(text: &str) -> Self {
-        Self::Value(Value::Str(crate::value::Text::Owned(Secret::from_slice(
-            text.as_bytes(),
-        ))))
+        Self::string(Secret::from_slice(text.as_bytes()))
     }
 }
 

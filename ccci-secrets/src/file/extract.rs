@@ -38,10 +38,8 @@ impl OpenFile {
             id = match (document.target(id).1, segment) {
                 (Node::Map(_), Segment::Key(key)) => find_child(document, id, segment, depth)
                     .ok_or_else(|| ExtractError::Absent(key.clone()))?,
-                (Node::List(_), Segment::Index(index)) => {
-                    find_child(document, id, segment, depth)
-                        .ok_or(ExtractError::OutOfBounds(*index))?
-                }
+                (Node::List(_), Segment::Index(index)) => find_child(document, id, segment, depth)
+                    .ok_or(ExtractError::OutOfBounds(*index))?,
                 (Node::Map(_), Segment::Index(_)) => return Err(ExtractError::IndexOnMap(here())),
                 (Node::List(_), Segment::Key(_)) => return Err(ExtractError::KeyOnList(here())),
                 (Node::Scalar(_) | Node::Alias(_), _) => {
@@ -87,9 +85,9 @@ impl OpenFile {
                 NewNode::List(elements.collect())
             }
             Node::Scalar(_) | Node::Alias(_) => {
-                let value = opened.get(&target).and_then(|opened| {
-                    Value::parse(opened.kind, self.content.bytes(opened)).ok()
-                });
+                let value = opened
+                    .get(&target)
+                    .and_then(|opened| Value::parse(opened.kind, self.content.bytes(opened)).ok());
                 value.map_or(NewNode::Null, |value| NewNode::Value(value.into_owned()))
             }
         }

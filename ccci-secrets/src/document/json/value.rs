@@ -52,7 +52,10 @@ fn copy(document: &Document, id: NodeId) -> Result<NewNode, ParseError> {
         Node::Scalar(scalar) => match resolve(document, scalar) {
             Ok(Resolved::Null) => Ok(NewNode::Null),
             Ok(Resolved::Value(value)) => Ok(NewNode::Value(value.into_owned())),
-            Err(error) => Err(ParseError::new(unusable(&error), document.line(scalar.span))),
+            Err(error) => Err(ParseError::new(
+                unusable(&error),
+                document.line(scalar.span),
+            )),
         },
         Node::Alias(_) => Ok(NewNode::Null),
     }
