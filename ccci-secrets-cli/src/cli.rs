@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::commands::{decrypt, encrypt, set};
+use crate::commands::{decrypt, edit, encrypt, set};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -42,18 +42,19 @@ pub(crate) struct GlobalArgs {
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Decrypt(decrypt::Args),
+    Edit(edit::Args),
     Encrypt(encrypt::Args),
     Set(set::Args),
 }
 
 /// The commands that sops has: they exit with its numbers.
-const SOPS_SHAPED: &[&str] = &["decrypt", "encrypt", "set"];
+const SOPS_SHAPED: &[&str] = &["decrypt", "edit", "encrypt", "set"];
 
 impl Command {
     /// Whose exit codes it uses.
     pub(crate) fn family(&self) -> Family {
         match self {
-            Self::Decrypt(_) | Self::Encrypt(_) | Self::Set(_) => Family::Sops,
+            Self::Decrypt(_) | Self::Edit(_) | Self::Encrypt(_) | Self::Set(_) => Family::Sops,
         }
     }
 
@@ -61,6 +62,7 @@ impl Command {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, CommandError> {
         match self {
             Self::Decrypt(args) => decrypt::run(context, args),
+            Self::Edit(args) => edit::run(context, args),
             Self::Encrypt(args) => encrypt::run(context, args),
             Self::Set(args) => set::run(context, args),
         }
@@ -160,7 +162,8 @@ const LONGEST_FLAG: usize = 40;
 fn nearest(value: Option<&ContextValue>) -> Option<&str> {
     match value? {
         ContextValue::String(name) => Some(name),
-        ContextValue::Strings(names) => names.first().map(String::as_str),
+        // The best comes last.
+        ContextValue::Strings(names) => names.last().map(String::as_str),
         _ => None,
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn of(code: ErrorCode) -> Hint {
             "open it with `ccsec edit`, or rename the top-level key `sops` if it is data of yours",
         ),
         ErrorCode::FileNotSealed => Step(
-            "a plaintext file is sealed with `ccsec encrypt -i FILE`; check --input-type if the file is sealed",
+            "if it is plaintext, encrypt it with `ccsec encrypt -i FILE`; if not, name its format with --input-type",
         ),
         ErrorCode::KeyFileMissing => Step(
             "make it with `ccsec key from-ssh --out FILE`, or `ccsec key install --out FILE` for a key you have",

@@ -9,9 +9,12 @@ mod exit;
 mod harden;
 mod hint;
 mod input;
+mod interrupts;
 mod output;
 mod policy;
 mod sealed;
+mod spawn;
+mod workspace;
 
 use std::process::ExitCode;
 

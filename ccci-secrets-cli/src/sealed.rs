@@ -22,7 +22,7 @@ pub(crate) fn parse(name: &str, format: Format, bytes: Secret) -> Result<SealedF
         .map_err(|error| match left_by_git {
             Some(reason) => CommandError::new(reason.code(), format!("{name}: {reason}")),
             None if error.code() == ErrorCode::FileNotSealed => {
-                error.hint(format!("it was read as {}", format.as_str()))
+                error.hint(format!("{name} was read as {}", format.as_str()))
             }
             None => error,
         })
@@ -72,10 +72,7 @@ fn no_key_opens(name: &str, report: &AttemptReport) -> CommandError {
     text.push_str(NO_KEY_TAIL);
     push_line(
         &mut text,
-        format_args!(
-            "error: cannot open {name}: no identity matches any of its {} recipients",
-            report.key_count()
-        ),
+        format_args!("error: cannot open {name}: no identity matches any of its recipients"),
     );
     let places = report.to_string();
     let places = places.lines().last().unwrap_or_default();

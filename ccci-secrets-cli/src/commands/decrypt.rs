@@ -54,7 +54,7 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     let plain = match path {
         Some(path) => opened
             .expose_at(&path)
-            .map_err(|error| not_there(&name, &error))?,
+            .map_err(|error| not_there(&name, args.extract.as_deref(), &error))?,
         None => {
             let (plain, notes) = opened.expose_document().in_file(&name)?;
             sealed::tell(&name, &notes);
@@ -72,7 +72,13 @@ fn parse_path(text: &str) -> Result<TreePath, CommandError> {
     })
 }
 
-fn not_there(name: &str, error: &ExtractError) -> CommandError {
+fn not_there(name: &str, path: Option<&str>, error: &ExtractError) -> CommandError {
     let text = format!("{name}: error truncating tree: {error}");
-    CommandError::new(error.code(), text)
+    let new = CommandError::new(error.code(), text);
+    // What is not in brackets is no path to sops, and scripts know the number for that.
+    if path.is_some_and(|path| path.trim_start().starts_with('[')) {
+        new
+    } else {
+        new.exit_with(Exit::SopsExtractPath)
+    }
 }

@@ -1,5 +1,6 @@
 //! One file per command. Each has `Args`, as typed, and `run`.
 
 pub(crate) mod decrypt;
+pub(crate) mod edit;
 pub(crate) mod encrypt;
 pub(crate) mod set;
