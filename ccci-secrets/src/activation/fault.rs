@@ -5,12 +5,13 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::manifest::{ManifestFault, ManifestProblem};
+use super::manifest::{ManifestFault, ManifestProblem, SecretEntry};
 pub use super::site::Hazard;
 use crate::error::ErrorCode;
 use crate::file::{FileError, OpenError, SealError, Shape};
 use crate::keyring::AttemptReport;
 use crate::keyring::KeyFileReason;
+use crate::repository::NotSealedBecause;
 
 /// One reason why nothing was activated.
 #[derive(Debug, thiserror::Error)]
@@ -147,7 +148,7 @@ impl Fault {
     }
 
     /// Place in the order of the design's section 2; the lowest of several faults names the whole refusal.
-    fn rank(&self) -> u8 {
+    pub(super) fn rank(&self) -> u8 {
         match self.code() {
             ErrorCode::ManifestInvalid | ErrorCode::NotBuilt => 0,
             ErrorCode::SubmoduleNotInitialised | ErrorCode::LfsPointer => 1,
@@ -197,6 +198,15 @@ pub enum TreeProblem {
 }
 
 impl TreeProblem {
+    pub(super) fn of_content(found: NotSealedBecause) -> Self {
+        match found {
+            NotSealedBecause::ConflictMarkers { line } => Self::ConflictMarkers { line },
+            NotSealedBecause::Empty => Self::Empty,
+            NotSealedBecause::GitCrypt => Self::GitCrypt,
+            NotSealedBecause::LfsPointer => Self::LfsPointer,
+        }
+    }
+
     fn code(&self) -> ErrorCode {
         match self {
             Self::ConflictMarkers { .. } => ErrorCode::ConflictMarkers,
@@ -250,6 +260,15 @@ pub enum ValueProblem {
 }
 
 impl ValueProblem {
+    pub(super) fn of(self, secret: &SecretEntry) -> Fault {
+        Fault::Value {
+            secret: secret.file.name.clone(),
+            key: secret.key.shown(),
+            file: secret.sops_file.clone(),
+            problem: self,
+        }
+    }
+
     fn code(self) -> ErrorCode {
         match self {
             Self::Absent | Self::NotAString(_) => ErrorCode::PathNotFound,
@@ -487,6 +506,8 @@ macro_rules! warning_kinds {
 warning_kinds! {
     /// A file was kept aside.
     BackedUp = "backed-up" "the file that was there is kept",
+    /// A comment in the clear went into a whole file.
+    ClearComment = "clear-comment" "a comment that should be sealed is in the clear; nothing protects it",
     /// A leaf that nothing protects was accepted.
     ClearLeaf = "clear-leaf" "neither sealed nor covered by the MAC, accepted because the manifest allows it",
     /// A directory stood where the link is.
@@ -509,8 +530,12 @@ warning_kinds! {
     LinkReplaced = "link-replaced" "a link to another place was replaced",
     /// The mount has another type than asked for.
     MountKept = "mount-kept" "the file system in memory that is there was kept, though the manifest asks for another",
+    /// A comment opened only as that of another place.
+    MovedComment = "moved-comment" "the comment was sealed at another place of the file",
     /// No mount was possible, and none was needed.
     MountNotPermitted = "mount-not-permitted" "mounting is not permitted, but the directory lies in memory already",
+    /// Something that this build does not do.
+    NotBuilt = "not-built" "not built yet: this build refuses to activate it",
     /// Owners could not be set.
     OwnershipSkipped = "ownership-skipped" "owners and groups were not set: only root may",
     /// Secrets lie on a disk.

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
+use super::fault::Fault;
 use crate::fs::{FileFacts, FileKind, Fs};
 use crate::secret::Secret;
 
@@ -108,6 +109,15 @@ impl<'a> Site<'a> {
     /// A path of this tree as it is seen from outside.
     pub(super) fn shown(&self, path: &Path) -> PathBuf {
         self.base.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// A change that the system refused.
+    pub(super) fn failed(&self, step: &'static str, path: &Path, source: io::Error) -> Fault {
+        Fault::FileSystem {
+            step,
+            path: self.shown(path),
+            source,
+        }
     }
 
     pub(super) fn base(&self) -> &Path {

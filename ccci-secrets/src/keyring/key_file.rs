@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::error::ErrorCode;
 use crate::key::UnbuiltKind;
 use crate::key::age::ssh_file::SshKeyError;
+use crate::key::comparable_recipient;
 
 /// What to do about a key file that others may read, or that somebody else owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,14 @@ pub struct KeyFileFacts {
     pub recipients: Vec<String>,
     /// What is not as it should be.
     pub warnings: Vec<KeyFileWarning>,
+}
+
+impl KeyFileFacts {
+    /// Whether a label of a file is that of one of its identities.
+    #[must_use]
+    pub fn is_for(&self, label: &str) -> bool {
+        self.recipients.contains(&comparable_recipient(label))
+    }
 }
 
 /// Something about a usable key file that its owner should change.

@@ -124,6 +124,12 @@ fn has_content(path: &Path) -> bool {
     })
 }
 
+/// Whether a file lies in a Nix store, where everybody can read it, symbolic links resolved.
+#[must_use]
+pub fn is_in_store(path: &Path) -> bool {
+    physical(path).is_some_and(|path| in_store(&path))
+}
+
 /// Whether a path lies in a Nix store, that of this machine or one below another root.
 fn in_store(path: &Path) -> bool {
     let parts: Vec<_> = path.components().map(Component::as_os_str).collect();

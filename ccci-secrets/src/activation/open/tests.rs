@@ -1,0 +1,6 @@
+//! What opens, and from which key; what is refused, with which code and which facts.
+
+mod authenticity;
+mod key_files;
+mod keys;
+mod values;
