@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::commands::{decrypt, edit, encrypt, set};
+use crate::commands::{decrypt, edit, encrypt, key, set};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Decrypt(decrypt::Args),
     Edit(edit::Args),
     Encrypt(encrypt::Args),
+    Key(key::Args),
     Set(set::Args),
 }
 
@@ -55,6 +56,7 @@ impl Command {
     pub(crate) fn family(&self) -> Family {
         match self {
             Self::Decrypt(_) | Self::Edit(_) | Self::Encrypt(_) | Self::Set(_) => Family::Sops,
+            Self::Key(_) => Family::Native,
         }
     }
 
@@ -64,6 +66,7 @@ impl Command {
             Self::Decrypt(args) => decrypt::run(context, args),
             Self::Edit(args) => edit::run(context, args),
             Self::Encrypt(args) => encrypt::run(context, args),
+            Self::Key(args) => key::run(context, args),
             Self::Set(args) => set::run(context, args),
         }
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ccci_secrets::atomic::{self, NewFileMode};
 use ccci_secrets::error::{ErrorCode, PathError};
+use ccci_secrets::keyring::NewKeyFile;
 use ccci_secrets::secret::Secret;
 
 use crate::error::CommandError;
@@ -51,6 +52,18 @@ pub(crate) fn plaintext(target: &Target, plain: &Secret) -> Result<(), CommandEr
     }
 }
 
+/// Lets a private key out to standard output. Whoever redirects it still wants to see the recipient.
+pub(crate) fn key(key: &NewKeyFile) -> Result<(), CommandError> {
+    // EXPOSE: to standard output, as was asked for.
+    data(key.text().expose())?;
+    if !io::stdout().is_terminal() {
+        for recipient in key.recipients() {
+            note(format_args!("Public key: {recipient}"));
+        }
+    }
+    Ok(())
+}
+
 /// Replaces a file atomically, or writes into a device or pipe.
 pub(crate) fn file(path: &Path, bytes: &[u8], new: NewFileMode) -> Result<(), CommandError> {
     let written = if is_stream(path) {
@@ -87,6 +100,11 @@ fn is_binary(bytes: &[u8]) -> bool {
 /// Says something on the way that is no error.
 pub(crate) fn warning(text: impl std::fmt::Display) {
     eprintln!("warning: {text}");
+}
+
+/// Says something that is neither an error nor a warning.
+pub(crate) fn note(text: impl std::fmt::Display) {
+    eprintln!("{text}");
 }
 
 /// Prints text that is ready for standard error.

@@ -3,4 +3,5 @@
 pub(crate) mod decrypt;
 pub(crate) mod edit;
 pub(crate) mod encrypt;
+pub(crate) mod key;
 pub(crate) mod set;

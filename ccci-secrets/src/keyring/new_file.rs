@@ -17,6 +17,7 @@ use crate::key::age::x25519::generate_x25519;
 use crate::keyring::key_file::KeyFileError;
 use crate::keyring::key_file::KeyFileModes;
 use crate::keyring::key_file::KeyFileReason;
+use crate::keyring::open::KEY_FILE_LIMIT;
 use crate::keyring::open::Named;
 use crate::keyring::open::OpenFault;
 use crate::keyring::open::read_as_sops;
@@ -72,6 +73,10 @@ impl NewKeyFile {
     /// # Errors
     /// [`KeyFileReason`] when it is not a sound age key file; the reason holds nothing of the text.
     pub fn from_text(text: Secret) -> Result<Self, KeyFileReason> {
+        if text.len() >= KEY_FILE_LIMIT {
+            let limit = KEY_FILE_LIMIT;
+            return Err(KeyFileReason::TooLarge { limit });
+        }
         let recipients = recipients_of(&text)?;
         Ok(Self { text, recipients })
     }
