@@ -121,7 +121,7 @@ impl Temporary {
                     });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error).at(path),
+                Err(error) => return Err(error).at(target),
             }
         }
     }
