@@ -1,15 +1,17 @@
 //! `ccsec check`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ccci_secrets::activation::manifest::Manifest;
 use ccci_secrets::activation::{self, Checked, Report, Run};
+use ccci_secrets::error::ErrorCode;
 use ccci_secrets::wrapped::Names;
 
-use super::activate::{directory_of, read_manifest, refusal};
+use super::activate::{directory_of, refusal};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
+use crate::input;
 use crate::output;
 
 /// Check a manifest, without any key
@@ -56,6 +58,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CommandError> {
             names: &Names::default(),
         },
     )
+}
+
+/// The text of a manifest, which holds no secret.
+fn read_manifest(path: &Path) -> Result<Vec<u8>, CommandError> {
+    std::fs::read(path).map_err(|error| {
+        let message = format!("cannot read the manifest {}: {error}", path.display());
+        input::hint_at_submodule(CommandError::new(ErrorCode::ManifestInvalid, message), path)
+    })
 }
 
 /// The other subject of `check`, a repository, is not built yet: it must have been a manifest.

@@ -139,6 +139,35 @@ fn assert_both_refuse(world: &World, pointer: &str) {
     }
 }
 
+pub(crate) fn a_manifest_that_is_not_there_or_no_file_is_refused(world: &World) -> Verdict {
+    let run = world.assert_refused(10, || world.activate_again(&[]));
+    assert!(
+        run.stderr.contains("manifest.json: No such file"),
+        "{}",
+        run.stderr
+    );
+    std::fs::create_dir(world.src("manifest.json")).unwrap();
+    let run = world.assert_refused(10, || world.activate_again(&[]));
+    assert!(
+        run.stderr.contains("manifest.json: Is a directory"),
+        "{}",
+        run.stderr
+    );
+    Ok(())
+}
+
+pub(crate) fn a_report_that_cannot_be_written_is_a_later_step_that_failed(
+    world: &World,
+) -> Verdict {
+    std::fs::create_dir(world.aside("report.json")).unwrap();
+    let run = world.activate(&world.manifest());
+    assert_eq!(run.code, 50, "{}", run.stderr);
+    world.assert_complete();
+    let last = run.stderr.lines().last().unwrap();
+    assert_eq!(last, "generation 1 is active; failed step: report");
+    Ok(())
+}
+
 pub(crate) fn what_is_not_built_yet_is_refused_by_name(world: &World) -> Verdict {
     let mut with_template = world.manifest();
     with_template["templates"] = json!([{"name": "t", "mode": "0400", "content": "x"}]);

@@ -1,6 +1,7 @@
-//! What can be said when the manifest breaks a rule: all its faults, and still what is active.
+//! What can be said when the manifest breaks a rule, or cannot even be read: its faults, and still what is active.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::fault::{Active, Fault, Refusal};
@@ -16,6 +17,15 @@ pub fn refuse_manifest(text: &[u8], faults: Vec<ManifestFault>, options: &Option
     let mut refusal = Refusal::new(faults.into_iter().map(Fault::Manifest).collect());
     refusal.still_active = frame(text).and_then(|frame| active(&frame, options));
     refusal
+}
+
+/// The refusal of a manifest that cannot be read.
+#[must_use]
+pub fn refuse_unreadable(manifest: &Path, source: io::Error) -> Refusal {
+    Refusal::new(vec![Fault::ManifestUnreadable {
+        path: manifest.into(),
+        source,
+    }])
 }
 
 fn active(frame: &Frame, options: &Options<'_>) -> Option<Active> {

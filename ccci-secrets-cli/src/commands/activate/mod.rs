@@ -19,7 +19,6 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
 use crate::harden;
-use crate::input;
 use crate::output;
 
 /// Turn the secrets of a manifest into files, in one transaction
@@ -52,33 +51,31 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
     harden::activation();
-    let started = Context::now();
-    let text = read_manifest(&args.manifest)?;
-    let fs = RealFs::new();
-    let options = options(context, args, &fs);
-    let parsed = Manifest::parse(&text, directory_of(&args.manifest));
-    let told = Told {
+    let mut told = Told {
         context,
         args,
-        started,
-        manifest: parsed.as_ref().ok(),
+        started: Context::now(),
+        manifest: None,
     };
-    let result = match &parsed {
-        Ok(manifest) => activation::activate(manifest, options),
-        Err(faults) => Err(activation::refuse_manifest(&text, faults.clone(), &options)),
+    // A manifest holds no secret.
+    let text = match std::fs::read(&args.manifest) {
+        Ok(text) => text,
+        Err(error) => {
+            return told.refusal(&activation::refuse_unreadable(&args.manifest, error));
+        }
     };
-    match result {
-        Ok(receipt) => told.receipt(&receipt),
-        Err(refusal) => told.refusal(&refusal),
+    let fs = RealFs::new();
+    let options = options(context, args, &fs);
+    match Manifest::parse(&text, directory_of(&args.manifest)) {
+        Ok(manifest) => {
+            told.manifest = Some(&manifest);
+            match activation::activate(&manifest, options) {
+                Ok(receipt) => told.receipt(&receipt),
+                Err(refusal) => told.refusal(&refusal),
+            }
+        }
+        Err(faults) => told.refusal(&activation::refuse_manifest(&text, faults, &options)),
     }
-}
-
-/// The text of a manifest, which holds no secret.
-pub(super) fn read_manifest(path: &Path) -> Result<Vec<u8>, CommandError> {
-    std::fs::read(path).map_err(|error| {
-        let message = format!("cannot read the manifest {}: {error}", path.display());
-        input::hint_at_submodule(CommandError::new(ErrorCode::ManifestInvalid, message), path)
-    })
 }
 
 /// Where relative paths of a manifest count from.
@@ -120,14 +117,17 @@ impl Told<'_> {
             let text = success::text(receipt, &names, self.args.root.as_deref());
             output::data(text.as_bytes())?;
         }
-        match success::failure(receipt, &self.args.manifest, &names) {
+        // The secrets are in place; that the report is not is a later step that failed.
+        let failure = success::failure(receipt, &self.args.manifest, &names).or_else(|| {
+            written
+                .err()
+                .map(|error| success::no_report(receipt, &error))
+        });
+        match failure {
             Some(failure) => {
                 Err(CommandError::new(ErrorCode::CommittedWithFault, failure).verbatim())
             }
-            // The secrets are in place; that the report is not is a later step that failed.
-            None => written
-                .map(|()| Exit::Done)
-                .map_err(|error| error.exit_with(Exit::CommittedWithFault)),
+            None => Ok(Exit::Done),
         }
     }
 

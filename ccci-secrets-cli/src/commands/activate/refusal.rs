@@ -1,5 +1,6 @@
 //! The text of a refusal: what is wrong, all that is known about it, what to do, and what is still active.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ccci_secrets::activation::fault::{
@@ -7,6 +8,7 @@ use ccci_secrets::activation::fault::{
     ValueProblem, Warning,
 };
 use ccci_secrets::keyring::KeyFileReason;
+use ccci_secrets::repository;
 use ccci_secrets::wrapped::Names;
 
 use crate::hint::{self, Hint};
@@ -71,6 +73,7 @@ fn last_line(refusal: &Refusal) -> String {
 /// Whether the manifest is such that not even the place of the generations can be read from it.
 fn hides_the_place(fault: &Fault) -> bool {
     match fault {
+        Fault::ManifestUnreadable { .. } => true,
         Fault::Manifest(fault) => PLACES.contains(&fault.pointer.as_str()),
         _ => false,
     }
@@ -101,6 +104,8 @@ impl Told<'_> {
                 "move the key to a place of its own: install -D -m 0600 {} {KEY_FILE}",
                 quoted(path)
             )),
+            Fault::FileSystem { source, .. } => self.file_system(source.kind()),
+            Fault::ManifestUnreadable { path, .. } => self.unreadable_manifest(path),
             Fault::NoIdentity(facts) => self.no_identity(facts),
             Fault::Target { path, problem } => self.target(path, problem),
             Fault::Tree { problem, .. } => self.tree(problem),
@@ -202,6 +207,29 @@ impl Told<'_> {
         self.hint(format!(
             "to use the recovery key here, give it on standard input to `ccsec key install --out {KEY_FILE}`, and name that file in ageKeyFile"
         ));
+    }
+
+    fn file_system(&mut self, kind: io::ErrorKind) {
+        match kind {
+            io::ErrorKind::PermissionDenied if !rustix::process::geteuid().is_root() => self.hint(
+                "run it as root, or try it in a directory of your own: ccsec activate --root DIR MANIFEST",
+            ),
+            io::ErrorKind::StorageFull => self.hint("make room there, then run it again"),
+            io::ErrorKind::ReadOnlyFilesystem => {
+                self.hint("mount it so that it can be written, then run it again");
+            }
+            _ => self.hint("correct what the message names, then run it again"),
+        }
+    }
+
+    fn unreadable_manifest(&mut self, path: &Path) {
+        if let Some(submodule) = repository::uninitialised_submodule(path) {
+            self.hint(format!(
+                "it belongs to a submodule that is not initialised; in {}: git submodule update --init {}",
+                submodule.superproject.display(),
+                quoted(Path::new(&submodule.path))
+            ));
+        }
     }
 
     fn target(&mut self, path: &Path, problem: &TargetProblem) {

@@ -9,6 +9,7 @@ use ccci_secrets::keyring::SourceKind;
 use ccci_secrets::wrapped::Names;
 
 use super::refusal;
+use crate::error::CommandError;
 
 /// The report for people. `root` is what stood for `/`, if not `/` itself.
 pub(super) fn text(receipt: &Receipt, names: &Names, root: Option<&Path>) -> String {
@@ -34,13 +35,19 @@ pub(super) fn warnings(receipt: &Receipt) -> Vec<String> {
 pub(super) fn failure(receipt: &Receipt, manifest: &Path, names: &Names) -> Option<String> {
     let failed = receipt.failed_step.as_ref()?;
     let mut lines = refusal::of_faults(&failed.faults, manifest, names);
-    lines.push(format!(
-        "generation {} is active; failed step: {}, {}",
-        receipt.active().unwrap_or_default(),
-        failed.step.as_str(),
-        failed.step.sentence(),
-    ));
+    let step = format!("{}, {}", failed.step.as_str(), failed.step.sentence());
+    lines.push(last_line(receipt, &step));
     Some(lines.join("\n"))
+}
+
+/// What is said when the report could not be written.
+pub(super) fn no_report(receipt: &Receipt, error: &CommandError) -> String {
+    format!("{error}\n{}", last_line(receipt, "report"))
+}
+
+fn last_line(receipt: &Receipt, step: &str) -> String {
+    let generation = receipt.active().unwrap_or_default();
+    format!("generation {generation} is active; failed step: {step}")
 }
 
 struct Report<'a> {
