@@ -54,6 +54,9 @@ pub(crate) fn plaintext(target: &Target, plain: &Secret) -> Result<(), CommandEr
 
 /// Lets a private key out to standard output. Whoever redirects it still wants to see the recipient.
 pub(crate) fn key(key: &NewKeyFile) -> Result<(), CommandError> {
+    if goes_where_others_read() {
+        warning("others can read the file that the key goes to; --output FILE makes a private one");
+    }
     // EXPOSE: to standard output, as was asked for.
     data(key.text().expose())?;
     if !io::stdout().is_terminal() {
@@ -62,6 +65,14 @@ pub(crate) fn key(key: &NewKeyFile) -> Result<(), CommandError> {
         }
     }
     Ok(())
+}
+
+/// Whether standard output is a file that others may read.
+fn goes_where_others_read() -> bool {
+    rustix::fs::fstat(io::stdout()).is_ok_and(|found| {
+        let kind = rustix::fs::FileType::from_raw_mode(found.st_mode);
+        kind == rustix::fs::FileType::RegularFile && found.st_mode & 0o077 != 0
+    })
 }
 
 /// Replaces a file atomically, or writes into a device or pipe.

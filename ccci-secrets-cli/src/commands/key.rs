@@ -148,7 +148,7 @@ fn not_a_key(reason: KeyFileReason) -> CommandError {
     let hint = next_step(&reason, "FILE");
     let error = CommandError::new(
         ErrorCode::KeyFileUnusable,
-        format!("what came in on standard input {reason}; nothing was written"),
+        format!("standard input: {reason}; nothing was written"),
     );
     with_hint(error, hint)
 }

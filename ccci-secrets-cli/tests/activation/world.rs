@@ -53,10 +53,12 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         if place == Place::Machine {
             for target in ["/run", "/var/lib"] {
-                let mounted = Command::new("mount")
-                    .args(["-t", "tmpfs", "-o", "mode=0755", "scenario", target])
-                    .status();
-                assert!(mounted.unwrap().success(), "a tmpfs over {target}");
+                mount(&["-t", "tmpfs", "-o", "mode=0755", "scenario", target]);
+            }
+            let ids = std::fs::read_to_string("/proc/self/gid_map").unwrap();
+            if !ids.contains("4294967295") {
+                // The group `keys` of this machine cannot own anything in a namespace where only one group exists.
+                mount(&["--bind", "/dev/null", "/etc/group"]);
             }
         }
         let world = Self {
@@ -327,6 +329,11 @@ pub(crate) const LIVE_KEY: &str = "/var/lib/ci-certs/live/privkey.pem";
 /// A manifest entry that takes a top-level key of the same name.
 pub(crate) fn secret(name: &str, mode: &str) -> Value {
     json!({"name": name, "key": name, "mode": mode, "sopsFile": "secrets.yaml", "format": "yaml"})
+}
+
+fn mount(arguments: &[&str]) {
+    let status = Command::new("mount").args(arguments).status();
+    assert!(status.unwrap().success(), "mount {arguments:?}");
 }
 
 pub(crate) fn mode(path: &Path) -> u32 {

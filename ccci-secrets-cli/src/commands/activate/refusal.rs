@@ -104,7 +104,7 @@ impl Told<'_> {
                 "move the key to a place of its own: install -D -m 0600 {} {KEY_FILE}",
                 quoted(path)
             )),
-            Fault::FileSystem { source, .. } => self.file_system(source.kind()),
+            Fault::FileSystem { step, source, .. } => self.file_system(step, source.kind()),
             Fault::ManifestUnreadable { path, .. } => self.unreadable_manifest(path),
             Fault::NoIdentity(facts) => self.no_identity(facts),
             Fault::Target { path, problem } => self.target(path, problem),
@@ -209,10 +209,13 @@ impl Told<'_> {
         ));
     }
 
-    fn file_system(&mut self, kind: io::ErrorKind) {
+    fn file_system(&mut self, step: &str, kind: io::ErrorKind) {
         match kind {
             io::ErrorKind::PermissionDenied if !rustix::process::geteuid().is_root() => self.hint(
                 "run it as root, or try it in a directory of your own: ccsec activate --root DIR MANIFEST",
+            ),
+            io::ErrorKind::InvalidInput if step.contains("owner") => self.hint(
+                "in a container or user namespace, files can belong only to users and groups that are mapped there",
             ),
             io::ErrorKind::StorageFull => self.hint("make room there, then run it again"),
             io::ErrorKind::ReadOnlyFilesystem => {
