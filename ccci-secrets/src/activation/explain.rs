@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::fault::{Fault, KeySource, KeyState, MissingKeyFile, NoIdentity, TreeProblem};
-use crate::keyring::{AttemptReport, KeyOutcome};
+use crate::keyring::{AttemptReport, KeyOutcome, SourceAttempt};
 use crate::wrapped::Names;
 
 impl Fault {
@@ -61,8 +61,33 @@ impl NoIdentity {
             lines.push("the manifest names no key".to_owned());
         }
         lines.extend(self.keys.iter().map(|key| key.line(names)));
-        lines.extend(self.report.iter().flat_map(|report| told(report, names)));
+        if let Some(report) = &self.report {
+            lines.extend(told(report, names));
+            lines.extend(self.looked_around(report));
+        }
         lines
+    }
+
+    /// The places that were searched although the manifest does not name them.
+    fn looked_around(&self, report: &AttemptReport) -> Option<String> {
+        let named = |place: &&SourceAttempt| {
+            self.keys
+                .iter()
+                .any(|key| Some(&key.path) == place.path.as_ref())
+        };
+        let around = report.sources.iter().filter(|place| !named(place));
+        let places: Vec<String> = around.map(place).collect();
+        (!places.is_empty()).then(|| format!("looked around in {}", places.join(", ")))
+    }
+}
+
+fn place(place: &SourceAttempt) -> String {
+    let state = &place.state;
+    match (place.variable, &place.path) {
+        (Some(variable), Some(path)) => format!("${variable} {} ({state})", path.display()),
+        (Some(variable), None) => format!("${variable} ({state})"),
+        (None, Some(path)) => format!("{} ({state})", path.display()),
+        (None, None) => format!("the keys that were given ({state})"),
     }
 }
 

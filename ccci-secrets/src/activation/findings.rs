@@ -68,6 +68,12 @@ impl<'m> Findings<'m> {
         !self.whole.is_empty()
     }
 
+    /// Whether a file that is required does not open for want of a key.
+    pub(super) fn lacks_key(&self) -> bool {
+        let is_lack = |fault: &Fault| matches!(fault, Fault::NoIdentity(_));
+        self.required.iter().any(is_lack)
+    }
+
     pub(super) fn into_parts(self) -> Parts {
         Parts {
             whole: self.whole,

@@ -36,13 +36,14 @@ mod select;
 mod site;
 mod sops_file;
 mod stage;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod testing;
 mod transaction;
 mod undo;
 mod unparsed;
 mod wanted;
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-mod workshop;
+mod warning;
 mod write;
 
 use std::fmt;

@@ -151,7 +151,7 @@ fn open_files<'m>(
     findings: &mut Findings<'_>,
 ) -> Vec<OpenedFile<'m>> {
     let mut opened: Vec<OpenedFile<'m>> = Vec::new();
-    let (count, mut keyless) = (files.len(), false);
+    let count = files.len();
     for (file, read) in files {
         let recipients = read.sealed.recipients();
         match read.sealed.open(&keys.keyring) {
@@ -161,7 +161,6 @@ fn open_files<'m>(
                 open,
             }),
             Err(OpenError::NoKey(UnwrapError::NoIdentity(report))) => {
-                keyless = true;
                 let fault = Fault::NoIdentity(Box::new(NoIdentity {
                     file: file.path.into(),
                     recipients,
@@ -179,11 +178,18 @@ fn open_files<'m>(
             }
         }
     }
+    for file in &opened {
+        if let Some(git) = &file.provenance.git
+            && git.is_elsewhere()
+        {
+            findings.warn(Warning::at(WarningKind::WorkTree, &git.repository));
+        }
+    }
     // A refusal for want of a key lists every key anyway.
-    if !keyless {
+    if !findings.lacks_key() {
         keys.warn_of_unusable();
     }
-    if opened.len() == count {
+    if opened.len() == count && count > 0 {
         let openers: Vec<_> = opened
             .iter()
             .map(|file| &file.provenance.opened_by)

@@ -34,6 +34,8 @@ pub struct GitFacts {
     pub commit: Option<String>,
     /// Whether it is a submodule of another one.
     pub submodule: bool,
+    /// The commit that the work tree around a submodule records for it.
+    pub recorded_commit: Option<String>,
 }
 
 impl FileProvenance {
@@ -58,12 +60,18 @@ impl FileProvenance {
 }
 
 impl GitFacts {
+    /// Whether a submodule stands at another commit than its superproject records.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.recorded_commit.is_some() && self.recorded_commit != self.commit
+    }
+
     fn of(path: &Path) -> Option<Self> {
         let tree = repository::work_tree_of(path)?;
         Some(Self {
             repository: tree.root,
             commit: tree.commit,
             submodule: tree.submodule,
+            recorded_commit: tree.recorded_commit,
         })
     }
 }

@@ -87,6 +87,7 @@ struct Git {
     repo: String,
     commit: Option<String>,
     submodule: bool,
+    recorded_commit: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -255,6 +256,7 @@ impl File {
                 repo: shown(&git.repository),
                 commit: git.commit.clone(),
                 submodule: git.submodule,
+                recorded_commit: git.recorded_commit.clone(),
             }),
             lastmodified: file.lastmodified.clone(),
             mac: "ok",

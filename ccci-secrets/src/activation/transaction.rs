@@ -166,7 +166,6 @@ impl Transaction<'_> {
 
     fn item(&self, wanted: &Wanted) -> Item {
         Item {
-            name: wanted.name.clone(),
             shown: self.target_shown(wanted).unwrap_or_default(),
             on_conflict: wanted.on_conflict,
         }

@@ -3,7 +3,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::super::manifest::Manifest;
-use super::super::workshop::{AGE_1, Workshop, assert_silent, manifest_text, subjects};
+use super::super::testing::{AGE_1, Workshop, assert_silent, manifest_text, subjects};
 use super::*;
 
 #[test]

@@ -28,7 +28,6 @@ pub struct Manifest {
     pub(crate) allow_swap: bool,
     pub(crate) mount: MountWish,
     pub(crate) user_mode: bool,
-    pub(crate) report_changes: bool,
     pub(crate) idempotent: bool,
     pub(crate) on_first_boot: OnFirstBoot,
     pub(crate) has_credentials: bool,
@@ -45,15 +44,6 @@ pub(crate) struct KeySources {
     /// SSH keys that the reference turns into GnuPG keys; never imported here.
     pub(crate) gpg_ssh_key_paths: Vec<PathBuf>,
     pub(crate) gnupg_home: Option<PathBuf>,
-    pub(crate) programs: Vec<KeyProgram>,
-}
-
-/// A kind of key that may start a program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyProgram {
-    Command,
-    Gpg,
-    Plugin,
 }
 
 /// Whether a file system in memory is mounted.
@@ -167,8 +157,6 @@ impl KeyChoice {
 #[derive(Debug)]
 pub(crate) struct TemplateEntry {
     pub(crate) file: FileEntry,
-    /// The file that holds the text, if the manifest does not.
-    pub(crate) source_file: Option<PathBuf>,
 }
 
 impl Manifest {

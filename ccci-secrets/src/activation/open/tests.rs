@@ -3,4 +3,5 @@
 mod authenticity;
 mod key_files;
 mod keys;
+mod provenance;
 mod values;

@@ -4,7 +4,7 @@ use super::super::check::check_sops_files;
 use super::super::fault::WarningKind;
 use super::super::open::{NotOpened, Opened};
 use super::super::receipt::Step;
-use super::super::workshop::{AGE_1, AGE_2, SSH_DERIVED, Workshop, assert_silent, manifest_text};
+use super::super::testing::{AGE_1, AGE_2, SSH_DERIVED, Workshop, assert_silent, manifest_text};
 use super::*;
 
 fn names() -> Names {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::super::fault::{Fault, TreeProblem, WarningKind};
 use super::super::super::manifest::Manifest;
-use super::super::super::workshop::{
+use super::super::super::testing::{
     AGE_1, AGE_2, Workshop, explained, manifest_text, sealed, subjects, text_of,
 };
 use crate::error::ErrorCode;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::super::super::fault::{Fault, WarningKind};
-use super::super::super::workshop::{AGE_1, Workshop, explained, set_mode, subjects};
+use super::super::super::testing::{AGE_1, Workshop, explained, set_mode, subjects};
 use crate::error::ErrorCode;
 
 const SECRET: &str = "a: canary-4711\n";

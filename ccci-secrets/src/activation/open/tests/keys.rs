@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::super::fault::{Fault, KeyState, WarningKind};
-use super::super::super::workshop::{
+use super::super::super::testing::{
     AGE_1, AGE_2, SSH_DERIVED, Workshop, explained, sealed, subjects, text_of,
 };
 use crate::digest;
@@ -271,6 +271,54 @@ fn s41_ambient_keys_count_only_when_they_were_asked_for() {
     assert_eq!(by.source, Some(lying_around));
     // The manifest's own key comes first.
     assert!(!opened.provenance[1].opened_by.ambient);
+}
+
+#[test]
+fn places_that_were_searched_in_vain_are_named() {
+    let workshop = Workshop::new();
+    workshop.key("ssh_ed25519");
+    workshop.seal("s.yaml", TWO_SECRETS, &[AGE_2]);
+    let environment = Environment::empty()
+        .with_var("SOPS_AGE_KEY_FILE", workshop.key("age-1.txt"))
+        .with_var("HOME", workshop.path("home"));
+    let fields = json!({"ageSshKeyPaths": ["ssh_ed25519"], "secrets": wanted("s.yaml")});
+    let refused = workshop
+        .open_with(fields, Some(Keyring::discover(&environment)))
+        .unwrap_err();
+    let text = explained(&refused.faults[0]);
+    let place = |text: &str| text.replace('~', workshop.path("home").to_str().unwrap());
+    for part in [
+        "looked around in $SOPS_AGE_SSH_PRIVATE_KEY_FILE (unset)",
+        &place("~/.ssh/id_ed25519 (missing)"),
+        "age-1.txt (found)",
+        &place("~/.config/sops/age/keys.txt (missing)"),
+    ] {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn keys_are_told_of_when_what_they_do_not_open_is_left_out() {
+    let workshop = Workshop::new();
+    workshop.seal("s.yaml", TWO_SECRETS, &[AGE_2]);
+    let opened = workshop
+        .open(json!({"ageSshKeyPaths": ["missing"], "secrets": [
+            {"key": "other", "sopsFile": "s.yaml", "required": false}]}))
+        .unwrap();
+    let unusable = subjects(&opened.warnings, WarningKind::KeyUnusable);
+    assert_eq!(unusable.len(), 1, "{:?}", opened.warnings);
+    assert_eq!(subjects(&opened.warnings, WarningKind::LeftOut).len(), 1);
+}
+
+#[test]
+fn a_manifest_without_secrets_has_no_idle_keys() {
+    let workshop = Workshop::new();
+    workshop.key("ssh_ed25519");
+    let opened = workshop
+        .open(json!({"ageSshKeyPaths": ["ssh_ed25519"], "secrets": []}))
+        .unwrap();
+    assert_eq!(opened.warnings, []);
+    assert!(opened.wanted.is_empty() && opened.provenance.is_empty());
 }
 
 /// Counts how often it is asked.

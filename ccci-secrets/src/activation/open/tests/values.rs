@@ -7,9 +7,7 @@ use super::super::super::accounts::Accounts;
 use super::super::super::check::check_sops_files;
 use super::super::super::fault::{Fault, WarningKind};
 use super::super::super::open::{OpenContext, Owners, open};
-use super::super::super::workshop::{
-    AGE_1, Workshop, explained, golden, sealed, subjects, text_of,
-};
+use super::super::super::testing::{AGE_1, Workshop, explained, golden, sealed, subjects, text_of};
 use crate::error::ErrorCode;
 
 fn workshop() -> Workshop {
