@@ -22,4 +22,5 @@ pub mod secret;
 pub mod selection;
 mod tree;
 pub mod value;
+pub mod words;
 pub mod wrapped;

@@ -41,6 +41,7 @@ mod stage;
 mod testing;
 mod transaction;
 mod undo;
+mod unparsed;
 mod wanted;
 mod warning;
 mod write;
@@ -57,6 +58,7 @@ use self::open::{OpenContext, Owners};
 pub use self::provenance::{FileProvenance, GitFacts};
 pub use self::receipt::{Change, EntryResult, FailedStep, Receipt, Step};
 pub use self::report::{Report, Run};
+pub use self::unparsed::{refuse_manifest, refuse_unreadable};
 use crate::fs::Fs;
 use crate::keyring::Keyring;
 

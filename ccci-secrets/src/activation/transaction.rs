@@ -102,8 +102,11 @@ impl Transaction<'_> {
             keys_group,
         };
         let units = self.units(scene, &records);
-        warnings.extend(self.warnings(scene, &units));
+        warnings.extend(self.warnings(scene));
         let failed_step = self.carry_out(scene, &mut records, &mut warnings)?;
+        // Only now: before the commit there was nothing to restart them for.
+        let unit = |unit: &String| Warning::new(WarningKind::UnitsNotRestarted, unit);
+        warnings.extend(units.iter().map(unit));
         Ok(Receipt {
             previous: seen.plan.previous,
             generation: seen.plan.generation,
@@ -243,7 +246,7 @@ impl Transaction<'_> {
             .collect()
     }
 
-    fn warnings(&self, scene: Scene<'_>, units: &[String]) -> Vec<Warning> {
+    fn warnings(&self, scene: Scene<'_>) -> Vec<Warning> {
         let mut warnings = scene.plan.warnings.clone();
         if scene.plan.generation.is_some() {
             if !self.site.is_root_user() {
@@ -254,8 +257,6 @@ impl Transaction<'_> {
                 warnings.push(Warning::at(WarningKind::Persistent, self.site.base()));
             }
         }
-        let unit = |unit: &String| Warning::new(WarningKind::UnitsNotRestarted, unit);
-        warnings.extend(units.iter().map(unit));
         warnings
     }
 }

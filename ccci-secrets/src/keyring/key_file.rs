@@ -160,6 +160,9 @@ pub enum KeyFileReason {
     /// A public key where a private one is due.
     #[error("holds a public key, not the private one")]
     PublicKey,
+    /// More than one key where one is due.
+    #[error("holds {0} different ed25519 keys, one is needed")]
+    SeveralKeys(usize),
     /// An SSH private key where an age key file is due.
     #[error("holds an SSH private key, not an age identity")]
     SshKey,
