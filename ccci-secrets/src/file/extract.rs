@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::open::{OpenFile, Opened};
 use super::{What, find_child};
-use crate::document::{Document, Item, NewNode, Node, NodeId};
+use crate::document::{Document, Item, MAX_NEW_DEPTH, NewNode, Node, NodeId};
 use crate::error::ErrorCode;
 use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
@@ -30,7 +30,7 @@ impl OpenFile {
             opened: self.opened_by_node(),
             comments: self.sealed_comments(),
         };
-        match self.copy(id, &leaves) {
+        match self.copy(id, &leaves, MAX_NEW_DEPTH)? {
             // EXPOSE: into the secret that the caller gets.
             NewNode::Value(Value::Str(text)) => Ok(Secret::from_slice(text.expose())),
             node => Ok(Document::print(document.format(), &node)),
@@ -72,35 +72,44 @@ impl OpenFile {
     }
 
     /// A subtree with its values, as new content. A leaf without a value is null.
-    fn copy(&self, id: NodeId, leaves: &Leaves<'_>) -> NewNode {
+    fn copy(
+        &self,
+        id: NodeId,
+        leaves: &Leaves<'_>,
+        levels: usize,
+    ) -> Result<NewNode, ExtractError> {
         let document = &self.sealed.document;
         let (target, node) = document.target(id);
+        let below = || levels.checked_sub(1).ok_or(ExtractError::TooDeep);
         match node {
             Node::Map(map) => {
+                let below = below()?;
                 let entries = map.items.iter().filter_map(|item| match item {
-                    Item::Entry(entry) => Some((
-                        document.key(entry).to_owned(),
-                        self.copy(entry.value, leaves),
-                    )),
-                    _ => None,
-                });
-                NewNode::Map(entries.collect())
-            }
-            Node::List(list) => {
-                let elements = list.items.iter().filter_map(|item| match item {
-                    Item::Element(value) if !leaves.comments.contains(value) => {
-                        Some(self.copy(*value, leaves))
+                    Item::Entry(entry) => {
+                        let key = document.key(entry).to_owned();
+                        let value = self.copy(entry.value, leaves, below);
+                        Some(value.map(|value| (key, value)))
                     }
                     _ => None,
                 });
-                NewNode::List(elements.collect())
+                entries.collect::<Result<_, _>>().map(NewNode::Map)
+            }
+            Node::List(list) => {
+                let below = below()?;
+                let elements = list.items.iter().filter_map(|item| match item {
+                    Item::Element(value) if !leaves.comments.contains(value) => {
+                        Some(self.copy(*value, leaves, below))
+                    }
+                    _ => None,
+                });
+                elements.collect::<Result<_, _>>().map(NewNode::List)
             }
             Node::Scalar(_) | Node::Alias(_) => {
                 let value = leaves
                     .opened
                     .get(&target)
                     .and_then(|opened| Value::parse(opened.kind, self.content.bytes(opened)).ok());
-                value.map_or(NewNode::Null, |value| NewNode::Value(value.into_owned()))
+                Ok(value.map_or(NewNode::Null, |value| NewNode::Value(value.into_owned())))
             }
         }
     }
@@ -136,6 +145,9 @@ pub enum ExtractError {
     /// The file has no content.
     #[error("the file holds no document")]
     NoDocument,
+    /// Too deep to be written as a document of its own.
+    #[error("what stands there is nested deeper than {MAX_NEW_DEPTH} levels")]
+    TooDeep,
     /// A list has no such item.
     #[error("component [{0}] accesses out of bounds")]
     OutOfBounds(usize),

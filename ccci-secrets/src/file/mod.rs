@@ -459,6 +459,16 @@ mod exchange;
     clippy::disallowed_methods,
     reason = "tests"
 )]
+mod hostile;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
 mod laws;
 #[cfg(test)]
 #[allow(
