@@ -25,9 +25,7 @@ fn alias_bomb() -> String {
 
 #[test]
 fn nesting_beyond_the_limit_is_refused_with_its_line() {
-    let maps = (0..10_000).fold(String::new(), |text, nth| {
-        text + &" ".repeat(nth) + "a:\n"
-    });
+    let maps = (0..10_000).fold(String::new(), |text, nth| text + &" ".repeat(nth) + "a:\n");
     for text in [
         format!("a:\n  {}", "[".repeat(200_000)),
         format!("a:\n  {}", "{a: ".repeat(10_000)),
@@ -48,16 +46,20 @@ fn aliases_that_stand_for_ten_billion_leaves_are_refused() {
     let sealed = seal(&policy(), "b: 1\n").unwrap();
     let error = parse_sealed(&(alias_bomb() + &sealed)).unwrap_err();
     assert!(error.to_string().contains("too many nodes"), "{error}");
-    let indented: String = alias_bomb().lines().fold(String::new(), |text, line| {
-        text + "    " + line + "\n"
-    });
+    let indented: String = alias_bomb()
+        .lines()
+        .fold(String::new(), |text, line| text + "    " + line + "\n");
     let error = parse_sealed(&(sealed + &indented)).unwrap_err();
     assert!(matches!(error, FileError::Metadata(_)), "{error}");
 }
 
 #[test]
 fn aliases_that_repeat_long_text_are_refused() {
-    let text = format!("a: &a {}\nb: [{}x]\n", "y".repeat(1_000_000), "*a, ".repeat(10_000));
+    let text = format!(
+        "a: &a {}\nb: [{}x]\n",
+        "y".repeat(1_000_000),
+        "*a, ".repeat(10_000)
+    );
     let error = refusal(&text);
     assert!(error.contains("too many nodes"), "{error}");
 }
@@ -68,7 +70,11 @@ fn a_document_at_the_limit_is_sealed_opened_and_changed() {
     let depth = MAX_DEPTH - 10;
     for text in [
         format!("a: {}x{}\n", "[".repeat(depth), "]".repeat(depth)),
-        format!("a: {}b: x{}\n", "{k: ".repeat(depth) + "{", "}".repeat(depth + 1)),
+        format!(
+            "a: {}b: x{}\n",
+            "{k: ".repeat(depth) + "{",
+            "}".repeat(depth + 1)
+        ),
         format!("a:\n  {}x\n", "- ".repeat(depth)),
     ] {
         let sealed = seal(&policy(), &text).unwrap();
@@ -80,7 +86,11 @@ fn a_document_at_the_limit_is_sealed_opened_and_changed() {
         assert!(error.to_string().contains("nested deeper than"));
         assert!(!file.holds(&path, &NewNode::text("y")));
         let path = "c".parse().unwrap();
-        let changed = file.set(&path, &NewNode::text("y")).unwrap().seal(later()).unwrap();
+        let changed = file
+            .set(&path, &NewNode::text("y"))
+            .unwrap()
+            .seal(later())
+            .unwrap();
         assert!(changed.open(&keyring).is_ok());
     }
 }

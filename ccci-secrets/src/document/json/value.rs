@@ -5,7 +5,8 @@ use super::parse::parse;
 use super::text::{Escapes, resolve};
 use crate::document::content::Content;
 use crate::document::{
-    Document, Item, MAX_NEW_DEPTH, NewNode, Node, NodeId, ParseError, ParseErrorKind, Resolved, ScalarError,
+    Document, Item, MAX_NEW_DEPTH, NewNode, Node, NodeId, ParseError, ParseErrorKind, Resolved,
+    ScalarError,
 };
 use crate::secret::Secret;
 
@@ -41,7 +42,8 @@ fn copy(document: &Document, id: NodeId, levels: usize) -> Result<NewNode, Parse
             let below = below()?;
             let entries = map.items.iter().filter_map(|item| match item {
                 Item::Entry(entry) => Some(
-                    copy(document, entry.value, below).map(|value| (document.key(entry).into(), value)),
+                    copy(document, entry.value, below)
+                        .map(|value| (document.key(entry).into(), value)),
                 ),
                 _ => None,
             });
