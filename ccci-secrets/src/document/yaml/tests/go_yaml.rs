@@ -208,7 +208,7 @@ fn mutate(text: &str, seed: u64) -> String {
                 ]);
                 lines.insert(at, format!("{indent}{comment}"));
             }
-            3 if column == 8 && !lines.concat().starts_with('\u{feff}') => lines.insert(
+            3 if column == 8 => lines.insert(
                 0,
                 random
                     .pick(&[
@@ -287,6 +287,7 @@ fn made_up_documents_are_read_as_go_yaml_reads_them() {
             0 => samples::document(seed),
             _ => mutate(&samples::document(seed / 3 + 17), seed),
         })
+        .filter(|text| !text.starts_with("\u{feff}\u{feff}"))
         .collect();
     compare(&texts);
 }
