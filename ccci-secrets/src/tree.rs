@@ -2,8 +2,8 @@
 //! associated data.
 
 use crate::document::{
-    ALIAS_BUDGET, Collection, Comment, Document, Item, MAX_DEPTH, METADATA_KEY, Node, NodeId,
-    ParseError, ParseErrorKind, Scalar,
+    ALIAS_BUDGET, Collection, Comment, Document, Item, MAX_DEPTH, Node, NodeId, ParseError,
+    ParseErrorKind, Scalar,
 };
 
 /// What a [`Walk`] meets.
@@ -119,7 +119,7 @@ impl<'d> Walk<'d> {
             }
             Item::Entry(entry) => {
                 let key = document.key(entry);
-                if frame.is_root && key == METADATA_KEY {
+                if frame.is_root && document.is_metadata(entry) {
                     return self.next();
                 }
                 frame.due = Due {

@@ -2,6 +2,7 @@
 
 use crate::document::{Comment, Document, Node, NodeId, ParseError, Scalar, Style};
 use crate::envelope::Envelope;
+use crate::error::Location;
 use crate::selection::Selection;
 use crate::tree::{Event, Walk};
 use crate::value::Kind;
@@ -66,7 +67,8 @@ impl Index {
                 Event::ItemDone if was_comment => was_comment = false,
                 Event::ItemDone => cursor.item_done(),
                 Event::Comment(comment) => {
-                    let selected = cursor.comment(document.source().slice(comment.text()));
+                    // EXPOSE: only matched against the rule.
+                    let selected = cursor.comment(document.comment_text(comment).expose());
                     index.push(What::Comment(*comment), &walk, selected);
                 }
                 Event::Scalar(node, scalar) => {
@@ -121,6 +123,14 @@ fn is_sealed_comment(document: &Document, scalar: &Scalar) -> bool {
         Style::Literal(_) | Style::Folded(_) => return false,
     };
     Envelope::parse(text).is_ok_and(|envelope| envelope.kind() == Kind::Comment)
+}
+
+/// Where a leaf or comment stands, for a message.
+pub(crate) fn place(document: &Document, index: &Index, entry: &Entry) -> Location {
+    Location::leaf(
+        index.aad(entry).trim_end_matches(':'),
+        line(document, entry),
+    )
 }
 
 /// The line of a leaf or comment.

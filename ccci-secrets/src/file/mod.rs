@@ -3,6 +3,7 @@
 //! A [`DraftFile`] holds plaintext and can only be sealed. A [`SealedFile`] holds no plaintext that its rule protects,
 //! and is the only one that can be written. An [`OpenFile`] exists only once every leaf opened **and** the MAC matched.
 
+mod convert;
 mod edit;
 mod index;
 mod open;
@@ -16,7 +17,8 @@ pub(crate) use self::index::{Entry, Index, State, What};
 pub use self::open::{Assurance, Leaf, Note, OpenFile};
 use crate::config::Policy;
 use crate::document::{
-    Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
+    ConvertError, Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
+    Unwritable,
 };
 use crate::envelope::Envelope;
 use crate::error::{ErrorCode, IoResultExt as _, Location, PathError};
@@ -203,7 +205,7 @@ impl DraftFile {
     /// # Errors
     /// [`FileError`]: the syntax, or a top-level `sops` entry, which marks a file that is sealed already.
     pub fn parse(format: Format, bytes: Secret) -> Result<Self, FileError> {
-        let document = Document::parse(format, bytes)?;
+        let document = Document::parse_plaintext(format, bytes)?;
         for part in document.parts() {
             if let Some((_, entry)) = document.metadata_entry(part) {
                 return Err(FileError::AlreadySealed {
@@ -231,11 +233,12 @@ pub(crate) fn find(document: &Document, path: &TreePath) -> Option<crate::docume
     let mut id = document.parts().first()?.root;
     for (depth, segment) in path.segments().iter().enumerate() {
         id = match (document.target(id).1, segment) {
-            (Node::Map(map), Segment::Key(wanted))
-                if depth > 0 || wanted != crate::document::METADATA_KEY =>
-            {
+            (Node::Map(map), Segment::Key(wanted)) => {
+                let is_metadata = |entry| depth == 0 && document.is_metadata(entry);
                 map.items.iter().find_map(|item| match item {
-                    Item::Entry(entry) if document.key(entry) == wanted => Some(entry.value),
+                    Item::Entry(entry) if document.key(entry) == wanted && !is_metadata(entry) => {
+                        Some(entry.value)
+                    }
                     _ => None,
                 })?
             }
@@ -361,9 +364,17 @@ pub enum SealError {
         "the new text does not read back as intended ({0}); this is a bug of ours, and nothing was written"
     )]
     Check(&'static str),
+    /// A format that cannot hold the file.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// The plaintext.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A file that is opened as binary, but whose content is something else.
+    #[error(
+        "the file holds no binary content: there is no text under `data`; name its format (--input-type)"
+    )]
+    NotBinary,
     /// The rule has no recipients.
     #[error("Could not generate data key: [empty key group provided]")]
     NoRecipients,
@@ -384,6 +395,14 @@ pub enum SealError {
         "the rule asks for {0}, which this build cannot write; a file with fewer recipients than its rule is never made"
     )]
     Unsupported(String),
+    /// A value that the format cannot hold.
+    #[error("{place}: {source}")]
+    Unwritable {
+        /// Where.
+        place: Location,
+        /// Why.
+        source: Unwritable,
+    },
     /// Wrapping the data key.
     #[error(transparent)]
     Wrap(#[from] WrapError),
@@ -397,8 +416,13 @@ impl SealError {
             Self::Check(_) | Self::Random(_) => ErrorCode::Internal,
             Self::File(error) => error.code(),
             Self::NoRecipients => ErrorCode::NoRecipients,
+            Self::Convert(_) => ErrorCode::ValueUnsupported,
+            Self::NotBinary => ErrorCode::DocumentInvalid,
             Self::Open(error) => error.code(),
             Self::Recipient(_) | Self::Wrap(_) => ErrorCode::RecipientInvalid,
+            Self::Set(SetError::Unwritable { .. }) | Self::Unwritable { .. } => {
+                ErrorCode::ValueUnsupported
+            }
             Self::Set(_) => ErrorCode::PathNotFound,
             Self::Unsupported(_) => ErrorCode::NotBuilt,
         }

@@ -1,16 +1,19 @@
 //! Opening: every leaf, then the MAC, then the plaintext document.
 
+use super::convert;
 use super::index::{self, Index, What};
 use super::{OpenError, SealError, SealedFile, State, find};
 use crate::crypto::Cipher;
-use crate::document::{Document, Edit, NewScalar, Resolved, Scalar, Span};
+use crate::document::binary::DATA_KEY;
+use crate::document::plain_text::text_of;
+use crate::document::{Document, Edit, Format, NewScalar, Resolved, Scalar, Span};
 use crate::envelope::Envelope;
 use crate::error::Location;
 use crate::keyring::{Keyring, OpenedBy};
 use crate::leaf::{Arena, LeafCipher, LeafError};
 use crate::mac::{Authentic, Coverage, Mac, MacError, MacStream};
 use crate::metadata::Metadata;
-use crate::path::TreePath;
+use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
 use crate::value::{Kind, Value};
 
@@ -198,9 +201,27 @@ impl OpenFile {
     /// values that were opened.
     pub fn expose_document(&self) -> Result<(Secret, Vec<Note>), SealError> {
         let document = &self.sealed.document;
+        if document.format() == Format::Binary {
+            return Ok((self.binary_content()?, Vec::new()));
+        }
         let (mut edits, notes) = self.comment_edits()?;
+        // In INI it depends on the comment behind a value which quotes can stand around it: comments come first there.
+        let commented = match document.format() {
+            Format::Ini => {
+                let text = document.source().splice(std::mem::take(&mut edits))?;
+                Some(Document::parse(Format::Ini, text)?)
+            }
+            _ => None,
+        };
+        let document = commented.as_ref().unwrap_or(document);
+        let moved = commented.as_ref().map(convert::scalars).transpose()?;
+        let mut moved = moved.into_iter().flatten();
         for (entry, opened) in self.sealed.index.entries.iter().zip(&self.content.leaves) {
-            let (What::Leaf(_, scalar), Some(opened)) = (entry.what, opened) else {
+            let What::Leaf(_, scalar) = entry.what else {
+                continue;
+            };
+            let scalar = moved.next().unwrap_or(scalar);
+            let Some(opened) = opened else {
                 continue;
             };
             if !opened.sealed || entry.alias.is_some() {
@@ -209,6 +230,12 @@ impl OpenFile {
             let spelling = self.content.bytes(opened);
             let value = Value::parse(opened.kind, spelling)
                 .map_err(|error| self.leaf_error(&scalar, error.into()))?;
+            document
+                .can_hold(&scalar, &value)
+                .map_err(|source| SealError::Unwritable {
+                    place: index::place(&self.sealed.document, &self.sealed.index, entry),
+                    source,
+                })?;
             edits.extend(document.rewrite_scalar(
                 &scalar,
                 &NewScalar::Value {
@@ -225,9 +252,19 @@ impl OpenFile {
         Ok((plain, notes))
     }
 
+    /// The content of a binary file: what stands under `data`.
+    fn binary_content(&self) -> Result<Secret, SealError> {
+        let path = TreePath::from_segments(vec![Segment::Key(DATA_KEY.into())]);
+        match self.leaf(&path) {
+            // EXPOSE: into the wiping buffer that is handed out.
+            Some(leaf) if leaf.kind == Kind::Str => Ok(Secret::from_slice(leaf.bytes)),
+            _ => Err(SealError::NotBinary),
+        }
+    }
+
     fn check_plaintext(&self, plain: &Secret) -> Result<(), SealError> {
         // EXPOSE: into a second wiping buffer, for reading it back.
-        let document = Document::parse(
+        let document = Document::parse_plaintext(
             self.sealed.document.format(),
             Secret::from_slice(plain.expose()),
         )?;
@@ -248,8 +285,15 @@ impl OpenFile {
             let same = match (opened, &resolved) {
                 (None, Resolved::Null) => true,
                 (Some(opened), Resolved::Value(value)) => {
-                    Value::parse(opened.kind, self.content.bytes(opened))
-                        .is_ok_and(|expected| expected.same_as(value))
+                    Value::parse(opened.kind, self.content.bytes(opened)).is_ok_and(|expected| {
+                        if document.has_types() {
+                            expected.same_as(value)
+                        } else {
+                            // EXPOSE: compared only.
+                            let text = text_of(&expected);
+                            value.same_as(&Value::borrowed(text.expose()))
+                        }
+                    })
                 }
                 _ => false,
             };
@@ -277,46 +321,61 @@ impl OpenFile {
             if !entry.selected || entry.alias.is_some() {
                 continue;
             }
-            let (text, target) = match entry.what {
-                What::Leaf(..) => continue,
-                What::Comment(comment) => (
-                    document.source().slice(comment.text()).to_vec(),
-                    comment.text(),
-                ),
-                What::ListComment(scalar) => {
-                    (self.item_text(&scalar)?, item_span(document, scalar.span))
-                }
+            let Some(opened) = self.opened_comment(at, &mut notes)? else {
+                continue;
             };
-            let is_item = matches!(entry.what, What::ListComment(..));
-            let line = index::line(document, entry);
-            if text.is_empty() {
-                continue;
-            }
-            if !Envelope::is_one(&text) {
-                notes.push(Note::ClearComment { line });
-                continue;
-            }
-            let (opened, moved) = self.open_comment(at, &text).ok_or_else(|| {
-                SealError::from(OpenError::Leaf {
-                    place: Location::line(line),
-                    source: LeafError::NotAuthentic,
-                })
-            })?;
-            if moved {
-                notes.push(Note::MovedComment { line });
-            }
-            let mut replacement = Secret::with_capacity(opened.len() + 1);
-            if is_item {
-                replacement.extend(b"#");
-            }
             // EXPOSE: into the plaintext document.
-            replacement.extend(opened.expose());
-            edits.push(Edit {
-                span: target,
-                text: replacement,
-            });
+            let opened = opened.expose();
+            match entry.what {
+                What::Leaf(..) => {}
+                What::Comment(comment) => edits.extend(document.open_comment(&comment, opened)),
+                What::ListComment(scalar) => {
+                    let mut text = Secret::with_capacity(opened.len() + 1);
+                    text.extend(b"#");
+                    text.extend(opened);
+                    let span = item_span(document, scalar.span);
+                    edits.push(Edit { span, text });
+                }
+            }
         }
         Ok((edits, notes))
+    }
+
+    /// The text of a sealed comment; `None` for one in the clear, and for a value.
+    pub(super) fn opened_comment(
+        &self,
+        at: usize,
+        notes: &mut Vec<Note>,
+    ) -> Result<Option<Secret>, SealError> {
+        let document = &self.sealed.document;
+        let Some(entry) = self.sealed.index.entries.get(at) else {
+            return Ok(None);
+        };
+        let text = match entry.what {
+            What::Leaf(..) => return Ok(None),
+            _ if !entry.selected => return Ok(None),
+            // EXPOSE: an envelope, not plaintext.
+            What::Comment(comment) => document.comment_text(&comment).expose().to_vec(),
+            What::ListComment(scalar) => self.item_text(&scalar)?,
+        };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let line = index::line(document, entry);
+        if !Envelope::is_one(&text) {
+            notes.push(Note::ClearComment { line });
+            return Ok(None);
+        }
+        let (opened, moved) = self.open_comment(at, &text).ok_or_else(|| {
+            SealError::from(OpenError::Leaf {
+                place: Location::line(line),
+                source: LeafError::NotAuthentic,
+            })
+        })?;
+        if moved {
+            notes.push(Note::MovedComment { line });
+        }
+        Ok(Some(opened))
     }
 
     fn item_text(&self, scalar: &Scalar) -> Result<Vec<u8>, SealError> {

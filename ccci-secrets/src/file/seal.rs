@@ -7,7 +7,7 @@ use super::{FileError, SealError, SealedFile};
 use crate::config::Policy;
 use crate::crypto::{Cipher, DataKey};
 use crate::document::{
-    Comment, Document, Edit, METADATA_KEY, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Span,
+    Comment, Document, Edit, Format, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Span,
 };
 use crate::error::Location;
 use crate::key;
@@ -26,10 +26,12 @@ pub(crate) fn seal_draft(
     now: jiff::Timestamp,
 ) -> Result<SealedFile, SealError> {
     let key = DataKey::make_random()?;
-    let metadata = new_metadata(policy, &key, now)?;
+    let metadata = new_metadata(document.format(), policy, &key, now)?;
+    let format = document.format();
+    let selection = metadata.selection.clone();
     let mut sealer = Sealer {
         cipher: LeafCipher::new(Cipher::new(key)),
-        selection: &policy.selection,
+        selection: &selection,
         coverage: metadata.coverage,
         reuse: Reuse::default(),
     };
@@ -38,14 +40,18 @@ pub(crate) fn seal_draft(
         .mac_aad()
         .ok_or(SealError::Check("the time is not RFC 3339"))?;
     let mac = body.mac.seal(&mut sealer.cipher, &mac_aad)?;
-    let block = metadata::print(Metadata {
-        mac: Some(mac),
-        ..metadata
-    });
+    let block = metadata::print(
+        Metadata {
+            mac: Some(mac),
+            ..metadata
+        },
+        format,
+    );
     sealer.finish(body, &Block::New(&block))
 }
 
 fn new_metadata(
+    format: Format,
     policy: &Policy,
     key: &DataKey,
     now: jiff::Timestamp,
@@ -65,10 +71,12 @@ fn new_metadata(
         groups: vec![WrappedGroup { keys }],
         grouped: false,
         threshold: policy.threshold,
-        selection: Selection::compile(policy.selection.settings().clone())
-            .map_err(metadata::MetadataError::from)
-            .map_err(FileError::from)?,
-        coverage: if policy.mac_only_encrypted {
+        // A binary file is one value: rules for its parts mean nothing (sops-format.md 11).
+        selection: match format {
+            Format::Binary => Selection::of_binary(),
+            _ => policy.selection.clone(),
+        },
+        coverage: if policy.mac_only_encrypted && format != Format::Binary {
             Coverage::OnlySealed
         } else {
             Coverage::All
@@ -184,6 +192,17 @@ impl Sealer<'_> {
             mac.value(canonical.expose(), entry.selected);
             if !entry.selected || canonical.expose().is_empty() {
                 drop(canonical);
+                // Even an empty binary file gets its JSON.
+                if document.format() == Format::Binary {
+                    let spelling = &[];
+                    edits.extend(document.rewrite_scalar(
+                        &scalar,
+                        &NewScalar::Value {
+                            value: &value,
+                            spelling,
+                        },
+                    ));
+                }
                 leaves.push(Intended::Clear(value.into_owned()));
                 continue;
             }
@@ -245,7 +264,9 @@ impl Sealer<'_> {
             let What::Comment(comment) = entry.what else {
                 continue;
             };
-            let text = document.source().slice(comment.text());
+            let text = document.comment_text(&comment);
+            // EXPOSE: to the cipher.
+            let text = text.expose();
             if !entry.selected || text.is_empty() || entry.alias.is_some() {
                 continue;
             }
@@ -253,7 +274,7 @@ impl Sealer<'_> {
             let nth = counts.entry(aad.to_owned()).or_default();
             let envelope = self.seal_bytes(Kind::Comment, text, aad, *nth)?;
             *nth += 1;
-            edits.push(Document::rewrite_comment(&comment, envelope.as_bytes()));
+            edits.extend(document.seal_comment(&comment, &envelope));
             comments.push((aad.to_owned(), envelope));
         }
         let text = document.source().splice(edits)?;
@@ -267,7 +288,8 @@ impl Sealer<'_> {
 fn aliases_to_expand(document: &Document, index: &Index) -> HashSet<NodeId> {
     let seals = |what: &What| match what {
         What::Leaf(_, scalar) => !scalar.span.is_empty(),
-        What::Comment(comment) => !document.source().slice(comment.text()).is_empty(),
+        // EXPOSE: only its length.
+        What::Comment(comment) => !document.comment_text(comment).expose().is_empty(),
         What::ListComment(..) => false,
     };
     let start = |what: &What| match what {
@@ -308,7 +330,7 @@ fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealEr
     let spans: Vec<Span> = document
         .parts()
         .iter()
-        .filter_map(|part| block_span(&document, part))
+        .filter_map(|part| document.metadata_span(part))
         .collect();
     let edits = spans.iter().map(|span| Edit::new(*span, text)).collect();
     let kept = document.source().splice(edits)?;
@@ -384,16 +406,6 @@ fn rewrite_text(document: &Document, scalar: &Scalar, text: &str) -> Vec<Edit> {
     )
 }
 
-/// From the key of the block to the end of its value.
-pub(crate) fn block_span(document: &Document, part: &crate::document::Part) -> Option<Span> {
-    let (_, entry) = document.metadata_entry(part)?;
-    let Node::Map(map) = document.node(entry.value) else {
-        return None;
-    };
-    debug_assert_eq!(document.key(entry), METADATA_KEY);
-    Some(Span::new(entry.key.start(), map.span.end()))
-}
-
 /// Reads the text back: the same leaves in the same order, each the envelope or the value that was meant.
 fn check(
     sealed: &SealedFile,
@@ -440,14 +452,24 @@ fn check_comment<'c>(
     comment: &Comment,
     intended: &mut impl Iterator<Item = &'c (String, String)>,
 ) -> Result<(), SealError> {
-    let text = sealed.document.source().slice(comment.text());
+    let text = sealed.document.comment_text(comment);
+    // EXPOSE: an envelope, compared only.
+    let text = text.expose();
     if !entry.selected || text.is_empty() || entry.alias.is_some() {
         return Ok(());
     }
     match intended.next() {
-        Some((aad, envelope)) if envelope.as_bytes() == text && aad == sealed.index.aad(entry) => {
+        Some((aad, envelope))
+            if envelope.as_bytes() == first_line(text) && aad == sealed.index.aad(entry) =>
+        {
             Ok(())
         }
         _ => Err(SealError::Check("a comment changed its place")),
     }
+}
+
+/// The envelope of a comment; its other lines, where it has some, are only what is left of its layout.
+pub(crate) fn first_line(text: &[u8]) -> &[u8] {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.strip_suffix(b"\r").unwrap_or(line)
 }

@@ -10,11 +10,11 @@ use crate::wrapped::{KeyKind, WrappedGroup, WrappedKey};
 /// Metadata is a few levels deep; what is deeper is not ours.
 const MAX_LEVELS: usize = 32;
 
-/// Reads the metadata of a document: the block of its first part.
+/// The block of the first part of a document.
 ///
 /// # Errors
 /// [`MetadataError`]; [`MetadataError::Missing`] for plaintext.
-pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
+pub(super) fn fields(document: &Document) -> Result<Vec<(String, NewNode)>, MetadataError> {
     let part = document.parts().first().ok_or(MetadataError::Missing)?;
     let (_, entry) = document
         .metadata_entry(part)
@@ -22,7 +22,7 @@ pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
     let NewNode::Map(fields) = plain_tree(document, entry.value)? else {
         return Err(MetadataError::NotAMap);
     };
-    typed(fields)
+    Ok(fields)
 }
 
 /// A subtree as owned content, comments left out.
@@ -79,7 +79,7 @@ fn entries<'d>(
 }
 
 /// Decodes as weakly as sops does: names in any case, null for absent, numbers and bools given as strings.
-fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
+pub(super) fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
     let mut settings = SelectionSettings::default();
     let mut flat: Vec<(KeyKind, NewNode)> = Vec::new();
     let mut key_groups = None;
@@ -248,7 +248,7 @@ fn truth(field: &str, node: &NewNode) -> Result<bool, MetadataError> {
 
 /// The block as it is written: all keys sorted at all levels.
 #[must_use]
-pub(crate) fn print(metadata: Metadata) -> NewNode {
+pub(super) fn print(metadata: Metadata) -> NewNode {
     let mut fields: Vec<(String, NewNode)> = Vec::new();
     let mut put = |name: &str, node: NewNode| fields.push((name.to_owned(), node));
     let settings = metadata.selection.settings();
