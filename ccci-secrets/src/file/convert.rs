@@ -18,7 +18,7 @@ use crate::value::{Text, Value};
 
 /// A step through a document; leaves and comments carry their number in its index.
 #[derive(Clone, Copy)]
-enum Step<'d> {
+pub(super) enum Step<'d> {
     Close,
     Comment(usize, &'d Comment),
     Key(&'d str),
@@ -28,7 +28,7 @@ enum Step<'d> {
     Scalar(usize, &'d Scalar),
 }
 
-fn steps(document: &Document) -> Result<Vec<Step<'_>>, ParseError> {
+pub(super) fn steps(document: &Document) -> Result<Vec<Step<'_>>, ParseError> {
     let mut steps = Vec::new();
     let mut walk = Walk::new(document);
     let mut number = 0;
@@ -61,7 +61,7 @@ pub(super) fn scalars(document: &Document) -> Result<Vec<Scalar>, ParseError> {
 }
 
 /// The steps at a path of the first part.
-fn subtree<'s, 'd>(steps: &'s [Step<'d>], path: &TreePath) -> Option<&'s [Step<'d>]> {
+pub(super) fn subtree<'s, 'd>(steps: &'s [Step<'d>], path: &TreePath) -> Option<&'s [Step<'d>]> {
     let mut at = steps
         .iter()
         .position(|step| matches!(step, Step::OpenMap))?;
@@ -130,26 +130,6 @@ impl OpenFile {
         Ok((text, notes))
     }
 
-    /// What stands at a path of the first part, as `--extract` prints it: a string raw, anything else in the format.
-    /// `None` where nothing stands.
-    ///
-    /// # Errors
-    /// As [`OpenFile::expose_as`].
-    pub fn expose_at(
-        &self,
-        path: &TreePath,
-        format: Format,
-        layout: CanonicalLayout,
-    ) -> Result<Option<Secret>, SealError> {
-        let steps = steps(&self.sealed.document)?;
-        let Some(steps) = subtree(&steps, path) else {
-            return Ok(None);
-        };
-        let (tokens, _) = self.tokens(steps)?;
-        let tokens: Vec<&Token<'_>> = tokens.iter().flatten().collect();
-        Ok(Some(canonical::write_value(&tokens, format, layout)?))
-    }
-
     /// The tokens of steps; nothing stands for the start of a part.
     fn tokens<'f>(&'f self, steps: &[Step<'f>]) -> Result<(Row<'f>, Vec<Note>), SealError> {
         let (mut tokens, mut notes) = (Vec::with_capacity(steps.len()), Vec::new());
@@ -212,6 +192,26 @@ impl DraftFile {
         check(&parts, &text, format)?;
         Ok(Self::parse(format, text)?)
     }
+}
+
+/// The tokens of steps without comments, which stay sealed.
+pub(super) fn kept_values<'f>(file: &'f OpenFile, steps: &[Step<'f>]) -> Vec<Token<'f>> {
+    let value = |at: usize| {
+        let entry = file.sealed.index.entries.get(at)?;
+        if matches!(entry.what, What::ListComment(..)) {
+            return None;
+        }
+        let opened = file.content.leaves.get(at)?.as_ref();
+        let value =
+            opened.and_then(|opened| Value::parse(opened.kind, file.content.bytes(opened)).ok());
+        Some(value.map_or(Token::Null, Token::Value))
+    };
+    let tokens = steps.iter().filter_map(|step| match step {
+        Step::Comment(..) => None,
+        Step::Scalar(at, _) => value(*at),
+        other => structure(other),
+    });
+    tokens.collect()
 }
 
 /// Tokens, and nothing where a part starts.
