@@ -694,7 +694,7 @@ pub enum ScalarError {
 #[non_exhaustive]
 pub enum SetError {
     /// A key that would be read back as another one, or as something else than a key.
-    #[error("`{key}` cannot be a key of a {} file", .format.as_str())]
+    #[error("`{key}` cannot be a key in the format {}", .format.as_str())]
     BadKey {
         /// The key.
         key: String,
@@ -708,7 +708,7 @@ pub enum SetError {
     #[error("`{0}` is a list; its items are numbered")]
     KeyOnList(String),
     /// A list, a map or null where the format has only text.
-    #[error("`{path}` can only be a text in a {} file", .format.as_str())]
+    #[error("`{path}` can only be a text in the format {}", .format.as_str())]
     NoContainers {
         /// Where.
         path: String,

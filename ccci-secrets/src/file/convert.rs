@@ -14,7 +14,7 @@ use crate::error::Location;
 use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
 use crate::tree::{Event, Walk};
-use crate::value::{Text, Value};
+use crate::value::{Kind, Text, Value};
 
 /// A step through a document; leaves and comments carry their number in its index.
 #[derive(Clone, Copy)]
@@ -350,20 +350,14 @@ fn reads_as(expected: &Token<'_>, found: &Token<'_>, format: Format) -> bool {
             found.same_as(&Value::borrowed(time.as_str().as_bytes()))
         }
         // A float without a fraction is printed as an integer.
-        (Token::Value(Value::Float(float)), Token::Value(Value::Int(_))) => {
+        (Token::Value(Value::Float(float)), Token::Value(found @ Value::Int(_))) => {
+            let found = found.canonical();
             // EXPOSE: compared only.
-            let text = found_digits(found);
-            float.fract() == 0.0 && text.expose() == Value::Float(*float).canonical().expose()
+            let found = Value::parse(Kind::Float, found.expose());
+            matches!(found, Ok(Value::Float(found)) if found == *float)
         }
         (Token::Value(expected), Token::Value(found)) => expected.same_as(found),
         (expected, found) => std::mem::discriminant(expected) == std::mem::discriminant(found),
-    }
-}
-
-fn found_digits<'t>(token: &'t Token<'_>) -> Text<'t> {
-    match token {
-        Token::Value(value) => value.canonical(),
-        _ => Text::Borrowed(b""),
     }
 }
 

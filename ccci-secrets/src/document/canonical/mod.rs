@@ -135,7 +135,7 @@ fn binary_content(part: &[&Token<'_>]) -> Result<Secret, ConvertError> {
 #[non_exhaustive]
 pub enum ConvertError {
     /// A key that would be read back as another one, or twice.
-    #[error("`{key}` cannot be a key of a {} file, or stands there twice", .format.as_str())]
+    #[error("`{key}` cannot be a key in the format {}, or stands there twice", .format.as_str())]
     BadKey {
         /// The key.
         key: String,
@@ -143,7 +143,7 @@ pub enum ConvertError {
         format: Format,
     },
     /// A list or map where the format has only text, or text where it has only sections.
-    #[error("`{key}` has a form that a {} file cannot hold", .format.as_str())]
+    #[error("`{key}` has a form that the format {} cannot hold", .format.as_str())]
     Container {
         /// The key.
         key: String,
@@ -160,7 +160,7 @@ pub enum ConvertError {
         key: String,
     },
     /// Bytes that are no UTF-8 where the format has no way to write them.
-    #[error("`{key}` is not UTF-8 text, which a {} file cannot hold", .format.as_str())]
+    #[error("`{key}` is not UTF-8 text, which the format {} cannot hold", .format.as_str())]
     NotText {
         /// The key.
         key: String,
@@ -168,7 +168,7 @@ pub enum ConvertError {
         format: Format,
     },
     /// Several YAML documents.
-    #[error("the file holds several documents, and a {} file can hold only one", .0.as_str())]
+    #[error("the file holds several documents, and the format {} can hold only one", .0.as_str())]
     SeveralDocuments(Format),
     /// A text that the format cannot hold.
     #[error("`{key}`: {reason}")]
