@@ -324,7 +324,7 @@ pub(crate) fn set(
         }]);
     }
     check_key(key)?;
-    let behind = data().last().map(|item| match item {
+    let behind = data().next_back().map(|item| match item {
         Item::Comment(comment) => comment.span.end(),
         Item::Element(id) | Item::Entry(Entry { value: id, .. }) => match document.node(*id) {
             Node::Scalar(scalar) => scalar.span.end(),

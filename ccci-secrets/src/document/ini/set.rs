@@ -239,7 +239,7 @@ fn add_section(
             Item::Entry(entry) if !document.is_metadata(entry) => Some(document.node(entry.value)),
             _ => None,
         })
-        .last();
+        .next_back();
     let at = match last {
         // Directly behind the last section; comments at the end of the file stay there.
         Some(Node::Map(section)) if !section.span.is_empty() => {

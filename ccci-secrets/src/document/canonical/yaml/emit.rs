@@ -124,7 +124,7 @@ impl Emitter {
     }
 
     /// A key; the foot of the one before it is printed first.
-    fn key(&mut self, nodes: &Nodes<'_>, before: Option<Id>, id: Id, frames: &mut Vec<Frame>) {
+    fn key(&mut self, nodes: &Nodes<'_>, before: Option<Id>, id: Id, frames: &mut [Frame]) {
         let Some(node) = nodes.all.get(id) else {
             return;
         };

@@ -234,7 +234,7 @@ impl Analysis {
                 || seen.indicator
                 || mark),
             single: !(seen.space_at_break || seen.tab || seen.special),
-            block: !text.is_empty() && !(trailing_space || seen.space_break || seen.special),
+            block: !(text.is_empty() || trailing_space || seen.space_break || seen.special),
         }
     }
 
