@@ -28,6 +28,8 @@ mod records;
 mod remove;
 mod site;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod undo;
 mod wanted;
