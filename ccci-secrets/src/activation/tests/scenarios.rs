@@ -259,13 +259,16 @@ fn on_a_first_boot_what_is_sound_can_be_enough() {
 /// The umask belongs to the whole process, so the test runs in one of its own.
 #[test]
 fn s36_modes_and_owners_are_as_asked_whatever_the_umask() {
-    let status = std::process::Command::new("sh")
+    let output = std::process::Command::new("sh")
         .args(["-c", "umask 077; exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "--include-ignored"])
         .arg("activation::tests::scenarios::s36_with_a_narrow_umask")
-        .status();
-    assert!(status.unwrap().success());
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("1 passed"), "{told}");
+    assert!(output.status.success(), "{told}");
 }
 
 #[test]
