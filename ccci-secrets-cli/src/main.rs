@@ -1,2 +1,42 @@
-//! ccsec
-fn main() {}
+//! `ccsec`: sops files edited losslessly, opened by the host's SSH key, materialised at boot in one transaction.
+
+mod arguments;
+mod cli;
+mod commands;
+mod context;
+mod error;
+mod exit;
+mod harden;
+mod hint;
+mod input;
+mod interrupts;
+mod output;
+mod policy;
+mod sealed;
+mod spawn;
+mod workspace;
+
+use std::process::ExitCode;
+
+use crate::cli::Request;
+use crate::context::Context;
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    harden::process();
+    harden::run(program).into()
+}
+
+fn program() -> Exit {
+    let (family, result) = match cli::parse(std::env::args_os()) {
+        Request::Run(cli) => {
+            let mut context = Context::capture(cli.global);
+            (cli.command.family(), cli.command.run(&mut context))
+        }
+        Request::Answer(family, result) => (family, result),
+    };
+    result.unwrap_or_else(|error| {
+        output::error(&error);
+        error.exit(family)
+    })
+}

@@ -2,7 +2,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use crate::crypto::random_name;
@@ -38,6 +40,10 @@ pub fn replace(path: &Path, bytes: &[u8], new: NewFileMode) -> Result<(), PathEr
         Ok(metadata) if metadata.is_dir() => {
             return Err(io::Error::from(io::ErrorKind::IsADirectory)).at(&target);
         }
+        // What a rename would put in the place of a device or a pipe is a plain file, and nobody's wish.
+        Ok(metadata) if !metadata.is_file() => {
+            return Err(io::Error::other("not a regular file")).at(&target);
+        }
         Ok(metadata) => Some(metadata),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error).at(&target),
@@ -72,6 +78,22 @@ pub fn create_new(path: &Path, bytes: &[u8], new: NewFileMode) -> Result<(), Pat
     sync_directory(path)
 }
 
+/// Creates a directory of mode 0700 whose name begins with `prefix` and ends at random.
+///
+/// # Errors
+/// [`PathError`].
+pub fn create_private_directory(parent: &Path, prefix: &str) -> Result<PathBuf, PathError> {
+    loop {
+        let random = random_name().map_err(io::Error::other).at(parent)?;
+        let path = parent.join(format!("{prefix}{random}"));
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).at(path),
+        }
+    }
+}
+
 /// A random part for the name of something that exists for a short time.
 pub(crate) fn temporary_name() -> io::Result<String> {
     random_name().map_err(io::Error::other)
@@ -99,7 +121,7 @@ impl Temporary {
                     });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error).at(path),
+                Err(error) => return Err(error).at(target),
             }
         }
     }
@@ -207,6 +229,24 @@ mod tests {
         replace(&link, b"new", NewFileMode::Umask).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&target).unwrap(), b"new");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(replace(&path, b"x", NewFileMode::Umask).is_err());
+        assert!(!fs::metadata(&path).unwrap().is_file());
+    }
+
+    #[test]
+    fn a_private_directory_is_new_and_closed_to_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = create_private_directory(dir.path(), "p-").unwrap();
+        let other = create_private_directory(dir.path(), "p-").unwrap();
+        assert_ne!(one, other);
+        assert_eq!(fs::metadata(&one).unwrap().mode() & 0o7777, 0o700);
     }
 
     #[test]

@@ -46,12 +46,16 @@ error_codes! {
     DoesNotOpen = "does-not-open",
     /// The file is not valid in its format.
     DocumentInvalid = "document-invalid",
+    /// No editor was found, or it failed.
+    EditorFailed = "editor-failed",
     /// The file is sealed already.
     FileAlreadySealed = "file-already-sealed",
     /// A file that should exist does not.
     FileMissing = "file-missing",
     /// The file holds no sops metadata.
     FileNotSealed = "file-not-sealed",
+    /// The editor left the file as it was.
+    FileUnchanged = "file-unchanged",
     /// A file cannot be read.
     FileUnreadable = "file-unreadable",
     /// A file cannot be written.
@@ -60,6 +64,8 @@ error_codes! {
     NotBuilt = "not-built",
     /// A bug of ours, seen by a check.
     Internal = "internal",
+    /// A signal ended the run, or somebody cancelled it.
+    Interrupted = "interrupted",
     /// A key file is missing.
     KeyFileMissing = "key-file-missing",
     /// A key file or SSH key cannot be used.
@@ -92,6 +98,8 @@ error_codes! {
     SubmoduleNotInitialised = "submodule-not-initialised",
     /// A path that activation would have to overwrite, or cannot use.
     TargetConflict = "target-conflict",
+    /// The command line is not valid.
+    Usage = "usage",
     /// A value that sops cannot carry.
     ValueUnsupported = "value-unsupported",
 }

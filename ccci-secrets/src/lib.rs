@@ -1,8 +1,4 @@
 //! Reads, edits and writes sops files.
-#[expect(
-    dead_code,
-    reason = "the transaction that calls the rest of it follows"
-)]
 pub mod activation;
 pub mod atomic;
 pub mod config;
@@ -19,10 +15,12 @@ pub mod keyring;
 pub mod leaf;
 pub mod mac;
 pub mod metadata;
+mod nearest;
 pub mod path;
 pub mod repository;
 pub mod secret;
 pub mod selection;
 mod tree;
 pub mod value;
+pub mod words;
 pub mod wrapped;

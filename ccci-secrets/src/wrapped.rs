@@ -122,7 +122,7 @@ pub struct WrappedGroup {
     pub keys: Vec<WrappedKey>,
 }
 
-/// What the caller knows recipients as: `age1…` to `host`, from the anchors and comments of `.sops.yaml`.
+/// What the caller knows recipients as: `age1…` to `&host`, from the anchors and comments of `.sops.yaml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names(Vec<(String, String)>);
 

@@ -8,17 +8,22 @@
 mod accounts;
 mod apply;
 mod backup;
+mod check;
 mod draft;
+mod explain;
 pub mod fault;
+mod findings;
 mod finish;
 mod generation;
 mod json;
+mod keys;
 mod links;
 mod lock;
 pub mod manifest;
 mod mount;
 mod observe;
 mod open;
+mod owners;
 mod parents;
 mod plan;
 mod provenance;
@@ -26,13 +31,21 @@ mod prune;
 mod receipt;
 mod records;
 mod remove;
+mod report;
+mod select;
 mod site;
+mod sops_file;
 mod stage;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod testing;
 #[cfg(test)]
 mod tests;
 mod transaction;
 mod undo;
+mod unparsed;
 mod wanted;
+mod warning;
 mod write;
 
 use std::fmt;
@@ -40,11 +53,14 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use self::accounts::{AccountKind, AccountLookup};
+pub use self::check::{Checked, check_manifest, check_sops_files};
 use self::fault::Refusal;
 use self::manifest::Manifest;
 use self::open::{OpenContext, Owners};
 pub use self::provenance::{FileProvenance, GitFacts};
 pub use self::receipt::{Change, EntryResult, FailedStep, Receipt, Step};
+pub use self::report::{Report, Run};
+pub use self::unparsed::{refuse_manifest, refuse_unreadable};
 use crate::fs::Fs;
 use crate::keyring::Keyring;
 

@@ -23,7 +23,6 @@ pub(super) struct Settings {
 /// A wanted file, without its bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
-    pub(super) name: String,
     /// The target outside, as it is seen from outside.
     pub(super) shown: PathBuf,
     pub(super) on_conflict: OnConflict,
@@ -271,7 +270,6 @@ mod tests {
 
     fn item(name: &str) -> Item {
         Item {
-            name: name.into(),
             shown: format!("/srv/{name}").into(),
             on_conflict: OnConflict::Refuse,
         }

@@ -102,8 +102,11 @@ impl Transaction<'_> {
             keys_group,
         };
         let units = self.units(scene, &records);
-        warnings.extend(self.warnings(scene, &units));
+        warnings.extend(self.warnings(scene));
         let failed_step = self.carry_out(scene, &mut records, &mut warnings)?;
+        // Only now: before the commit there was nothing to restart them for.
+        let unit = |unit: &String| Warning::new(WarningKind::UnitsNotRestarted, unit);
+        warnings.extend(units.iter().map(unit));
         Ok(Receipt {
             previous: seen.plan.previous,
             generation: seen.plan.generation,
@@ -163,7 +166,6 @@ impl Transaction<'_> {
 
     fn item(&self, wanted: &Wanted) -> Item {
         Item {
-            name: wanted.name.clone(),
             shown: self.target_shown(wanted).unwrap_or_default(),
             on_conflict: wanted.on_conflict,
         }
@@ -196,10 +198,9 @@ impl Transaction<'_> {
                 warnings.extend(applied.warnings);
                 Ok(applied.failed_step)
             }
-            Err(not_applied) => {
-                warnings.extend(not_applied.warnings);
-                let mut refusal = refusal(vec![not_applied.fault], std::mem::take(warnings));
-                refusal.left_behind = not_applied.left_behind;
+            Err(mut refusal) => {
+                warnings.append(&mut refusal.warnings);
+                refusal.warnings = std::mem::take(warnings);
                 Err(refusal)
             }
         }
@@ -244,7 +245,7 @@ impl Transaction<'_> {
             .collect()
     }
 
-    fn warnings(&self, scene: Scene<'_>, units: &[String]) -> Vec<Warning> {
+    fn warnings(&self, scene: Scene<'_>) -> Vec<Warning> {
         let mut warnings = scene.plan.warnings.clone();
         if scene.plan.generation.is_some() {
             if !self.site.is_root_user() {
@@ -255,8 +256,6 @@ impl Transaction<'_> {
                 warnings.push(Warning::at(WarningKind::Persistent, self.site.base()));
             }
         }
-        let unit = |unit: &String| Warning::new(WarningKind::UnitsNotRestarted, unit);
-        warnings.extend(units.iter().map(unit));
         warnings
     }
 }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::rule::{Rule, RuleKey};
+use crate::error::{ErrorCode, Location};
+use crate::key::{self, RecipientError};
 use crate::selection::{Selection, SelectionError, SelectionSettings};
 use crate::wrapped::KeyKind;
 
@@ -27,7 +30,71 @@ pub struct PolicyKey {
     pub text: String,
 }
 
+impl PolicyKey {
+    /// What stands between the commas of a list: trimmed, and nothing where nothing stands.
+    pub(super) fn split(list: &str) -> impl Iterator<Item = &str> {
+        list.split(',')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+    }
+}
+
+/// What the command line, or the program that embeds this library, says about a new file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "these are all the flags of sops that make a policy"
+)]
+pub struct PolicyRequest {
+    /// Keys given by name. Any at all replace those of the rule.
+    pub keys: Vec<PolicyKey>,
+    /// Settings of selection, each of which replaces that of the rule.
+    pub selection: SelectionSettings,
+    /// The threshold, where it is not that of the rule.
+    pub threshold: Option<u32>,
+    /// Whether the MAC covers only sealed values, whatever the rule says.
+    pub mac_only_encrypted: bool,
+}
+
+impl PolicyRequest {
+    /// Adds the keys of a flag or variable: texts between commas.
+    pub fn add_keys(&mut self, kind: KeyKind, list: &str) {
+        self.keys
+            .extend(PolicyKey::split(list).map(|text| PolicyKey {
+                kind,
+                text: text.to_owned(),
+            }));
+    }
+}
+
 impl Policy {
+    /// What a rule and a request make together: the request wins, key by key and setting by setting.
+    ///
+    /// # Errors
+    /// [`PolicyError`]: anything that would make another file than was asked for. Every pattern is compiled, every
+    /// recipient parsed, and what this build cannot write is refused.
+    pub fn resolve(rule: Option<&Rule>, request: &PolicyRequest) -> Result<Self, PolicyError> {
+        let keys = Keys::of(rule, request)?;
+        keys.check()?;
+        let none = SelectionSettings::default();
+        let of_rule = rule.map_or(&none, |rule| &rule.selection);
+        let settings = request.selection.clone().or(of_rule);
+        let policy = Self {
+            groups: keys.groups(),
+            threshold: request
+                .threshold
+                .filter(|threshold| *threshold > 0)
+                .or(rule.and_then(|rule| rule.threshold)),
+            selection: Selection::compile(settings).map_err(PolicyError::selection)?,
+            mac_only_encrypted: request.mac_only_encrypted
+                || rule.is_some_and(|rule| rule.mac_only_encrypted),
+        };
+        match policy.unsupported() {
+            Some(unsupported) => Err(PolicyError::Unsupported(unsupported)),
+            None => Ok(policy),
+        }
+    }
+
     /// One group of age recipients, with the default selection.
     ///
     /// # Errors
@@ -61,6 +128,115 @@ impl Policy {
             .flatten()
             .find(|key| key.kind != KeyKind::Age)?;
         Some(UnsupportedPolicy::Kind(other.kind))
+    }
+}
+
+/// Where the keys come from: the request, or a rule, which knows the line of each.
+enum Keys<'a> {
+    Request(&'a [PolicyKey]),
+    Rule(&'a Rule),
+}
+
+impl<'a> Keys<'a> {
+    fn of(rule: Option<&'a Rule>, request: &'a PolicyRequest) -> Result<Self, PolicyError> {
+        match rule {
+            _ if !request.keys.is_empty() => Ok(Self::Request(&request.keys)),
+            None => Err(PolicyError::NoKeys),
+            Some(rule) if rule.groups.iter().any(Vec::is_empty) => Err(PolicyError::EmptyGroup {
+                place: rule.place.clone(),
+            }),
+            Some(rule) => Ok(Self::Rule(rule)),
+        }
+    }
+
+    /// Parses every recipient whose kind this build knows.
+    fn check(&self) -> Result<(), PolicyError> {
+        match self {
+            Self::Request(keys) => keys.iter().try_for_each(|key| check(key, None)),
+            Self::Rule(rule) => rule
+                .groups
+                .iter()
+                .flatten()
+                .try_for_each(|key| check(&key.key, Some(&key.place))),
+        }
+    }
+
+    fn groups(&self) -> Vec<Vec<PolicyKey>> {
+        match self {
+            Self::Request(keys) => vec![keys.to_vec()],
+            Self::Rule(rule) => {
+                let keys = |group: &Vec<RuleKey>| group.iter().map(|key| key.key.clone()).collect();
+                rule.groups.iter().map(keys).collect()
+            }
+        }
+    }
+}
+
+fn check(key: &PolicyKey, place: Option<&Location>) -> Result<(), PolicyError> {
+    if key.kind != KeyKind::Age {
+        return Ok(());
+    }
+    match key::parse_recipient(&key.text) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(PolicyError::Recipient {
+            place: place.cloned(),
+            source,
+        }),
+    }
+}
+
+/// A rule and a request that make no policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// Settings of selection that exclude each other; sops gives an exit code of its own to this.
+    #[error("cannot use more than one of {} in the same file", .0.join(", "))]
+    ConflictingSelection(Vec<&'static str>),
+    /// A rule with a group that has no keys.
+    #[error("{place}: the rule has a group without keys")]
+    EmptyGroup {
+        /// File and line of the rule.
+        place: Location,
+    },
+    /// Neither keys nor a rule.
+    #[error("there are neither keys nor a creation rule")]
+    NoKeys,
+    /// A recipient that cannot be used.
+    #[error("{}{source}", place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default())]
+    Recipient {
+        /// File and line, for a recipient of a rule.
+        place: Option<Location>,
+        /// Why.
+        source: RecipientError,
+    },
+    /// A pattern that is none.
+    #[error(transparent)]
+    Selection(SelectionError),
+    /// A kind of key, several groups or a threshold, which this build cannot write.
+    #[error(
+        "the rule asks for {0}, which this build cannot write; a file with fewer recipients than its rule is never made"
+    )]
+    Unsupported(UnsupportedPolicy),
+}
+
+impl PolicyError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::ConflictingSelection(_) | Self::Selection(_) => ErrorCode::SelectionInvalid,
+            Self::EmptyGroup { .. } => ErrorCode::NoRecipients,
+            Self::NoKeys => ErrorCode::ConfigMissing,
+            Self::Recipient { source, .. } => source.code(),
+            Self::Unsupported(_) => ErrorCode::NotBuilt,
+        }
+    }
+
+    fn selection(error: SelectionError) -> Self {
+        match error {
+            SelectionError::Several(names) => Self::ConflictingSelection(names),
+            other => Self::Selection(other),
+        }
     }
 }
 

@@ -300,12 +300,24 @@ pub enum NewNode {
 }
 
 impl NewNode {
+    /// The content that a JSON text means: an int stays an int, the order of keys is kept.
+    ///
+    /// # Errors
+    /// [`ParseError`] with the line in that text.
+    pub fn from_json(text: &Secret) -> Result<Self, ParseError> {
+        json::read_value(text)
+    }
+
+    /// A string, from bytes that are taken as they are.
+    #[must_use]
+    pub fn string(bytes: Secret) -> Self {
+        Self::Value(Value::Str(crate::value::Text::Owned(bytes)))
+    }
+
     /// A string that is no secret.
     #[must_use]
     pub fn text(text: &str) -> Self {
-        Self::Value(Value::Str(crate::value::Text::Owned(Secret::from_slice(
-            text.as_bytes(),
-        ))))
+        Self::string(Secret::from_slice(text.as_bytes()))
     }
 }
 
@@ -339,6 +351,15 @@ impl Document {
             Format::Binary | Format::Dotenv | Format::Ini => {
                 Err(ParseError::new(ParseErrorKind::FormatNotBuilt(format), 1))
             }
+        }
+    }
+
+    /// Text of its own for new content, laid out as sops lays it out.
+    #[must_use]
+    pub(crate) fn print(format: Format, content: &NewNode) -> Secret {
+        match format {
+            Format::Json => json::print(content),
+            _ => yaml::write::print(content),
         }
     }
 

@@ -3,7 +3,9 @@
 //! A [`DraftFile`] holds plaintext and can only be sealed. A [`SealedFile`] holds no plaintext that its rule protects,
 //! and is the only one that can be written. An [`OpenFile`] exists only once every leaf opened **and** the MAC matched.
 
+mod assurance;
 mod edit;
+mod extract;
 mod index;
 mod open;
 mod seal;
@@ -11,9 +13,11 @@ mod seal;
 use std::fmt;
 use std::path::Path;
 
+pub use self::assurance::Assurance;
 pub use self::edit::EditedFile;
+pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
-pub use self::open::{Assurance, Leaf, Note, OpenFile};
+pub use self::open::{Leaf, Note, OpenFile};
 use crate::config::Policy;
 use crate::document::{
     Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
@@ -227,33 +231,40 @@ impl DraftFile {
 
 /// The node at a path of the first part.
 pub(crate) fn find(document: &Document, path: &TreePath) -> Option<crate::document::NodeId> {
+    let root = document.parts().first()?.root;
+    let mut steps = path.segments().iter().enumerate();
+    steps.try_fold(root, |id, (depth, segment)| {
+        find_child(document, id, segment, depth)
+    })
+}
+
+/// The child of a map or list that a step leads to. The metadata is no child of the root.
+pub(crate) fn find_child(
+    document: &Document,
+    id: crate::document::NodeId,
+    step: &Segment,
+    depth: usize,
+) -> Option<crate::document::NodeId> {
     use crate::document::Item;
-    let mut id = document.parts().first()?.root;
-    for (depth, segment) in path.segments().iter().enumerate() {
-        id = match (document.target(id).1, segment) {
-            (Node::Map(map), Segment::Key(wanted))
-                if depth > 0 || wanted != crate::document::METADATA_KEY =>
-            {
-                map.items.iter().find_map(|item| match item {
-                    Item::Entry(entry) if document.key(entry) == wanted => Some(entry.value),
-                    _ => None,
-                })?
-            }
-            (Node::List(list), Segment::Index(wanted)) => list
-                .items
-                .iter()
-                .filter_map(|item| {
-                    if let Item::Element(value) = item {
-                        Some(*value)
-                    } else {
-                        None
-                    }
-                })
-                .nth(*wanted)?,
-            _ => return None,
-        };
+    match (document.target(id).1, step) {
+        (Node::Map(map), Segment::Key(wanted))
+            if depth > 0 || wanted != crate::document::METADATA_KEY =>
+        {
+            map.items.iter().find_map(|item| match item {
+                Item::Entry(entry) if document.key(entry) == wanted => Some(entry.value),
+                _ => None,
+            })
+        }
+        (Node::List(list), Segment::Index(wanted)) => list
+            .items
+            .iter()
+            .filter_map(|item| match item {
+                Item::Element(value) => Some(*value),
+                _ => None,
+            })
+            .nth(*wanted),
+        _ => None,
     }
-    Some(id)
 }
 
 /// A file that cannot be read as what it should be.

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::keyring::key_file::SystemError;
 use crate::secret::Secret;
+use crate::words;
 
 /// Why a key command gave no key.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, thiserror::Error)]
@@ -41,7 +42,7 @@ pub enum CommandFault {
 /// Runs a key command for a recipient and gives what it printed. Its standard error is that of the program; it may ask
 /// the user something, so there is no limit of time.
 pub(super) fn run(line: &str, recipient: &str) -> Result<Secret, CommandFault> {
-    let words = split(line).ok_or(CommandFault::OpenQuote)?;
+    let words = words::split(line).ok_or(CommandFault::OpenQuote)?;
     let (program, arguments) = words.split_first().ok_or(CommandFault::NoCommand)?;
     #[expect(
         clippy::disallowed_methods,
@@ -89,66 +90,8 @@ fn read_output(child: &mut Child) -> Result<Secret, CommandFault> {
     }
 }
 
-/// Splits a command into words; `None` when a quote is open at the end.
-///
-/// The rules are those of the splitter that sops uses: single quotes keep everything, double quotes keep everything but
-/// the backslash, a backslash keeps the next character, `#` at the start of a word begins a comment.
-fn split(line: &str) -> Option<Vec<String>> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut characters = line.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            ' ' | '\t' | '\r' | '\n' => words.extend(word.take()),
-            '#' if word.is_none() => {
-                // The comment ends with its line.
-                characters.by_ref().find(|character| *character == '\n');
-            }
-            '\\' => word.get_or_insert_default().push(characters.next()?),
-            '\'' | '"' => quoted(character, &mut characters, word.get_or_insert_default())?,
-            _ => word.get_or_insert_default().push(character),
-        }
-    }
-    words.extend(word);
-    Some(words)
-}
-
-fn quoted(quote: char, characters: &mut std::str::Chars<'_>, word: &mut String) -> Option<()> {
-    loop {
-        match characters.next()? {
-            character if character == quote => return Some(()),
-            '\\' if quote == '"' => word.push(characters.next()?),
-            character => word.push(character),
-        }
-    }
-}
-
 fn system_error(error: &std::io::Error) -> SystemError {
     SystemError(error.raw_os_error().unwrap_or_default())
 }
 
 const OUTPUT_LIMIT: usize = 1024 * 1024;
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commands_are_split_like_a_shell_would() {
-        let words = |line: &str| split(line).unwrap_or_else(|| vec!["open".into()]);
-        assert_eq!(words(r"a  b\ c"), ["a", "b c"]);
-        assert_eq!(
-            words(r#"a 'b "c\' "d 'e\"f""#),
-            ["a", r#"b "c\"#, r#"d 'e"f"#]
-        );
-        assert_eq!(words("a'b'\"c\" ''"), ["abc", ""]);
-        assert_eq!(words("a b#c # d 'e"), ["a", "b#c"]);
-        assert_eq!(words("a # b\nc"), ["a", "c"]);
-        assert_eq!(words("$HOME *.txt a;b"), ["$HOME", "*.txt", "a;b"]);
-        assert_eq!(words(" \t\n"), [""; 0]);
-        for open in ["'a", "\"a", "a\\", "\"a\\"] {
-            assert_eq!(split(open), None);
-        }
-    }
-}

@@ -6,7 +6,10 @@ use regex::bytes::Regex;
 const MAX_REPEAT: u32 = 1000;
 
 /// Compiles a pattern of Go's `regexp`.
-pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
+///
+/// # Errors
+/// Why the pattern is not one, or cannot mean here what it means in Go.
+pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
     let translated = Translation::of(pattern)?;
     Regex::new(&translated).map_err(|error| last_line(&error.to_string()))
 }

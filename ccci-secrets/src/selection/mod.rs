@@ -1,6 +1,6 @@
 //! Which leaves are sealed: the six rules of sops, compiled at parse and never at use (sops-format.md 5).
 
-mod go_regex;
+pub(crate) mod go_regex;
 
 use std::fmt;
 
@@ -27,6 +27,29 @@ pub struct SelectionSettings {
 }
 
 impl SelectionSettings {
+    /// These settings, and those of `other` where they leave one open.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        let first = |one: Option<String>, other: &Option<String>| {
+            one.filter(|value| !value.is_empty())
+                .or_else(|| other.clone())
+        };
+        Self {
+            unencrypted_suffix: first(self.unencrypted_suffix, &other.unencrypted_suffix),
+            encrypted_suffix: first(self.encrypted_suffix, &other.encrypted_suffix),
+            unencrypted_regex: first(self.unencrypted_regex, &other.unencrypted_regex),
+            encrypted_regex: first(self.encrypted_regex, &other.encrypted_regex),
+            unencrypted_comment_regex: first(
+                self.unencrypted_comment_regex,
+                &other.unencrypted_comment_regex,
+            ),
+            encrypted_comment_regex: first(
+                self.encrypted_comment_regex,
+                &other.encrypted_comment_regex,
+            ),
+        }
+    }
+
     /// The settings that are set, with the names they have in files.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
         [

@@ -18,6 +18,9 @@ const ERRORS: &[(&str, i32)] = &[
     ("EINTR", 4),
 ];
 
+/// Those that the program tells apart from others.
+const FEW_ERRORS: &[(&str, i32)] = &[("EIO", 5), ("EPERM", 1), ("EINTR", 4)];
+
 /// A tree, and the run on it that is disturbed.
 struct Story {
     /// Makes the tree.
@@ -252,11 +255,11 @@ fn s28_killed_at_any_change_a_run_leaves_old_or_new_and_the_next_one_finishes() 
 }
 
 /// At every change each of the errors.
-fn assert_errors_are_survived(story: &Story) {
+fn assert_errors_are_survived(story: &Story, errors: &[(&str, i32)]) {
     let reference = story.reference();
     let log = story.changes().log();
     for (at, change) in log.iter().enumerate() {
-        for (name, number) in ERRORS {
+        for (name, number) in errors {
             let moment = format!("{name} at {at}: {change}");
             let world = (story.before)();
             let before = world.snapshot();
@@ -284,27 +287,27 @@ fn assert_errors_are_survived(story: &Story) {
 
 #[test]
 fn s29_an_error_while_values_rotate_leaves_old_or_new() {
-    assert_errors_are_survived(&rotation());
+    assert_errors_are_survived(&rotation(), ERRORS);
 }
 
 #[test]
 fn s29_an_error_on_a_blank_tree_leaves_it_blank_or_finished() {
-    assert_errors_are_survived(&first_boot());
+    assert_errors_are_survived(&first_boot(), ERRORS);
 }
 
 #[test]
 fn s29_an_error_while_a_directory_gives_way_leaves_it_or_the_link() {
-    assert_errors_are_survived(&take_over());
+    assert_errors_are_survived(&take_over(), FEW_ERRORS);
 }
 
 #[test]
 fn s29_an_error_while_targets_change_leaves_old_or_new_and_loses_nothing() {
-    assert_errors_are_survived(&targets());
+    assert_errors_are_survived(&targets(), FEW_ERRORS);
 }
 
 #[test]
 fn s29_an_error_while_a_lost_link_is_placed_again_leaves_it_lost_or_placed() {
-    assert_errors_are_survived(&lost_link());
+    assert_errors_are_survived(&lost_link(), ERRORS);
 }
 
 #[test]

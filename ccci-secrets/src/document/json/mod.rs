@@ -3,10 +3,12 @@
 mod layout;
 mod parse;
 mod text;
+mod value;
 mod write;
 
 pub(crate) use self::parse::parse;
 pub(crate) use self::text::{resolve, rewrite_scalar};
+pub(crate) use self::value::{print, read_value};
 pub(crate) use self::write::{append_metadata, remove_metadata, set};
 
 #[cfg(test)]

@@ -1,0 +1,146 @@
+//! Flags that several commands share.
+
+use std::path::PathBuf;
+
+use ccci_secrets::document::Format;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::input::Input;
+use crate::output::Target;
+
+/// The formats of what is read and written.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FormatArgs {
+    /// Read the input as this format, whatever its name says
+    #[arg(long, value_name = "TYPE", value_parser = format_names())]
+    pub(crate) input_type: Option<Format>,
+    /// Write the output in this format; only the format of the input is supported yet
+    #[arg(long, value_name = "TYPE", value_parser = format_names())]
+    pub(crate) output_type: Option<Format>,
+}
+
+impl FormatArgs {
+    /// Refuses what this build does not have: an output in another format than the input.
+    pub(crate) fn require_same(&self, input: Format) -> Result<(), CommandError> {
+        match self.output_type {
+            Some(output) if output != input => Err(CommandError::not_built(format_args!(
+                "writing {} as {} (--output-type)",
+                input.as_str(),
+                output.as_str()
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn format_names() -> impl clap::builder::TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(["binary", "dotenv", "ini", "json", "yaml"])
+        .map(|name| Format::from_name(&name).expect("one of the names that were offered"))
+}
+
+/// How a data key is obtained.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UnwrapArgs {
+    /// Kinds of keys in the order in which they are tried; this build opens age keys only
+    #[arg(long, value_name = "LIST")]
+    decryption_order: Option<String>,
+    #[command(flatten)]
+    key_service: KeyServiceArgs,
+    /// Open the file although its MAC does not match
+    #[arg(long, hide = true)]
+    ignore_mac: bool,
+}
+
+impl UnwrapArgs {
+    /// Refuses what this build does not have.
+    pub(crate) fn check(&self, context: &Context) -> Result<(), CommandError> {
+        if self.ignore_mac {
+            return Err(CommandError::not_built("--ignore-mac"));
+        }
+        self.key_service.check(context)?;
+        let order = self.decryption_order.as_deref();
+        check_order(order.or(context.environment.var("SOPS_DECRYPTION_ORDER")))
+    }
+}
+
+/// Key services, which this build knows by name only.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeyServiceArgs {
+    #[arg(long, hide = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_local_keyservice: Option<String>,
+    #[arg(long, hide = true, value_name = "URI")]
+    keyservice: Vec<String>,
+}
+
+impl KeyServiceArgs {
+    /// Refuses what this build does not have.
+    pub(crate) fn check(&self, context: &Context) -> Result<(), CommandError> {
+        let is_set = |name| {
+            context
+                .environment
+                .var(name)
+                .is_some_and(|text| !text.is_empty())
+        };
+        if !self.keyservice.is_empty() {
+            return Err(CommandError::not_built("--keyservice"));
+        }
+        if is_set("SOPS_KEYSERVICE") {
+            return Err(CommandError::not_built("$SOPS_KEYSERVICE"));
+        }
+        let local = self.enable_local_keyservice.as_deref();
+        let local = local.or(context.environment.var("SOPS_ENABLE_LOCAL_KEYSERVICE"));
+        match local {
+            None | Some("true" | "TRUE" | "True" | "t" | "T" | "1") => Ok(()),
+            Some(_) => Err(CommandError::not_built("turning off the local key service")),
+        }
+    }
+}
+
+/// Only age keys are opened, so the order decides nothing yet; a list that sops refuses is refused.
+fn check_order(order: Option<&str>) -> Result<(), CommandError> {
+    let mut seen = Vec::new();
+    for kind in order
+        .unwrap_or_default()
+        .split(',')
+        .filter(|kind| !kind.is_empty())
+    {
+        if seen.contains(&kind) {
+            return Err(
+                CommandError::usage(format!("duplicate decryption key type: {kind}"))
+                    .exit_with(Exit::SopsDuplicateOrder),
+            );
+        }
+        seen.push(kind);
+    }
+    Ok(())
+}
+
+/// Where a result goes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OutputArgs {
+    /// Write the result back into the file
+    #[arg(short, long)]
+    pub(crate) in_place: bool,
+    /// Write the result to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+impl OutputArgs {
+    /// Where the result goes, if the flags and the input fit together.
+    pub(crate) fn target(self, input: &Input) -> Result<Target, CommandError> {
+        let conflict = |text| CommandError::usage(text).exit_with(Exit::SopsConflictingFlags);
+        match (self.in_place, self.output, input) {
+            (true, Some(_), _) => Err(conflict("cannot operate on both --output and --in-place")),
+            (true, None, Input::Stdin) => {
+                Err(conflict("cannot use --in-place when reading from stdin"))
+            }
+            (true, None, Input::File(path)) => Ok(Target::File(path.clone())),
+            (false, Some(path), _) => Ok(Target::File(path)),
+            (false, None, _) => Ok(Target::Stdout),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The command line: what can be typed, and what is said when something else was typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::commands::{activate, check, decrypt, edit, encrypt, key, set};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::{self, Exit, Family};
+use crate::output;
+
+/// Keep secrets in git as sops files, and turn them into files at boot
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "ccsec",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_long_help = exit::table(Family::Native)
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What sops takes before the command and means for it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GlobalArgs {
+    /// Use this configuration instead of the nearest .sops.yaml; $SOPS_CONFIG does the same
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    pub(crate) mac_only_encrypted: bool,
+}
+
+/// Every command. One that sops has too belongs into [`SOPS_SHAPED`] as well.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Activate(activate::Args),
+    Check(check::Args),
+    Decrypt(decrypt::Args),
+    Edit(edit::Args),
+    Encrypt(encrypt::Args),
+    Key(key::Args),
+    Set(set::Args),
+}
+
+/// The commands that sops has: they exit with its numbers.
+const SOPS_SHAPED: &[&str] = &["decrypt", "edit", "encrypt", "set"];
+
+impl Command {
+    /// Whose exit codes it uses.
+    pub(crate) fn family(&self) -> Family {
+        match self {
+            Self::Decrypt(_) | Self::Edit(_) | Self::Encrypt(_) | Self::Set(_) => Family::Sops,
+            Self::Activate(_) | Self::Check(_) | Self::Key(_) => Family::Native,
+        }
+    }
+
+    /// Runs it.
+    pub(crate) fn run(self, context: &mut Context) -> Result<Exit, CommandError> {
+        match self {
+            Self::Activate(args) => activate::run(context, &args),
+            Self::Check(args) => check::run(&args),
+            Self::Decrypt(args) => decrypt::run(context, args),
+            Self::Edit(args) => edit::run(context, args),
+            Self::Encrypt(args) => encrypt::run(context, args),
+            Self::Key(args) => key::run(context, args),
+            Self::Set(args) => set::run(context, args),
+        }
+    }
+}
+
+/// What a command line asks for.
+pub(crate) enum Request {
+    /// Help, the version, or an error: the answer is given already.
+    Answer(Family, Result<Exit, CommandError>),
+    /// A command to run.
+    Run(Box<Cli>),
+}
+
+/// Reads the command line.
+pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Request {
+    let arguments: Vec<OsString> = arguments.collect();
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => Request::Run(Box::new(cli)),
+        Err(error) => {
+            let command = named_command(&arguments);
+            let family = match command {
+                Some(name) if SOPS_SHAPED.contains(&name) => Family::Sops,
+                _ => Family::Native,
+            };
+            Request::Answer(family, answer(&error, command))
+        }
+    }
+}
+
+/// The command that a command line names, which may not be valid otherwise.
+fn named_command(arguments: &[OsString]) -> Option<&str> {
+    let cli = Cli::command();
+    let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    words
+        .into_iter()
+        .find(|word| cli.find_subcommand(word).is_some())
+}
+
+fn answer(error: &clap::Error, command: Option<&str>) -> Result<Exit, CommandError> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            output::data(error.render().to_string().as_bytes()).map(|()| Exit::Done)
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            output::message(error.render());
+            Ok(Exit::Usage)
+        }
+        _ => Err(usage_error(error, command)),
+    }
+}
+
+fn usage_error(error: &clap::Error, command: Option<&str>) -> CommandError {
+    let help = match command {
+        Some(name) => format!("see `ccsec {name} --help`"),
+        None => "see `ccsec --help`".into(),
+    };
+    let mut usage = CommandError::usage(usage_message(error));
+    for kind in [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand] {
+        if let Some(name) = nearest(error.get(kind)) {
+            usage = usage.hint(format!("did you mean `{name}`?"));
+        }
+    }
+    usage.hint(help)
+}
+
+/// What is wrong. An argument that is not a flag by its looks may be a value, which must not be shown.
+fn usage_message(error: &clap::Error) -> String {
+    let argument = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    if error.kind() == ErrorKind::UnknownArgument {
+        return if looks_like_a_flag(argument) {
+            format!("there is no flag `{argument}` here")
+        } else {
+            "there is one argument too many, or a value that begins with a dash (put `--` before it)".into()
+        };
+    }
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    first.trim_start_matches("error: ").trim_end().to_owned()
+}
+
+fn looks_like_a_flag(text: &str) -> bool {
+    let name = text.trim_start_matches('-');
+    let dashes = text.len() - name.len();
+    matches!(dashes, 1 | 2)
+        && name.len() <= LONGEST_FLAG
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+}
+
+const LONGEST_FLAG: usize = 40;
+
+fn nearest(value: Option<&ContextValue>) -> Option<&str> {
+    match value? {
+        ContextValue::String(name) => Some(name),
+        // The best comes last.
+        ContextValue::Strings(names) => names.last().map(String::as_str),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sops_shaped_commands_exist() {
+        let cli = Cli::command();
+        for name in SOPS_SHAPED {
+            assert!(cli.find_subcommand(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_what_looks_like_a_flag_is_shown() {
+        assert!(looks_like_a_flag("--output-tpye"));
+        assert!(looks_like_a_flag("-x"));
+        for value in ["-----BEGIN", "canary", "--a b", "-5", "--Secret1"] {
+            assert!(!looks_like_a_flag(value), "{value}");
+        }
+    }
+}

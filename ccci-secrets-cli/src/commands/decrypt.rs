@@ -1,0 +1,84 @@
+//! `ccsec decrypt`.
+
+use std::path::PathBuf;
+
+use ccci_secrets::error::ErrorCode;
+use ccci_secrets::file::ExtractError;
+use ccci_secrets::path::TreePath;
+
+use crate::arguments::{FormatArgs, OutputArgs, UnwrapArgs};
+use crate::context::Context;
+use crate::error::{CommandError, InFile as _};
+use crate::exit::{self, Exit, Family};
+use crate::input::Input;
+use crate::output;
+use crate::policy;
+use crate::sealed;
+
+/// Decrypt a file to standard output, or a single value of it
+///
+/// Every value is opened and the MAC is checked before anything is written. A file that is made gets mode 0600.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = exit::table(Family::Sops))]
+pub(crate) struct Args {
+    /// The encrypted file; standard input if none is named
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print only what stands at this path, such as '["database"]["password"]'; a string as its bytes
+    #[arg(long, value_name = "PATH")]
+    extract: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+    /// Take the format from this name instead of that of the file
+    #[arg(long, value_name = "NAME")]
+    filename_override: Option<PathBuf>,
+    #[command(flatten)]
+    unwrap: UnwrapArgs,
+}
+
+pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandError> {
+    args.unwrap.check(context)?;
+    let input = Input::of(args.files);
+    let target = args.output.target(&input)?;
+    policy::warn_about_config(context);
+    input.require(context)?;
+    let format = input.format(args.format.input_type, args.filename_override.as_deref());
+    args.format.require_same(format)?;
+    let path = args.extract.as_deref().filter(|path| !path.is_empty());
+    let path = path.map(parse_path).transpose()?;
+    let name = input.name();
+    let sealed = sealed::parse(&name, format, input.read()?)?;
+    let opened = sealed::open(&name, sealed, &context.keyring())?;
+    let plain = match path {
+        Some(path) => opened
+            .expose_at(&path)
+            .map_err(|error| not_there(&name, args.extract.as_deref(), &error))?,
+        None => {
+            let (plain, notes) = opened.expose_document().in_file(&name)?;
+            sealed::tell(&name, &notes);
+            plain
+        }
+    };
+    output::plaintext(&target, &plain)?;
+    Ok(Exit::Done)
+}
+
+fn parse_path(text: &str) -> Result<TreePath, CommandError> {
+    text.parse().map_err(|error| {
+        let text = format!("error parsing --extract path: {error}");
+        CommandError::new(ErrorCode::PathInvalid, text).exit_with(Exit::SopsExtractPath)
+    })
+}
+
+fn not_there(name: &str, path: Option<&str>, error: &ExtractError) -> CommandError {
+    let text = format!("{name}: error truncating tree: {error}");
+    let new = CommandError::new(error.code(), text);
+    // What is not in brackets is no path to sops, and scripts know the number for that.
+    if path.is_some_and(|path| path.trim_start().starts_with('[')) {
+        new
+    } else {
+        new.exit_with(Exit::SopsExtractPath)
+    }
+}

@@ -1,0 +1,239 @@
+//! `ccsec edit`.
+
+use std::path::{Path, PathBuf};
+
+use ccci_secrets::atomic::{self, NewFileMode};
+use ccci_secrets::config::Policy;
+use ccci_secrets::document::Format;
+use ccci_secrets::error::ErrorCode;
+use ccci_secrets::file::{OpenFile, SealedFile};
+use ccci_secrets::keyring::Keyring;
+use ccci_secrets::secret::Secret;
+
+use crate::arguments::{FormatArgs, UnwrapArgs};
+use crate::commands::encrypt;
+use crate::context::Context;
+use crate::error::{CommandError, InFile as _};
+use crate::exit::{self, Exit, Family};
+use crate::input::{self, Input};
+use crate::interrupts::{Heed, Interrupts};
+use crate::output;
+use crate::policy::{self, PolicyArgs};
+use crate::sealed;
+use crate::spawn::editor::Editor;
+use crate::workspace::Workspace;
+
+/// Edit an encrypted file in your editor, or make a new one
+///
+/// The editor is $SOPS_EDITOR, else $EDITOR, else vim, nano or vi. It gets the plaintext in a private directory in memory,
+/// which is removed afterwards. Values that you do not change keep their ciphertext, so that a diff shows what changed.
+/// A new file starts empty and follows .sops.yaml.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = exit::table(Family::Sops))]
+pub(crate) struct Args {
+    /// The file
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    format: FormatArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    unwrap: UnwrapArgs,
+    #[arg(short, long, hide = true)]
+    show_master_keys: bool,
+}
+
+pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandError> {
+    args.unwrap.check(context)?;
+    if args.show_master_keys {
+        return Err(CommandError::not_built("--show-master-keys"));
+    }
+    let path = input::required_file(args.files)?;
+    let format = Input::File(path.clone()).format(args.format.input_type, None);
+    args.format.require_same(format)?;
+    let mut subject = if input::is_missing(&path) {
+        let policy = args.policy.resolve(context, &path)?;
+        Subject::new_file(&path, format, policy)?
+    } else {
+        policy::warn_about_config(context);
+        Subject::existing(&path, format, context.keyring())?
+    };
+    session(context, &mut subject)?;
+    Ok(Exit::Done)
+}
+
+/// Opens the editor until what it leaves can be sealed, and writes that.
+fn session(context: &Context, subject: &mut Subject) -> Result<(), CommandError> {
+    let editor = Editor::find(&context.environment)?;
+    let plain = subject.plaintext()?;
+    // The workspace goes before the listener does: a signal in between still finds it removed.
+    let interrupts = Interrupts::listen()?;
+    let workspace = Workspace::create(&context.environment, &subject.path, &plain)?;
+    let heed = if context.stdin_is_terminal {
+        Heed::NotTheTerminals
+    } else {
+        Heed::All
+    };
+    loop {
+        editor.run(workspace.file(), &interrupts, heed)?;
+        let text = workspace.read()?;
+        // EXPOSE: compared in place.
+        if plain.ct_eq(text.expose()) {
+            return Err(unchanged());
+        }
+        let sealed = subject.seal(text);
+        interrupts.check()?;
+        let Err(error) = sealed.and_then(|sealed| subject.write(&sealed)) else {
+            return Ok(());
+        };
+        if !context.stdin_is_terminal {
+            return Err(workspace.keep(error));
+        }
+        output::error(&error);
+        if !wants_to_go_on(&interrupts)? {
+            let given_up = CommandError::new(ErrorCode::Interrupted, "the edit was given up");
+            return Err(workspace.keep(given_up));
+        }
+    }
+}
+
+fn unchanged() -> CommandError {
+    CommandError::new(ErrorCode::FileUnchanged, "File has not changed, exiting.").verbatim()
+}
+
+/// Waits for a line. The end of the input means no.
+fn wants_to_go_on(interrupts: &Interrupts) -> Result<bool, CommandError> {
+    output::message("Press Enter to return to the editor, or Ctrl+C to throw the changes away.");
+    let answer = interrupts.wait_for(Heed::All, || {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line)
+    })?;
+    Ok(answer.is_ok_and(|read| read > 0))
+}
+
+/// What is edited.
+struct Subject {
+    name: String,
+    path: PathBuf,
+    format: Format,
+    state: State,
+}
+
+enum State {
+    Existing {
+        /// The file as it was read, to begin again from, and to see whether somebody else changed it.
+        before: Secret,
+        opened: Option<OpenFile>,
+        keyring: Keyring,
+    },
+    New(Policy),
+}
+
+impl Subject {
+    fn existing(path: &Path, format: Format, keyring: Keyring) -> Result<Self, CommandError> {
+        let name = path.display().to_string();
+        let before = input::read_file(path)?;
+        let opened = open(&name, format, &before, &keyring)?;
+        Ok(Self {
+            name,
+            path: path.to_owned(),
+            format,
+            state: State::Existing {
+                before,
+                opened: Some(opened),
+                keyring,
+            },
+        })
+    }
+
+    /// Whatever would stop the file from being made is found before the editor opens.
+    fn new_file(path: &Path, format: Format, policy: Policy) -> Result<Self, CommandError> {
+        let name = path.display().to_string();
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
+            return Err(CommandError::new(
+                ErrorCode::FileUnwritable,
+                format!(
+                    "cannot make {name}: there is no directory {}",
+                    directory.display()
+                ),
+            ));
+        }
+        Ok(Self {
+            name,
+            path: path.to_owned(),
+            format,
+            state: State::New(policy),
+        })
+    }
+
+    fn plaintext(&self) -> Result<Secret, CommandError> {
+        let State::Existing {
+            opened: Some(opened),
+            ..
+        } = &self.state
+        else {
+            return Ok(Secret::with_capacity(0));
+        };
+        let (plain, notes) = opened.expose_document().in_file(&self.name)?;
+        sealed::tell(&self.name, &notes);
+        Ok(plain)
+    }
+
+    /// Seals the text that the editor left. May be called again when it failed.
+    fn seal(&mut self, text: Secret) -> Result<SealedFile, CommandError> {
+        match &mut self.state {
+            State::New(policy) => encrypt::seal(&self.name, self.format, text, policy),
+            State::Existing {
+                before,
+                opened,
+                keyring,
+            } => {
+                let opened = match opened.take() {
+                    Some(opened) => opened,
+                    None => open(&self.name, self.format, before, keyring)?,
+                };
+                let edited = opened.edit(text).in_file(&self.name).map_err(|error| {
+                    error.exit_if(ErrorCode::DocumentInvalid, Exit::SopsCannotRead)
+                })?;
+                edited.seal(Context::now()).in_file(&self.name)
+            }
+        }
+    }
+
+    /// Writes the sealed file, unless somebody else wrote there in the meantime.
+    fn write(&self, sealed: &SealedFile) -> Result<(), CommandError> {
+        match &self.state {
+            State::New(_) => atomic::create_new(&self.path, sealed.text(), NewFileMode::Umask)
+                .map_err(CommandError::cannot_write),
+            State::Existing { before, .. } => {
+                let now = input::read_file(&self.path)?;
+                // EXPOSE: sealed text, compared in place.
+                if !before.ct_eq(now.expose()) {
+                    return Err(CommandError::new(
+                        ErrorCode::FileUnwritable,
+                        format!(
+                            "{} was changed by somebody else while it was edited",
+                            self.name
+                        ),
+                    ));
+                }
+                output::file(&self.path, sealed.text(), NewFileMode::Umask)
+            }
+        }
+    }
+}
+
+fn open(
+    name: &str,
+    format: Format,
+    bytes: &Secret,
+    keyring: &Keyring,
+) -> Result<OpenFile, CommandError> {
+    // EXPOSE: sealed text, into a second buffer; the first is compared with the file at the end.
+    let sealed = sealed::parse(name, format, Secret::from_slice(bytes.expose()))?;
+    sealed::open(name, sealed, keyring)
+}

@@ -1,0 +1,82 @@
+//! `ccsec encrypt`.
+
+use std::path::PathBuf;
+
+use ccci_secrets::atomic::NewFileMode;
+use ccci_secrets::config::Policy;
+use ccci_secrets::document::Format;
+use ccci_secrets::error::ErrorCode;
+use ccci_secrets::file::{DraftFile, SealedFile};
+use ccci_secrets::secret::Secret;
+
+use crate::arguments::{FormatArgs, KeyServiceArgs, OutputArgs};
+use crate::context::Context;
+use crate::error::{CommandError, InFile as _};
+use crate::exit::{self, Exit, Family};
+use crate::input::Input;
+use crate::output::{self, Target};
+use crate::policy::PolicyArgs;
+
+/// Encrypt a file to standard output, to another file, or in place
+///
+/// Nothing but the values, the comments that the rule covers and the `sops` block changes: the layout stays as it is.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = exit::table(Family::Sops))]
+pub(crate) struct Args {
+    /// The plaintext file; standard input if none is named
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+    /// Choose the format and the creation rule by this name instead of that of the file
+    #[arg(long, value_name = "NAME")]
+    filename_override: Option<PathBuf>,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    key_service: KeyServiceArgs,
+}
+
+pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandError> {
+    args.key_service.check(context)?;
+    let input = Input::of(args.files);
+    let target = args.output.target(&input)?;
+    let Some(named) = args.filename_override.as_deref().or(input.path()) else {
+        return Err(CommandError::usage(
+            "you must specify --filename-override when reading from stdin",
+        )
+        .exit_with(Exit::SopsConflictingFlags));
+    };
+    input.require(context)?;
+    let format = input.format(args.format.input_type, Some(named));
+    args.format.require_same(format)?;
+    let policy = args.policy.resolve(context, named)?;
+    let name = input.name();
+    let sealed = seal(&name, format, input.read()?, &policy)?;
+    match target {
+        Target::Stdout => output::data(sealed.text())?,
+        Target::File(path) => output::file(&path, sealed.text(), NewFileMode::Umask)?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Seals plaintext as a new file.
+pub(crate) fn seal(
+    name: &str,
+    format: Format,
+    plain: Secret,
+    policy: &Policy,
+) -> Result<SealedFile, CommandError> {
+    let draft = DraftFile::parse(format, plain)
+        .in_file(name)
+        .map_err(|error| error.exit_if(ErrorCode::DocumentInvalid, Exit::SopsCannotRead))?;
+    let sealed = draft.seal(policy, Context::now()).in_file(name)?;
+    if sealed.sealed_leaves() == 0 {
+        output::warning(format_args!(
+            "{name}: not a single value was encrypted: the rule selects none of them"
+        ));
+    }
+    Ok(sealed)
+}

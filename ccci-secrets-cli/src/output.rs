@@ -1,0 +1,151 @@
+//! Everything that is printed: data to standard output, sentences to standard error, and files.
+#![expect(
+    clippy::print_stderr,
+    reason = "the one place that prints; a standard error that is gone is no reason to fail"
+)]
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use ccci_secrets::atomic::{self, NewFileMode};
+use ccci_secrets::error::{ErrorCode, PathError};
+use ccci_secrets::keyring::NewKeyFile;
+use ccci_secrets::secret::Secret;
+
+use crate::error::CommandError;
+use crate::exit::Exit;
+
+/// Where the result of a command goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    File(PathBuf),
+    Stdout,
+}
+
+/// Prints data to standard output.
+pub(crate) fn data(bytes: &[u8]) -> Result<(), CommandError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(CommandError::silent(Exit::BrokenPipe))
+        }
+        Err(error) => Err(CommandError::new(
+            ErrorCode::FileUnwritable,
+            format!("cannot write to standard output: {error}"),
+        )),
+    }
+}
+
+/// Lets plaintext out to its target: standard output, or a file that is 0600 if it is new.
+pub(crate) fn plaintext(target: &Target, plain: &Secret) -> Result<(), CommandError> {
+    // EXPOSE: to where the user wants it; the caller's buffer is wiped when it goes.
+    let bytes = plain.expose();
+    match target {
+        Target::File(path) => file(path, bytes, NewFileMode::Private),
+        Target::Stdout if is_binary(bytes) && io::stdout().is_terminal() => Err(CommandError::new(
+            ErrorCode::FileUnwritable,
+            "the value is binary, which a terminal cannot show",
+        )
+        .hint("write it to a file with --output FILE, or pipe it")),
+        Target::Stdout => data(bytes),
+    }
+}
+
+/// Lets a private key out to standard output. Whoever redirects it still wants to see the recipient.
+pub(crate) fn key(key: &NewKeyFile) -> Result<(), CommandError> {
+    if goes_where_others_read() {
+        warning("others can read the file that the key goes to; --output FILE makes a private one");
+    }
+    // EXPOSE: to standard output, as was asked for.
+    data(key.text().expose())?;
+    if !io::stdout().is_terminal() {
+        for recipient in key.recipients() {
+            note(format_args!("Public key: {recipient}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether standard output is a file that others may read.
+fn goes_where_others_read() -> bool {
+    rustix::fs::fstat(io::stdout()).is_ok_and(|found| {
+        let kind = rustix::fs::FileType::from_raw_mode(found.st_mode);
+        kind == rustix::fs::FileType::RegularFile && found.st_mode & 0o077 != 0
+    })
+}
+
+/// Replaces a file atomically, or writes into a device or pipe.
+pub(crate) fn file(path: &Path, bytes: &[u8], new: NewFileMode) -> Result<(), CommandError> {
+    let written = if is_stream(path) {
+        write_into(path, bytes)
+    } else {
+        atomic::replace(path, bytes, new)
+    };
+    written.map_err(CommandError::cannot_write)
+}
+
+/// Writes a report that is nobody else's business: mode 0600, also where a file with another mode was.
+pub(crate) fn private_report(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file(path, bytes, NewFileMode::Private)?;
+    if is_stream(path) {
+        return Ok(());
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(|source| {
+        CommandError::cannot_write(PathError {
+            path: path.to_owned(),
+            source,
+        })
+    })
+}
+
+/// Whether something stands there that is written to, and not replaced: a terminal, `/dev/null`, a pipe.
+fn is_stream(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+fn write_into(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(path)
+        .and_then(|mut stream| stream.write_all(bytes))
+        .map_err(|source| PathError {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+fn is_binary(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).map_or(true, |text| {
+        text.chars()
+            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    })
+}
+
+/// Says something on the way that is no error.
+pub(crate) fn warning(text: impl std::fmt::Display) {
+    eprintln!("warning: {text}");
+}
+
+/// Says something that is neither an error nor a warning.
+pub(crate) fn note(text: impl std::fmt::Display) {
+    eprintln!("{text}");
+}
+
+/// Prints text that is ready for standard error.
+pub(crate) fn message(text: impl std::fmt::Display) {
+    eprint!("{text}");
+}
+
+/// Prints the error that ends a command.
+pub(crate) fn error(error: &CommandError) {
+    if !error.is_silent() {
+        eprintln!("{error}");
+    }
+}
+
+/// Says that the program itself is at fault, and where; never what it was working on.
+pub(crate) fn internal_error(place: &str) {
+    eprintln!("error: internal error at {place}; please report this place and the version");
+}

@@ -1,0 +1,3 @@
+//! The processes that the program starts.
+
+pub(crate) mod editor;

@@ -1,0 +1,82 @@
+//! A value alone, outside of any file: as a command line gives it, and as text of its own.
+
+use super::layout::Layout;
+use super::parse::parse;
+use super::text::{Escapes, resolve};
+use crate::document::content::Content;
+use crate::document::{
+    Document, Item, NewNode, Node, NodeId, ParseError, ParseErrorKind, Resolved, ScalarError,
+};
+use crate::secret::Secret;
+
+/// Reads any JSON value, not only an object.
+pub(crate) fn read_value(text: &Secret) -> Result<NewNode, ParseError> {
+    let mut wrapped = Secret::with_capacity(text.len() + WRAPPING);
+    wrapped.extend(b"{\"\":");
+    // EXPOSE: into a second wiping buffer, as the only member of an object, which the parser asks for.
+    wrapped.extend(text.expose());
+    wrapped.extend(b"}");
+    let document = parse(wrapped)?;
+    let not_one = || ParseError::new(ParseErrorKind::Syntax("expected one JSON value"), 1);
+    let root = document.parts.first().ok_or_else(not_one)?.root;
+    let Node::Map(map) = document.node(root) else {
+        return Err(not_one());
+    };
+    match map.items.as_slice() {
+        // A bracket in the text itself that closes the object leaves the rest of it behind.
+        [Item::Entry(entry)] if map.span.len() == document.source.bytes().len() => {
+            copy(&document, entry.value)
+        }
+        _ => Err(not_one()),
+    }
+}
+
+fn copy(document: &Document, id: NodeId) -> Result<NewNode, ParseError> {
+    match document.node(id) {
+        Node::Map(map) => {
+            let entries = map.items.iter().filter_map(|item| match item {
+                Item::Entry(entry) => Some(
+                    copy(document, entry.value).map(|value| (document.key(entry).into(), value)),
+                ),
+                _ => None,
+            });
+            entries.collect::<Result<_, _>>().map(NewNode::Map)
+        }
+        Node::List(list) => {
+            let elements = list.items.iter().filter_map(|item| match item {
+                Item::Element(value) => Some(copy(document, *value)),
+                _ => None,
+            });
+            elements.collect::<Result<_, _>>().map(NewNode::List)
+        }
+        Node::Scalar(scalar) => match resolve(document, scalar) {
+            Ok(Resolved::Null) => Ok(NewNode::Null),
+            Ok(Resolved::Value(value)) => Ok(NewNode::Value(value.into_owned())),
+            Err(error) => Err(ParseError::new(
+                unusable(&error),
+                document.line(scalar.span),
+            )),
+        },
+        Node::Alias(_) => Ok(NewNode::Null),
+    }
+}
+
+fn unusable(error: &ScalarError) -> ParseErrorKind {
+    ParseErrorKind::Syntax(match error {
+        ScalarError::Uint64 => "the integer does not fit 64 bits with sign",
+        _ => "the number is out of range",
+    })
+}
+
+/// Text of its own: containers over several lines, indented with tabs.
+pub(crate) fn print(content: &NewNode) -> Secret {
+    let mut text = Secret::with_capacity(4096);
+    let content = Content::of(content);
+    Layout::standard().push_value(&mut text, &content, Escapes::LikeGo);
+    if matches!(content, Content::List(_) | Content::Map(_)) {
+        text.extend(b"\n");
+    }
+    text
+}
+
+const WRAPPING: usize = 5;
