@@ -124,7 +124,8 @@ enum State {
     Existing {
         /// The file as it was read, to begin again from, and to see whether somebody else changed it.
         before: Secret,
-        opened: Option<OpenFile>,
+        /// Used up by an attempt to seal.
+        opened: Option<Box<OpenFile>>,
         keyring: Keyring,
     },
     New(Policy),
@@ -141,7 +142,7 @@ impl Subject {
             format,
             state: State::Existing {
                 before,
-                opened: Some(opened),
+                opened: Some(Box::new(opened)),
                 keyring,
             },
         })
@@ -193,7 +194,7 @@ impl Subject {
                 keyring,
             } => {
                 let opened = match opened.take() {
-                    Some(opened) => opened,
+                    Some(opened) => *opened,
                     None => open(&self.name, self.format, before, keyring)?,
                 };
                 let edited = opened.edit(text).in_file(&self.name).map_err(|error| {

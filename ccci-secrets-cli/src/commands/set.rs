@@ -63,7 +63,10 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     if args.idempotent && opened.holds(&path, &new) {
         return Ok(Exit::Done);
     }
-    let edited = opened.set(&path, &new).in_file(&name)?;
+    let edited = opened
+        .set(&path, &new)
+        .in_file(&name)
+        .map_err(|error| error.exit_if(ErrorCode::PathNotFound, Exit::SopsSetFormat))?;
     let sealed = edited.seal(Context::now()).in_file(&name)?;
     output::file(&request.file, sealed.text(), NewFileMode::Umask)?;
     Ok(Exit::Done)

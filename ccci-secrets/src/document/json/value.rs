@@ -73,7 +73,8 @@ pub(crate) fn print(content: &NewNode) -> Secret {
     let mut text = Secret::with_capacity(4096);
     let content = Content::of(content);
     Layout::standard().push_value(&mut text, &content, Escapes::LikeGo);
-    if matches!(content, Content::List(_) | Content::Map(_)) {
+    // sops ends a file with a line break, and prints all else without one.
+    if matches!(content, Content::Map(_)) {
         text.extend(b"\n");
     }
     text

@@ -1,0 +1,231 @@
+//! Editing, with a script for an editor.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::support::{PLAIN, Place, recipient};
+
+/// A place whose editor is this shell script; `$1` is the file.
+fn place(script: &str) -> Place {
+    let mut place = Place::new();
+    let path = place.write("editor", format!("#!/bin/sh\n{script}\n"));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    place.set("EDITOR", path.to_str().unwrap());
+    place
+}
+
+/// Directories of edits that a run of this test left in memory.
+fn left_behind(trace: &str) -> Vec<PathBuf> {
+    let path = PathBuf::from(trace.trim());
+    path.parent()
+        .into_iter()
+        .filter(|path| path.exists())
+        .map(PathBuf::from)
+        .collect()
+}
+
+#[test]
+fn an_edit_changes_what_was_edited_and_keeps_every_other_envelope() {
+    let place = place("sed -i 's/canary-inner/changed/' \"$1\"");
+    place.seal("s.yaml", PLAIN);
+    let before = place.read_text("s.yaml");
+    place.ccsec(["edit", "s.yaml"]).expect(0);
+    let after = place.read_text("s.yaml");
+    let changed: Vec<_> = before
+        .lines()
+        .zip(after.lines())
+        .filter(|(old, new)| old != new && old.contains("type:") && !old.contains("mac:"))
+        .map(|(old, _)| old.split(':').next().unwrap().trim())
+        .collect();
+    assert_eq!(changed, ["inner"]);
+    assert_eq!(
+        place.ccsec(["decrypt", "s.yaml"]).expect(0).text(),
+        PLAIN.replace("canary-inner", "changed")
+    );
+    let Some(sops) = place.sops(["decrypt", "s.yaml"], b"") else {
+        return;
+    };
+    assert_eq!(
+        sops.expect(0).text(),
+        PLAIN.replace("canary-inner", "changed")
+    );
+}
+
+#[test]
+fn the_plaintext_lies_in_memory_in_a_private_directory_and_is_gone_afterwards() {
+    let place = place(
+        "stat -f -c %T \"$1\" >seen; stat -c '%a' \"$1\" \"$(dirname \"$1\")\" >>seen; echo \"$1\" >where; echo 'new: 1' >>\"$1\"",
+    );
+    place.seal("s.yaml", PLAIN);
+    place.ccsec(["edit", "s.yaml"]).expect(0);
+    let seen = place.read_text("seen");
+    assert!(
+        ["tmpfs\n600\n700\n", "ramfs\n600\n700\n"].contains(&seen.as_str()),
+        "{seen}"
+    );
+    let path = place.read_text("where");
+    assert!(path.ends_with("/s.yaml\n"), "{path}");
+    assert!(left_behind(&path).is_empty());
+}
+
+#[test]
+fn a_directory_on_a_disk_is_not_used_for_plaintext() {
+    let mut place = place("echo \"$1\" >where; echo 'new: 1' >>\"$1\"");
+    place.seal("s.yaml", PLAIN);
+    let on_disk = place.path("runtime");
+    std::fs::create_dir(&on_disk).unwrap();
+    let kind = std::process::Command::new("stat")
+        .args(["-f", "-c", "%T"])
+        .arg(&on_disk)
+        .output()
+        .unwrap();
+    if kind.stdout.starts_with(b"tmpfs") {
+        eprintln!(
+            "skip: temporary files are in memory here, so no directory on a disk could be offered"
+        );
+        return;
+    }
+    place.set("XDG_RUNTIME_DIR", on_disk.to_str().unwrap());
+    place.ccsec(["edit", "s.yaml"]).expect(0);
+    assert!(place.read_text("where").starts_with("/dev/shm/"));
+}
+
+#[test]
+fn a_new_file_starts_empty_and_follows_the_rule() {
+    let place = place("wc -c <\"$1\" >size; printf 'a: canary\\n' >\"$1\"");
+    place.write(
+        ".sops.yaml",
+        format!("creation_rules:\n  - age: {}\n", recipient(1)),
+    );
+    place.ccsec(["edit", "new.yaml"]).expect(0);
+    assert_eq!(place.read_text("size").trim(), "0");
+    assert!(!place.read_text("new.yaml").contains("canary"));
+    assert_eq!(
+        place.ccsec(["decrypt", "new.yaml"]).expect(0).text(),
+        "a: canary\n"
+    );
+}
+
+#[test]
+fn an_unchanged_file_is_not_written() {
+    let place = place("true");
+    place.seal("s.yaml", PLAIN);
+    let before = place.read("s.yaml");
+    place
+        .ccsec(["edit", "s.yaml"])
+        .expect(200)
+        .says(&["File has not changed, exiting."]);
+    assert_eq!(place.read("s.yaml"), before);
+    place
+        .ccsec(["edit", "--age", &recipient(1), "new.yaml"])
+        .expect(200);
+    assert!(!place.path("new.yaml").exists());
+}
+
+#[test]
+fn text_that_cannot_be_sealed_is_kept_and_the_file_stays() {
+    for text in [
+        "a: [1",
+        "a: 1\\na: 2",
+        "sops: 1",
+        "a:\\n\\tb: 1",
+        "- list",
+        "a: 18446744073709551615",
+    ] {
+        let place = place(&format!("printf '{text}\\n' >\"$1\"; echo \"$1\" >where"));
+        place.seal("s.yaml", PLAIN);
+        let before = place.read("s.yaml");
+        let run = place.ccsec(["edit", "s.yaml"]);
+        assert!(matches!(run.code, Some(2 | 23 | 203)), "{text}: {run:?}");
+        assert_eq!(place.read("s.yaml"), before);
+        let kept = place.read_text("where").trim().to_owned();
+        assert!(
+            run.err.contains(&kept) && run.err.contains("line "),
+            "{text}: {}",
+            run.err
+        );
+        let directory = PathBuf::from(&kept).parent().unwrap().to_owned();
+        let mode = std::fs::metadata(&directory).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o700);
+        assert!(PathBuf::from(&kept).exists());
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
+
+#[test]
+fn an_editor_that_fails_leaves_nothing() {
+    let place = place("echo 'a: 1' >\"$1\"; echo \"$1\" >where; exit 3");
+    place.seal("s.yaml", PLAIN);
+    let before = place.read("s.yaml");
+    place
+        .ccsec(["edit", "s.yaml"])
+        .expect(201)
+        .says(&["Could not run editor: exit status 3"]);
+    assert_eq!(place.read("s.yaml"), before);
+    assert!(left_behind(&place.read_text("where")).is_empty());
+}
+
+#[test]
+fn the_editor_variable_is_split_like_a_shell_would() {
+    let mut place = place("printf '%s|' \"$1\" \"$2\" >words; echo 'new: 1' >>\"$3\"");
+    place.seal("s.yaml", PLAIN);
+    let editor = place.path("editor");
+    place.set(
+        "SOPS_EDITOR",
+        &format!("{} 'two words' a\\ b", editor.display()),
+    );
+    place.set("EDITOR", "false");
+    place.ccsec(["edit", "s.yaml"]).expect(0);
+    assert_eq!(place.read_text("words"), "two words|a b|");
+}
+
+#[test]
+fn a_file_that_somebody_else_changed_meanwhile_is_not_overwritten() {
+    let place = place("echo 'new: 1' >>\"$1\"; echo '# other' >>s.yaml; echo \"$1\" >where");
+    place.seal("s.yaml", PLAIN);
+    place
+        .ccsec(["edit", "s.yaml"])
+        .expect(3)
+        .says(&["changed by somebody else", "is kept in"]);
+    assert!(place.read_text("s.yaml").ends_with("# other\n"));
+    for directory in left_behind(&place.read_text("where")) {
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
+
+#[test]
+fn a_signal_removes_the_plaintext_and_leaves_the_file() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let place = place("echo \"$1\" >where.new; mv where.new where; exec sleep 60");
+        place.seal("s.yaml", PLAIN);
+        let before = place.read("s.yaml");
+        let mut command = place.command(env!("CARGO_BIN_EXE_ccsec").as_ref());
+        let mut child = command
+            .args(["edit", "s.yaml"])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let start = Instant::now();
+        while !place.path("where").exists() {
+            assert!(
+                start.elapsed() < Duration::from_secs(20),
+                "the editor did not start"
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let killed = std::process::Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{signal}");
+        assert!(
+            left_behind(&place.read_text("where")).is_empty(),
+            "{signal}"
+        );
+        assert_eq!(place.read("s.yaml"), before, "{signal}");
+    }
+}
