@@ -54,7 +54,7 @@ impl OpenFile {
         let entries = self.sealed.index.entries.iter().zip(&self.content.leaves);
         entries
             .filter_map(|(entry, opened)| match entry.what {
-                What::Leaf(node, _) if entry.alias.is_none() => Some((node, opened.as_ref()?)),
+                What::Leaf(node) if entry.alias.is_none() => Some((node, opened.as_ref()?)),
                 _ => None,
             })
             .collect()
@@ -95,16 +95,13 @@ impl OpenFile {
 
     /// sops seals a comment of a list into an item of that list.
     fn is_sealed_comment(&self, id: NodeId) -> bool {
-        let Node::Scalar(scalar) = self.sealed.document.node(id) else {
-            return false;
-        };
         let entries = self.sealed.index.entries.iter();
         entries
             .filter_map(|entry| match entry.what {
-                What::ListComment(comment) => Some(comment.span),
+                What::ListComment(comment) => Some(comment),
                 _ => None,
             })
-            .any(|span| span == scalar.span)
+            .any(|comment| comment == id)
     }
 }
 

@@ -148,7 +148,10 @@ pub(super) fn push_binary(out: &mut Secret, bytes: &[u8]) {
     out.extend(digits.expose());
 }
 
-/// A bool, number or time without quotes: numbers and times in the given spelling where that reads back as the same value, and so that
+/// `YYYY-MM-DD`
+const DATE_LEN: usize = 10;
+
+/// A bool, number or time without quotes: in the given spelling where that reads back as the same value, and so that
 /// it keeps its type.
 pub(super) fn push_typed(
     out: &mut Secret,
@@ -164,9 +167,13 @@ pub(super) fn push_typed(
     // EXPOSE: into the wiping output buffer.
     let digits = canonical.expose();
     match (spelling.filter(fits), value) {
-        // An envelope holds `True`, which no file writes (yaml.md 5.2).
+        // Not as it was sealed, which is `True`.
         (_, Value::Bool(true)) => out.extend(b"true"),
         (_, Value::Bool(false)) => out.extend(b"false"),
+        // A date alone is what most people write.
+        (_, Value::Time(time)) if time.is_midnight_utc() => {
+            out.extend(digits.get(..DATE_LEN).unwrap_or(digits))
+        }
         (Some(spelling), _) => out.extend(spelling),
         (None, Value::Float(float)) => push_float(out, *float, digits, spells),
         (None, _) => out.extend(digits),
