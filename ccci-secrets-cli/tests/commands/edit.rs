@@ -53,6 +53,69 @@ fn an_edit_changes_what_was_edited_and_keeps_every_other_envelope() {
     );
 }
 
+/// Values that sops writes in plain tokens although their text needs quotes or lines of its own.
+const ODD: &str = "\
+number: \"5\"
+colon: 'a: b'
+lines: |
+    -----BEGIN
+    canary
+strip: |-
+    one
+    two
+keep: |+
+    one
+
+list:
+    - |
+      in
+      a list
+    - \"yes\"
+last: text
+";
+
+#[test]
+fn an_edit_of_a_file_that_sops_made_changes_one_line_of_it() {
+    let place = place("sed -i 's/last: text/last: new/' \"$1\"");
+    place.write("p.yaml", ODD);
+    let args = [
+        "encrypt",
+        "--age",
+        &recipient(1),
+        "--output",
+        "s.yaml",
+        "p.yaml",
+    ];
+    let Some(sops) = place.sops(args, b"") else {
+        return;
+    };
+    sops.expect(0);
+    let plain = place.ccsec(["decrypt", "s.yaml"]).expect(0);
+    for part in [
+        "lines: |\n    -----BEGIN\n",
+        "strip: |-\n    one\n",
+        "    - |\n        in\n",
+    ] {
+        assert!(plain.text().contains(part), "{}", plain.text());
+    }
+    let before = place.read_text("s.yaml");
+    place.ccsec(["edit", "s.yaml"]).expect(0);
+    let after = place.read_text("s.yaml");
+    assert_eq!(before.lines().count(), after.lines().count(), "{after}");
+    let differs = |(old, new): &(&str, &str)| {
+        old != new && !old.contains("lastmodified:") && !old.contains("mac:")
+    };
+    let changed: Vec<_> = before
+        .lines()
+        .zip(after.lines())
+        .filter(differs)
+        .map(|(old, _)| &old[..5])
+        .collect();
+    assert_eq!(changed, ["last:"]);
+    let opened = place.sops(["decrypt", "s.yaml"], b"").unwrap().expect(0);
+    assert_eq!(opened.text(), ODD.replace("last: text", "last: new"));
+}
+
 #[test]
 fn the_plaintext_lies_in_memory_in_a_private_directory_and_is_gone_afterwards() {
     let place = place(

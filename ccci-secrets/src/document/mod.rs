@@ -327,6 +327,8 @@ impl NewNode {
 pub enum NewScalar<'a> {
     /// An envelope: ASCII without white space, starting `ENC[`. The token's style is kept as its carrier (T1).
     Envelope(&'a str),
+    /// An envelope without quotes, as sops writes it: the style of the text says nothing about it.
+    PlainEnvelope(&'a str),
     /// A value with the spelling to prefer, where that spelling reads back as the same value (T1b).
     Value {
         /// The value.

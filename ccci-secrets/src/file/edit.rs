@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::index::{Index, State, What};
 use super::open::open_leaves;
-use super::seal::{Block, OldLeaf, Reuse, Sealer, block_span, refresh_block, timestamp};
+use super::seal::{Block, OldLeaf, Reuse, Sealer, Shown, block_span, refresh_block, timestamp};
 use super::{DraftFile, FileError, OpenFile, SealError, SealedFile, find};
 use crate::document::{
     Document, Edit, Item, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Span, Style,
@@ -268,6 +268,7 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
                         kind: Kind::Comment,
                         plain,
                         envelope: String::from_utf8_lossy(text).into_owned(),
+                        shown: None,
                     },
                     _ => continue,
                 }
@@ -311,12 +312,14 @@ fn old_leaf(document: &Document, scalar: &Scalar, kind: Kind, spelling: &[u8]) -
     // EXPOSE: into the wiping copy that the new plaintext is compared with.
     let token = token.map_or(spelling, |edit| edit.text.expose());
     let plain = Secret::from_slice(sealed_spelling(&value, token).expose());
+    let shown = (scalar.style == Style::Plain).then(|| Shown::of_token(token));
     // EXPOSE: an envelope.
     let envelope = String::from_utf8_lossy(text.expose()).into_owned();
     Some(OldLeaf {
         kind,
         plain,
         envelope,
+        shown,
     })
 }
 

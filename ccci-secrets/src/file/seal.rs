@@ -8,7 +8,8 @@ use crate::config::Policy;
 use crate::crypto::{Cipher, DataKey};
 use crate::digest::Sha512Stream;
 use crate::document::{
-    Comment, Document, Edit, METADATA_KEY, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Span,
+    Comment, Document, Edit, METADATA_KEY, NewNode, NewScalar, Node, NodeId, Resolved, Scalar,
+    Span, Style,
 };
 use crate::error::Location;
 use crate::key;
@@ -100,17 +101,52 @@ pub(crate) struct OldLeaf {
     pub(crate) kind: Kind,
     pub(crate) plain: Secret,
     pub(crate) envelope: String,
+    /// Where the envelope stood without quotes: the style that its text was shown in. Text that still has this style was
+    /// not touched, and its envelope goes back to where it came from.
+    pub(crate) shown: Option<Shown>,
+}
+
+/// The style of a text that a plain envelope held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    DoubleQuoted,
+    Literal,
+    Plain,
+    SingleQuoted,
+}
+
+impl Shown {
+    /// The style of a token that is about to be written.
+    pub(crate) fn of_token(token: &[u8]) -> Self {
+        match token.first() {
+            Some(b'"') => Self::DoubleQuoted,
+            Some(b'|') => Self::Literal,
+            Some(b'\'') => Self::SingleQuoted,
+            _ => Self::Plain,
+        }
+    }
+
+    fn is_of(self, scalar: &Scalar) -> bool {
+        let shown = match scalar.style {
+            Style::DoubleQuoted => Self::DoubleQuoted,
+            Style::Literal(_) => Self::Literal,
+            Style::Plain => Self::Plain,
+            Style::SingleQuoted => Self::SingleQuoted,
+            Style::Folded(_) => return false,
+        };
+        self == shown && !scalar.in_flow
+    }
 }
 
 impl Reuse {
-    /// The envelope that sealed exactly this here. Anything else would use a nonce twice.
-    fn find(&self, aad: &str, nth: usize, kind: Kind, plain: &[u8]) -> Option<&str> {
+    /// What sealed exactly this here. Anything else would use a nonce twice.
+    fn find(&self, aad: &str, nth: usize, kind: Kind, plain: &[u8]) -> Option<&OldLeaf> {
         let old = self.old.get(*self.places.get(&(
             aad.to_owned(),
             nth,
             kind == Kind::Comment,
         ))?)?;
-        (old.kind == kind && old.plain.ct_eq(plain)).then_some(old.envelope.as_str())
+        (old.kind == kind && old.plain.ct_eq(plain)).then_some(old)
     }
 }
 
@@ -226,9 +262,13 @@ impl Sealer<'_> {
             }
             let aad = index.aad(&document, entry);
             let nth = places.count(&aad);
-            let envelope =
+            let (envelope, shown) =
                 self.seal_value(&value, document.source().slice(scalar.span), &aad, nth)?;
-            for edit in document.rewrite_scalar(scalar, &NewScalar::Envelope(&envelope)) {
+            let new = match shown {
+                Some(shown) if shown.is_of(scalar) => NewScalar::PlainEnvelope(&envelope),
+                _ => NewScalar::Envelope(&envelope),
+            };
+            for edit in document.rewrite_scalar(scalar, &new) {
                 splicer.push(edit)?;
             }
             leaves.envelope(envelope.as_bytes());
@@ -249,7 +289,7 @@ impl Sealer<'_> {
         token: &[u8],
         aad: &str,
         nth: usize,
-    ) -> Result<String, SealError> {
+    ) -> Result<(String, Option<Shown>), SealError> {
         let plain = sealed_spelling(value, token);
         // EXPOSE: to the cipher.
         self.seal_bytes(value.kind(), plain.expose(), aad, nth)
@@ -261,11 +301,11 @@ impl Sealer<'_> {
         plain: &[u8],
         aad: &str,
         nth: usize,
-    ) -> Result<String, SealError> {
-        if let Some(envelope) = self.reuse.find(aad, nth, kind, plain) {
-            return Ok(envelope.to_owned());
+    ) -> Result<(String, Option<Shown>), SealError> {
+        if let Some(old) = self.reuse.find(aad, nth, kind, plain) {
+            return Ok((old.envelope.clone(), old.shown));
         }
-        Ok(self.cipher.seal(kind, plain, aad)?)
+        Ok((self.cipher.seal(kind, plain, aad)?, None))
     }
 
     /// Places the block, seals the comments under the paths they have in that very text, and checks the result.
@@ -318,7 +358,7 @@ impl Sealer<'_> {
         nth: usize,
     ) -> Result<String, SealError> {
         let text = document.source().slice(comment.text());
-        let mut envelope = self.seal_bytes(Kind::Comment, text, aad, nth)?;
+        let (mut envelope, _) = self.seal_bytes(Kind::Comment, text, aad, nth)?;
         for _ in 0..COMMENT_ATTEMPTS {
             if !self.selection.leaves_clear(envelope.as_bytes()) {
                 return Ok(envelope);
