@@ -19,6 +19,7 @@ pub(crate) struct CommandError {
     message: String,
     source: Option<Box<dyn Error + Send + Sync>>,
     hints: Vec<String>,
+    general_hint: bool,
     lead: Lead,
 }
 
@@ -42,6 +43,7 @@ impl CommandError {
             message: message.into(),
             source: None,
             hints: Vec::new(),
+            general_hint: true,
             lead: Lead::Error,
         }
     }
@@ -105,6 +107,12 @@ impl CommandError {
         self
     }
 
+    /// The same error without the next step that its code has by itself.
+    pub(crate) fn without_general_hint(mut self) -> Self {
+        self.general_hint = false;
+        self
+    }
+
     /// The same error with text that scripts look for as its first line.
     pub(crate) fn verbatim(mut self) -> Self {
         self.lead = Lead::Verbatim;
@@ -137,7 +145,9 @@ impl fmt::Display for CommandError {
             write!(f, "\nhint: {hint}")?;
         }
         match hint::of(self.code) {
-            Hint::Step(step) if self.lead == Lead::Error => write!(f, "\nhint: {step}"),
+            Hint::Step(step) if self.lead == Lead::Error && self.general_hint => {
+                write!(f, "\nhint: {step}")
+            }
             _ => Ok(()),
         }
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ccci_secrets::atomic::{self, NewFileMode};
 use ccci_secrets::error::{ErrorCode, PathError};
+use ccci_secrets::keyring::NewKeyFile;
 use ccci_secrets::secret::Secret;
 
 use crate::error::CommandError;
@@ -51,6 +52,29 @@ pub(crate) fn plaintext(target: &Target, plain: &Secret) -> Result<(), CommandEr
     }
 }
 
+/// Lets a private key out to standard output. Whoever redirects it still wants to see the recipient.
+pub(crate) fn key(key: &NewKeyFile) -> Result<(), CommandError> {
+    if goes_where_others_read() {
+        warning("others can read the file that the key goes to; --output FILE makes a private one");
+    }
+    // EXPOSE: to standard output, as was asked for.
+    data(key.text().expose())?;
+    if !io::stdout().is_terminal() {
+        for recipient in key.recipients() {
+            note(format_args!("Public key: {recipient}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether standard output is a file that others may read.
+fn goes_where_others_read() -> bool {
+    rustix::fs::fstat(io::stdout()).is_ok_and(|found| {
+        let kind = rustix::fs::FileType::from_raw_mode(found.st_mode);
+        kind == rustix::fs::FileType::RegularFile && found.st_mode & 0o077 != 0
+    })
+}
+
 /// Replaces a file atomically, or writes into a device or pipe.
 pub(crate) fn file(path: &Path, bytes: &[u8], new: NewFileMode) -> Result<(), CommandError> {
     let written = if is_stream(path) {
@@ -59,6 +83,21 @@ pub(crate) fn file(path: &Path, bytes: &[u8], new: NewFileMode) -> Result<(), Co
         atomic::replace(path, bytes, new)
     };
     written.map_err(CommandError::cannot_write)
+}
+
+/// Writes a report that is nobody else's business: mode 0600, also where a file with another mode was.
+pub(crate) fn private_report(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file(path, bytes, NewFileMode::Private)?;
+    if is_stream(path) {
+        return Ok(());
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(|source| {
+        CommandError::cannot_write(PathError {
+            path: path.to_owned(),
+            source,
+        })
+    })
 }
 
 /// Whether something stands there that is written to, and not replaced: a terminal, `/dev/null`, a pipe.
@@ -87,6 +126,11 @@ fn is_binary(bytes: &[u8]) -> bool {
 /// Says something on the way that is no error.
 pub(crate) fn warning(text: impl std::fmt::Display) {
     eprintln!("warning: {text}");
+}
+
+/// Says something that is neither an error nor a warning.
+pub(crate) fn note(text: impl std::fmt::Display) {
+    eprintln!("{text}");
 }
 
 /// Prints text that is ready for standard error.

@@ -94,6 +94,11 @@ pub fn create_private_directory(parent: &Path, prefix: &str) -> Result<PathBuf, 
     }
 }
 
+/// A random part for the name of something that exists for a short time.
+pub(crate) fn temporary_name() -> io::Result<String> {
+    random_name().map_err(io::Error::other)
+}
+
 /// A file that is removed again unless it is kept.
 struct Temporary {
     file: File,
@@ -105,7 +110,7 @@ impl Temporary {
     fn create(target: &Path, mode: u32) -> Result<Self, PathError> {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         loop {
-            let random = random_name().map_err(io::Error::other).at(target)?;
+            let random = temporary_name().at(target)?;
             let path = target.with_file_name(format!(".{name}.{random}"));
             match open_new(&path, mode) {
                 Ok(file) => {
@@ -116,7 +121,7 @@ impl Temporary {
                     });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error).at(path),
+                Err(error) => return Err(error).at(target),
             }
         }
     }

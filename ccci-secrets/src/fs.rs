@@ -187,17 +187,11 @@ pub trait Fs {
     /// Those of the system.
     fn change_owner(&self, fd: BorrowedFd<'_>, uid: u32, gid: u32) -> io::Result<()>;
 
-    /// Changes owner and group of a link itself.
+    /// Changes owner and group of a link itself, through a handle that [`Fs::open_hop`] gave.
     ///
     /// # Errors
     /// Those of the system.
-    fn change_link_owner(
-        &self,
-        dir: BorrowedFd<'_>,
-        name: &OsStr,
-        uid: u32,
-        gid: u32,
-    ) -> io::Result<()>;
+    fn change_link_owner(&self, link: BorrowedFd<'_>, uid: u32, gid: u32) -> io::Result<()>;
 
     /// Changes the mode through a handle.
     ///
@@ -496,20 +490,14 @@ impl Fs for RealFs {
         Ok(rustix::fs::fchown(fd, uid, gid)?)
     }
 
-    fn change_link_owner(
-        &self,
-        dir: BorrowedFd<'_>,
-        name: &OsStr,
-        uid: u32,
-        gid: u32,
-    ) -> io::Result<()> {
+    fn change_link_owner(&self, link: BorrowedFd<'_>, uid: u32, gid: u32) -> io::Result<()> {
         let (uid, gid) = ids(uid, gid);
         Ok(rustix::fs::chownat(
-            dir,
-            name,
+            link,
+            "",
             uid,
             gid,
-            AtFlags::SYMLINK_NOFOLLOW,
+            AtFlags::EMPTY_PATH,
         )?)
     }
 

@@ -1,8 +1,4 @@
 //! Reads, edits and writes sops files.
-#[expect(
-    dead_code,
-    reason = "the transaction that calls the rest of it follows"
-)]
 pub mod activation;
 pub mod atomic;
 pub mod config;

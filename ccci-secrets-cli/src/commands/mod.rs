@@ -1,6 +1,9 @@
 //! One file per command. Each has `Args`, as typed, and `run`.
 
+pub(crate) mod activate;
+pub(crate) mod check;
 pub(crate) mod decrypt;
 pub(crate) mod edit;
 pub(crate) mod encrypt;
+pub(crate) mod key;
 pub(crate) mod set;

@@ -1,8 +1,11 @@
 //! Users and groups by name, read from `passwd` and `group` without NSS: at early boot there may be none.
 
+use std::fmt;
+
 /// Which of the two lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AccountKind {
+#[non_exhaustive]
+pub enum AccountKind {
     /// `/etc/group`
     Group,
     /// `/etc/passwd`
@@ -12,7 +15,7 @@ pub(super) enum AccountKind {
 impl AccountKind {
     /// `user` or `group`.
     #[must_use]
-    pub(super) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Group => "group",
             Self::User => "user",
@@ -21,13 +24,22 @@ impl AccountKind {
 }
 
 /// Asks elsewhere for an account that the files do not have, for example LDAP through `getent`.
-pub(super) type AccountLookup<'a> = dyn Fn(AccountKind, &str) -> Option<u32> + 'a;
+pub type AccountLookup<'a> = dyn Fn(AccountKind, &str) -> Option<u32> + 'a;
 
 /// The accounts of a system.
 pub(super) struct Accounts<'a> {
     users: Vec<(String, u32)>,
     groups: Vec<(String, u32)>,
     elsewhere: Option<&'a AccountLookup<'a>>,
+}
+
+impl fmt::Debug for Accounts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accounts")
+            .field("users", &self.users)
+            .field("groups", &self.groups)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Accounts<'a> {

@@ -3,14 +3,16 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::manifest::{ManifestFault, ManifestProblem};
+use super::manifest::{ManifestFault, ManifestProblem, SecretEntry};
 pub use super::site::Hazard;
+pub use super::warning::{Warning, WarningKind};
 use crate::error::ErrorCode;
 use crate::file::{FileError, OpenError, SealError, Shape};
 use crate::keyring::AttemptReport;
 use crate::keyring::KeyFileReason;
+use crate::repository::NotSealedBecause;
 
 /// One reason why nothing was activated.
 #[derive(Debug, thiserror::Error)]
@@ -147,7 +149,7 @@ impl Fault {
     }
 
     /// Place in the order of the design's section 2; the lowest of several faults names the whole refusal.
-    fn rank(&self) -> u8 {
+    pub(super) fn rank(&self) -> u8 {
         match self.code() {
             ErrorCode::ManifestInvalid | ErrorCode::NotBuilt => 0,
             ErrorCode::SubmoduleNotInitialised | ErrorCode::LfsPointer => 1,
@@ -197,6 +199,15 @@ pub enum TreeProblem {
 }
 
 impl TreeProblem {
+    pub(super) fn of_content(found: NotSealedBecause) -> Self {
+        match found {
+            NotSealedBecause::ConflictMarkers { line } => Self::ConflictMarkers { line },
+            NotSealedBecause::Empty => Self::Empty,
+            NotSealedBecause::GitCrypt => Self::GitCrypt,
+            NotSealedBecause::LfsPointer => Self::LfsPointer,
+        }
+    }
+
     fn code(&self) -> ErrorCode {
         match self {
             Self::ConflictMarkers { .. } => ErrorCode::ConflictMarkers,
@@ -250,6 +261,15 @@ pub enum ValueProblem {
 }
 
 impl ValueProblem {
+    pub(super) fn of(self, secret: &SecretEntry) -> Fault {
+        Fault::Value {
+            secret: secret.file.name.clone(),
+            key: secret.key.shown(),
+            file: secret.sops_file.clone(),
+            problem: self,
+        }
+    }
+
     fn code(self) -> ErrorCode {
         match self {
             Self::Absent | Self::NotAString(_) => ErrorCode::PathNotFound,
@@ -409,124 +429,5 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         self.faults.first().map_or(ErrorCode::Internal, Fault::code)
-    }
-}
-
-/// Something noticed that stops nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub struct Warning {
-    /// Its kind; warnings of one kind are told in one line.
-    pub kind: WarningKind,
-    /// What it is about.
-    pub subject: String,
-}
-
-impl Warning {
-    pub(super) fn new(kind: WarningKind, subject: impl Into<String>) -> Self {
-        Self {
-            kind,
-            subject: subject.into(),
-        }
-    }
-
-    pub(super) fn at(kind: WarningKind, path: &Path) -> Self {
-        Self::new(kind, path.display().to_string())
-    }
-
-    /// One line for each kind.
-    #[must_use]
-    pub fn lines(warnings: &[Self]) -> Vec<String> {
-        let mut kinds: Vec<WarningKind> = Vec::new();
-        for warning in warnings {
-            if !kinds.contains(&warning.kind) {
-                kinds.push(warning.kind);
-            }
-        }
-        let subjects = |kind| {
-            let mut subjects: Vec<&str> = Vec::new();
-            for warning in warnings.iter().filter(|warning| warning.kind == kind) {
-                if !subjects.contains(&warning.subject.as_str()) {
-                    subjects.push(&warning.subject);
-                }
-            }
-            subjects.join(", ")
-        };
-        kinds
-            .into_iter()
-            .map(|kind| format!("{}: {}", subjects(kind), kind.sentence()))
-            .collect()
-    }
-}
-
-macro_rules! warning_kinds {
-    ($($(#[$doc:meta])* $name:ident = $word:literal $sentence:literal,)*) => {
-        /// What a [`Warning`] says.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        #[non_exhaustive]
-        pub enum WarningKind {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl WarningKind {
-            /// Its stable name in reports.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word,)* }
-            }
-
-            /// What it says of its subjects.
-            #[must_use]
-            pub fn sentence(self) -> &'static str {
-                match self { $(Self::$name => $sentence,)* }
-            }
-        }
-    };
-}
-
-warning_kinds! {
-    /// A file was kept aside.
-    BackedUp = "backed-up" "the file that was there is kept",
-    /// A leaf that nothing protects was accepted.
-    ClearLeaf = "clear-leaf" "neither sealed nor covered by the MAC, accepted because the manifest allows it",
-    /// A directory stood where the link is.
-    DirectoryReplaced = "directory-replaced" "the directory that was there gave way to the link",
-    /// A secret that is not required has a fault.
-    LeftOut = "left-out" "left out, because it has a fault and is not required",
-    /// An optional key file is missing.
-    KeyFileMissing = "key-file-missing" "the key file does not exist, which the manifest allows",
-    /// Something about a key file should be changed.
-    KeyFileCare = "key-file-care" "the key file is usable, but not kept well",
-    /// A key file lies in the Nix store.
-    KeyInStore = "key-in-store" "the key file lies in the Nix store, where everybody can read it",
-    /// A key file lies in a work tree.
-    KeyInWorkTree = "key-in-work-tree" "the key file lies in the work tree of a repository",
-    /// An identity is nobody's recipient.
-    KeyOpensNothing = "key-opens-nothing" "the key opens nothing in this manifest",
-    /// A configured key cannot be used, and others open everything.
-    KeyUnusable = "key-unusable" "the key was left out",
-    /// A link of somebody else was replaced.
-    LinkReplaced = "link-replaced" "a link to another place was replaced",
-    /// The mount has another type than asked for.
-    MountKept = "mount-kept" "the file system in memory that is there was kept, though the manifest asks for another",
-    /// No mount was possible, and none was needed.
-    MountNotPermitted = "mount-not-permitted" "mounting is not permitted, but the directory lies in memory already",
-    /// Owners could not be set.
-    OwnershipSkipped = "ownership-skipped" "owners and groups were not set: only root may",
-    /// Secrets lie on a disk.
-    Persistent = "persistent" "lies on a persistent file system: clear text is on a disk",
-    /// SSH keys meant for GnuPG.
-    SshKeysForGpg = "ssh-keys-for-gpg" "not imported: SSH keys for GnuPG are not used",
-    /// A tmpfs that can be swapped out.
-    Swappable = "swappable" "the tmpfs may be swapped out: this kernel cannot prevent it",
-    /// Units that should have been restarted.
-    UnitsNotRestarted = "units-not-restarted" "not restarted or reloaded: this build does not handle units",
-    /// The sops file's checked-out commit is not the recorded one.
-    WorkTree = "work-tree" "the work tree differs from what the repository records",
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.subject, self.kind.sentence())
     }
 }

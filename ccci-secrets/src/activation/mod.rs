@@ -1,10 +1,124 @@
 //! Secrets as files, in one transaction.
+//!
+//! [`activate`] opens every sops file that a [`Manifest`] names, verifies every MAC, compares what is wanted with what
+//! is there, and only then changes anything: it makes the new generation out of sight, renames one link to commit it,
+//! and places the links outside. An error before the commit is a [`Refusal`] and leaves everything as it was; an error
+//! behind it is told in the [`Receipt`], and the next run finishes.
+
 mod accounts;
+mod apply;
+mod backup;
+mod check;
+mod draft;
+mod explain;
 pub mod fault;
+mod findings;
+mod finish;
+mod generation;
 mod json;
+mod keys;
+mod links;
+mod lock;
 pub mod manifest;
+mod mount;
 mod observe;
+mod open;
+mod owners;
+mod parents;
 mod plan;
+mod provenance;
+mod prune;
+mod receipt;
 mod records;
+mod remove;
+mod report;
+mod select;
 mod site;
+mod sops_file;
+mod stage;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod testing;
+mod transaction;
+mod undo;
+mod unparsed;
 mod wanted;
+mod warning;
+mod write;
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+pub use self::accounts::{AccountKind, AccountLookup};
+pub use self::check::{Checked, check_manifest, check_sops_files};
+use self::fault::Refusal;
+use self::manifest::Manifest;
+use self::open::{OpenContext, Owners};
+pub use self::provenance::{FileProvenance, GitFacts};
+pub use self::receipt::{Change, EntryResult, FailedStep, Receipt, Step};
+pub use self::report::{Report, Run};
+pub use self::unparsed::{refuse_manifest, refuse_unreadable};
+use crate::fs::Fs;
+use crate::keyring::Keyring;
+
+/// What a run needs besides the manifest; everything that the library does not do by itself is handed in.
+#[non_exhaustive]
+pub struct Options<'a> {
+    /// The file system.
+    pub fs: &'a dyn Fs,
+    /// A directory that stands for `/`: mount, link, targets and records lie below it, nothing is mounted, links are
+    /// relative. It is made if it does not exist.
+    pub root: Option<&'a Path>,
+    /// Keys found by looking around, if those may be used: they come after the manifest's own.
+    pub ambient: Option<Keyring>,
+    /// Finds accounts that `passwd` and `group` do not have.
+    pub accounts: Option<&'a AccountLookup<'a>>,
+    /// No account is looked up; everything belongs to root.
+    pub ignore_passwd: bool,
+    /// How long to wait for another run to end.
+    pub lock_timeout: Duration,
+    /// Waits for as long as it is told.
+    pub pause: &'a dyn Fn(Duration),
+}
+
+impl<'a> Options<'a> {
+    /// The machine itself, no ambient keys, a minute for the lock.
+    #[must_use]
+    pub fn new(fs: &'a dyn Fs, pause: &'a dyn Fn(Duration)) -> Self {
+        Self {
+            fs,
+            root: None,
+            ambient: None,
+            accounts: None,
+            ignore_passwd: false,
+            lock_timeout: Duration::from_secs(60),
+            pause,
+        }
+    }
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("root", &self.root)
+            .field("ignore_passwd", &self.ignore_passwd)
+            .field("lock_timeout", &self.lock_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes what the manifest says, or changes nothing.
+///
+/// A receipt without a generation means that everything was right already. One with a failed step means that the new
+/// generation is active and something behind the commit is missing, which the next run does.
+///
+/// # Errors
+/// Every reason at once, and what is still active.
+pub fn activate(manifest: &Manifest, mut options: Options<'_>) -> Result<Receipt, Refusal> {
+    let ambient = options.ambient.take();
+    transaction::run(manifest, &options, |accounts| {
+        let owners = accounts.map_or(Owners::AllRoot, Owners::Of);
+        open::open(manifest, OpenContext { owners, ambient })
+    })
+}

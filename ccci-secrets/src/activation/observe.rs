@@ -6,9 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use super::fault::{Active, Fault, TargetProblem};
-use super::manifest::Target;
-use super::records::{LinkRecord, Records};
-use super::site::{Site, read_all, relative};
+use super::manifest::{Manifest, Target};
+use super::records::{LinkRecord, Records, is_placed};
+use super::site::{Place, Site, read_all, relative};
 use super::wanted::Wanted;
 use crate::fs::{FileFacts, FileKind, FileSystem};
 
@@ -34,7 +34,7 @@ pub(super) struct Observed {
     pub(super) unfinished: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct MountFound {
     /// Without links, from the root.
     pub(super) real: PathBuf,
@@ -284,7 +284,7 @@ fn parse_number(name: &str) -> Option<u64> {
     (number.to_string() == name).then_some(number)
 }
 
-fn find_link(site: &Site<'_>, frame: &Frame, reals: &Reals) -> Result<LinkFound, Fault> {
+pub(super) fn find_link(site: &Site<'_>, frame: &Frame, reals: &Reals) -> Result<LinkFound, Fault> {
     let path = &frame.link;
     let place = site
         .walk(path)
@@ -450,22 +450,14 @@ fn look_at_target(
     wanted: &Wanted,
     text_at: impl Fn(&Path) -> PathBuf,
 ) -> Result<TargetFound, TargetProblem> {
-    let place = site.walk(path).map_err(TargetProblem::Way)?;
-    let io = |source| {
-        TargetProblem::Way(super::site::Hazard::Io {
-            path: site.shown(path),
-            source,
-        })
-    };
-    let (Some(facts), Some(parent)) = (site.look(&place).map_err(io)?, place.parent()) else {
+    let io = |source| io_problem(site, path, source);
+    let Some((place, facts)) = look_past_obstacles(site, path)? else {
         return Ok(TargetFound::Absent);
     };
-    if facts.mount_point {
-        return Err(TargetProblem::MountPoint);
-    }
+    let Some(parent) = place.parent() else {
+        return Ok(TargetFound::Absent);
+    };
     match facts.kind {
-        FileKind::Directory => Err(TargetProblem::Directory),
-        FileKind::Special => Err(TargetProblem::Special),
         FileKind::Link => {
             let text = site.fs.read_link(parent, &place.name).map_err(io)?;
             let owner = (facts.uid, facts.gid) == (wanted.uid, wanted.gid);
@@ -475,7 +467,7 @@ fn look_at_target(
                 false => TargetFound::OtherLink(text),
             })
         }
-        FileKind::Regular => {
+        _ => {
             let file = site
                 .fs
                 .open_file(parent, Path::new(&place.name))
@@ -486,6 +478,48 @@ fn look_at_target(
     }
 }
 
+fn io_problem(site: &Site<'_>, path: &Path, source: io::Error) -> TargetProblem {
+    TargetProblem::Way(super::site::Hazard::Io {
+        path: site.shown(path),
+        source,
+    })
+}
+
+/// What stands at a path, if a link can take its place, whatever it holds.
+fn look_past_obstacles(
+    site: &Site<'_>,
+    path: &Path,
+) -> Result<Option<(Place, FileFacts)>, TargetProblem> {
+    let place = site.walk(path).map_err(TargetProblem::Way)?;
+    let found = site
+        .look(&place)
+        .map_err(|source| io_problem(site, path, source))?;
+    match found {
+        Some(facts) if facts.mount_point => Err(TargetProblem::MountPoint),
+        Some(facts) if facts.kind == FileKind::Directory => Err(TargetProblem::Directory),
+        Some(facts) if facts.kind == FileKind::Special => Err(TargetProblem::Special),
+        found => Ok(found.map(|facts| (place, facts))),
+    }
+}
+
+/// Everything that is in the way whatever the contents are: for refusals that have no contents.
+pub(super) fn obstacles(site: &Site<'_>, frame: &Frame, manifest: &Manifest) -> Vec<Fault> {
+    let mut faults: Vec<Fault> = find_mount(site, frame).err().into_iter().collect();
+    if let Ok(reals) = Reals::find(site, frame) {
+        faults.extend(find_link(site, frame, &reals).err());
+    } else if let Err(hazard) = site.walk(&frame.link) {
+        faults.push(target_fault(site, &frame.link, TargetProblem::Way(hazard)));
+    }
+    for entry in manifest.files() {
+        if let Target::Outside(path) = &entry.target
+            && let Err(problem) = look_past_obstacles(site, Path::new(path))
+        {
+            faults.push(target_fault(site, Path::new(path), problem));
+        }
+    }
+    faults
+}
+
 /// Links of earlier manifests that still are what we made them.
 fn find_former(site: &Site<'_>, wanted: &[Wanted], records: &Records) -> Vec<LinkRecord> {
     let is_wanted = |record: &LinkRecord| {
@@ -493,18 +527,9 @@ fn find_former(site: &Site<'_>, wanted: &[Wanted], records: &Records) -> Vec<Lin
             .iter()
             .any(|wanted| matches!(&wanted.target, Target::Outside(path) if *path == record.path))
     };
-    let is_ours = |record: &LinkRecord| {
-        let Ok(place) = site.walk(Path::new(&record.path)) else {
-            return false;
-        };
-        let text = place
-            .parent()
-            .and_then(|parent| site.fs.read_link(parent, &place.name).ok());
-        text.is_some_and(|text| text == Path::new(&record.text))
-    };
     records
         .links()
         .into_iter()
-        .filter(|record| !is_wanted(record) && is_ours(record))
+        .filter(|record| !is_wanted(record) && is_placed(site, record))
         .collect()
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::fault::{Fault, TargetProblem, Warning, WarningKind};
 use super::manifest::{MountWish, OnConflict};
 use super::observe::{FileFound, LinkFound, Observed, TargetFound};
+use super::receipt::Change;
 use super::records::LinkRecord;
 use crate::fs::{FileSystem, MemoryMount};
 
@@ -22,7 +23,6 @@ pub(super) struct Settings {
 /// A wanted file, without its bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
-    pub(super) name: String,
     /// The target outside, as it is seen from outside.
     pub(super) shown: PathBuf,
     pub(super) on_conflict: OnConflict,
@@ -56,26 +56,13 @@ pub(super) struct LinkStep {
     pub(super) backup: bool,
 }
 
-/// What becomes of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    Added,
-    Modified {
-        content: bool,
-        mode: bool,
-        owner: bool,
-    },
-    Unchanged,
-}
-
 impl Plan {
-    /// Whether anything is to be done at all.
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether everything is as it should be.
+    pub(super) fn changes_nothing(&self) -> bool {
         self.generation.is_none()
             && self.links.is_empty()
             && self.removals.is_empty()
             && self.prune.is_empty()
-            && !self.finish
     }
 
     /// The generation that is active when all is done.
@@ -283,7 +270,6 @@ mod tests {
 
     fn item(name: &str) -> Item {
         Item {
-            name: name.into(),
             shown: format!("/srv/{name}").into(),
             on_conflict: OnConflict::Refuse,
         }
@@ -330,7 +316,7 @@ mod tests {
     #[test]
     fn nothing_changed_means_nothing_to_do() {
         let plan = plan(SETTINGS, &[item("a")], running(1, &[1], found(true))).unwrap();
-        assert!(plan.is_empty());
+        assert!(plan.changes_nothing());
         assert_eq!(plan.active(), Some(1));
     }
 

@@ -1,17 +1,23 @@
 //! What activation remembers between runs: a journal that dies with `/run`, and a ledger of links outside `/run`.
 //!
 //! Neither holds anything about contents. Both name, before it happens, whatever a run is going to make in foreign
-//! directories, so that the run after a crash can remove it.
+//! directories, so that the run after a crash can remove it, or finish it. Only who holds the lock writes them.
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::fault::Fault;
+use super::manifest::OnConflict;
+use super::parents::{self, Manner};
 use super::site::Site;
+use super::write;
 use crate::digest;
+use crate::fs::Entry;
 
 /// Where the records of one mount are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RecordPaths {
     pub(super) lock: PathBuf,
     pub(super) journal: PathBuf,
@@ -34,41 +40,49 @@ impl RecordPaths {
     }
 }
 
-/// How far a run came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum RunState {
-    /// Everything, or everything was undone.
-    #[default]
-    Done,
-    /// Nothing is active yet.
-    Intent,
-    /// The generation is complete; it may be active, and links may be missing.
-    Sealed,
-}
-
 /// A link of ours.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct LinkRecord {
     pub(super) path: String,
-    pub(super) text: String,
+    pub(super) text: PathBuf,
 }
 
-/// A name that exists only while a run lasts.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct StagedRecord {
-    pub(super) directory: String,
-    pub(super) name: String,
-    /// It may become a whole directory: the one that stood at the link's place.
-    #[serde(default)]
-    pub(super) takes_directory: bool,
+/// A link that is made under a temporary name and takes its own after the commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StagedLink {
+    /// The directory of both names, from the root, without links.
+    pub(super) directory: PathBuf,
+    pub(super) staged: PathBuf,
+    pub(super) name: PathBuf,
+    pub(super) text: PathBuf,
+    pub(super) role: Role,
+}
+
+/// What a staged link is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub(super) enum Role {
+    /// It names the active generation. A directory that stands in its place goes.
+    Active,
+    /// It leads to a file of the generation.
+    Target {
+        /// The path of the manifest.
+        path: String,
+        /// The file's name below the generation.
+        entry: String,
+        on_conflict: OnConflict,
+        uid: u32,
+        gid: u32,
+    },
 }
 
 /// A file that was replaced and kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct BackupRecord {
-    pub(super) path: String,
-    pub(super) backup: String,
+    /// The directory of both names, from the root, without links.
+    pub(super) directory: PathBuf,
+    pub(super) name: PathBuf,
+    pub(super) backup: PathBuf,
     pub(super) mode: u32,
     pub(super) uid: u32,
     pub(super) gid: u32,
@@ -76,97 +90,255 @@ pub(super) struct BackupRecord {
 
 /// A file of the generation, without anything of its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct EntryRecord {
     pub(super) name: String,
     pub(super) mode: u32,
     pub(super) uid: u32,
     pub(super) gid: u32,
+    pub(super) restart_units: Vec<String>,
+    pub(super) reload_units: Vec<String>,
+}
+
+/// A state of the machine that a run leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Outcome {
+    pub(super) manifest_sha256: String,
+    pub(super) generation: Option<u64>,
+    pub(super) entries: Vec<EntryRecord>,
+    /// Links outside the generation.
+    pub(super) links: Vec<LinkRecord>,
+}
+
+/// A run between its first change and its last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Run {
+    pub(super) next: Outcome,
+    /// Everything before the commit is done. Whether the commit is, the link itself says.
+    pub(super) sealed: bool,
+    /// The directory in the mount that becomes the generation; none if the run only places and removes links.
+    pub(super) stage: Option<PathBuf>,
+    /// Directories that the run makes, the outermost first; from the root, without links.
+    pub(super) directories: Vec<PathBuf>,
+    pub(super) staged: Vec<StagedLink>,
+    pub(super) removals: Vec<LinkRecord>,
+}
+
+/// The form in which a record is written; a program that knows a later one is not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Schema(u32);
+
+impl Default for Schema {
+    fn default() -> Self {
+        Self(1)
+    }
 }
 
 /// The journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Journal {
-    pub(super) schema: u32,
-    pub(super) state: RunState,
-    pub(super) manifest_sha256: String,
-    pub(super) generation: Option<u64>,
-    pub(super) entries: Vec<EntryRecord>,
-    pub(super) links: Vec<LinkRecord>,
-    /// Directories that the run makes outside the mount, the outermost first.
-    pub(super) directories: Vec<String>,
-    pub(super) staged: Vec<StagedRecord>,
+    schema: Schema,
+    /// Where the last run that came to its end led to.
+    pub(super) active: Outcome,
+    /// A run that did not come to its end.
+    pub(super) run: Option<Run>,
+}
+
+impl Journal {
+    pub(super) fn new(active: Outcome, run: Option<Run>) -> Self {
+        Self {
+            schema: Schema::default(),
+            active,
+            run,
+        }
+    }
 }
 
 /// The ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Ledger {
-    pub(super) schema: u32,
+    schema: Schema,
     pub(super) links: Vec<LinkRecord>,
-    pub(super) staged: Vec<StagedRecord>,
+    pub(super) directories: Vec<PathBuf>,
+    pub(super) staged: Vec<StagedLink>,
     pub(super) backups: Vec<BackupRecord>,
 }
 
-pub(super) const SCHEMA: u32 = 1;
-
 /// What earlier runs left behind in writing.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Records {
-    pub(super) journal: Journal,
-    pub(super) ledger: Ledger,
+    pub(super) journal: Record<Journal>,
+    pub(super) ledger: Record<Ledger>,
 }
 
 impl Records {
     /// Reads both. One that is absent, or written by a newer program, counts as empty.
     pub(super) fn read(site: &Site<'_>, paths: &RecordPaths) -> Self {
-        let journal: Journal = parse(site, &paths.journal);
-        let ledger: Ledger = parse(site, &paths.ledger);
         Self {
-            journal: if journal.schema <= SCHEMA {
-                journal
-            } else {
-                Journal::default()
-            },
-            ledger: if ledger.schema <= SCHEMA {
-                ledger
-            } else {
-                Ledger::default()
-            },
+            journal: Record::read(site, &paths.journal, |journal: &Journal| journal.schema),
+            ledger: Record::read(site, &paths.ledger, |ledger: &Ledger| ledger.schema),
         }
     }
 
     /// All links that were ever placed and not yet removed.
     pub(super) fn links(&self) -> Vec<LinkRecord> {
-        let mut links = self.journal.links.clone();
-        links.extend(self.ledger.links.iter().cloned());
+        let journal = self.journal.value();
+        let mut links = journal.active.links.clone();
+        links.extend(self.ledger.value().links.iter().cloned());
+        if let Some(run) = &journal.run {
+            links.extend(run.next.links.iter().cloned());
+        }
         links.sort();
         links.dedup();
         links
     }
 
-    /// All temporary names of runs that did not end.
-    pub(super) fn staged(&self) -> Vec<StagedRecord> {
-        let mut staged = self.journal.staged.clone();
-        staged.extend(self.ledger.staged.iter().cloned());
-        staged.sort();
-        staged.dedup();
-        staged
-    }
-
     /// Whether a run did not come to its end.
     pub(super) fn is_unfinished(&self) -> bool {
-        self.journal.state != RunState::Done || !self.staged().is_empty()
+        let ledger = self.ledger.value();
+        self.journal.half_written
+            || self.ledger.half_written
+            || self.journal.value().run.is_some()
+            || !ledger.staged.is_empty()
+            || !ledger.directories.is_empty()
     }
 }
 
-fn parse<T: Default + for<'de> Deserialize<'de>>(site: &Site<'_>, path: &Path) -> T {
-    let Some(text) = site.read_small(path) else {
-        return T::default();
-    };
+/// A record and its file.
+#[derive(Debug)]
+pub(super) struct Record<T> {
+    path: PathBuf,
+    value: T,
+    /// Whether the file says what `value` says; not after a write that failed.
+    certain: bool,
+    /// The record was being written when its run ended.
+    half_written: bool,
+}
+
+impl<T: Default + PartialEq + Serialize + for<'de> Deserialize<'de>> Record<T> {
+    fn read(site: &Site<'_>, path: &Path, schema: impl Fn(&T) -> Schema) -> Self {
+        let value: T = parse(site, path).unwrap_or_default();
+        let is_known = schema(&value).0 <= Schema::default().0;
+        Self {
+            half_written: is_there(site, &half_written(path)),
+            value: if is_known { value } else { T::default() },
+            path: path.to_owned(),
+            certain: true,
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// The directory that a new value would be written to.
+    pub(super) fn directory_for(&self, value: &T) -> Option<&Path> {
+        (*value != self.value).then(|| self.path.parent()).flatten()
+    }
+
+    /// Writes a value if it says something new; one that says nothing is no file.
+    pub(super) fn set(&mut self, site: &Site<'_>, value: T) -> Result<(), Fault> {
+        if self.half_written {
+            remove(site, &half_written(&self.path))?;
+            self.half_written = false;
+        }
+        if self.certain && value == self.value {
+            return Ok(());
+        }
+        self.certain = false;
+        if value == T::default() {
+            remove(site, &self.path)?;
+        } else {
+            put(site, &self.path, &value)?;
+        }
+        self.certain = true;
+        self.value = value;
+        Ok(())
+    }
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(site: &Site<'_>, path: &Path) -> Option<T> {
+    let text = site.read_small(path)?;
     // EXPOSE: to the parser; records hold nothing secret.
-    serde_json::from_slice(text.expose()).unwrap_or_default()
+    serde_json::from_slice(text.expose()).ok()
+}
+
+fn is_there(site: &Site<'_>, path: &Path) -> bool {
+    let place = site.walk(path);
+    place.is_ok_and(|place| site.look(&place).is_ok_and(|facts| facts.is_some()))
+}
+
+/// The name under which a record is written before it replaces the old one; one name, because only the holder of the
+/// lock writes.
+fn half_written(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+/// Replaces a record: old or new at every moment.
+fn put<T: Serialize>(site: &Site<'_>, path: &Path, value: &T) -> Result<(), Fault> {
+    let failed = |source| site.failed("write", path, source);
+    let mut text = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
+    text.push(b'\n');
+    let dir = parents::make(site, path.parent().unwrap_or(path), Manner::Records)?;
+    let fs = site.fs;
+    let persists = !fs.file_system(dir.as_fd()).map_err(failed)?.is_memory();
+    let new = half_written(path);
+    remove(site, &new)?;
+    let entry = |path: &'_ Path| path.file_name().unwrap_or_default().to_owned();
+    let (new, old) = (entry(&new), entry(path));
+    let at = |name| Entry {
+        dir: dir.as_fd(),
+        name,
+    };
+    let written = write::new_file(fs, dir.as_fd(), Path::new(&new), &text, persists)
+        .and_then(|file| fs.change_mode(file.as_fd(), 0o600))
+        .and_then(|()| fs.rename(at(&new), at(&old)));
+    if let Err(error) = written {
+        // The error that led here is the one to report.
+        drop(fs.remove_file(dir.as_fd(), &new));
+        return Err(failed(error));
+    }
+    if persists {
+        fs.sync(dir.as_fd()).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn remove(site: &Site<'_>, path: &Path) -> Result<(), Fault> {
+    let Ok(place) = site.walk(path) else {
+        return Ok(());
+    };
+    let (Ok(Some(_)), Some(parent)) = (site.look(&place), place.parent()) else {
+        return Ok(());
+    };
+    site.fs
+        .remove_file(parent, &place.name)
+        .map_err(|source| site.failed("remove", path, source))
 }
 
 /// Whether a link at this path outlives a reboot.
-pub(super) fn outlives_reboot(path: &str) -> bool {
-    !path.starts_with("/run/")
+pub(super) fn outlives_reboot(path: &Path) -> bool {
+    !path.starts_with("/run")
+}
+
+/// Whether a link is still what we made it.
+pub(super) fn is_placed(site: &Site<'_>, record: &LinkRecord) -> bool {
+    let Ok(place) = site.walk(Path::new(&record.path)) else {
+        return false;
+    };
+    let text = place
+        .parent()
+        .and_then(|parent| site.fs.read_link(parent, &place.name).ok());
+    text.is_some_and(|text| text == record.text)
 }

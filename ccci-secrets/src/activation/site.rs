@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
+use super::fault::Fault;
 use crate::fs::{FileFacts, FileKind, Fs};
 use crate::secret::Secret;
 
@@ -26,8 +27,6 @@ pub(super) struct Site<'a> {
 pub(super) struct Place {
     /// The deepest directory on the way that exists; none if not even the root does.
     pub(super) dir: Option<Rc<OwnedFd>>,
-    /// What `dir` says of itself.
-    pub(super) facts: Option<FileFacts>,
     /// Where `dir` really is, from the root, without links.
     pub(super) real: PathBuf,
     /// Directories that would have to be made below `dir`.
@@ -89,7 +88,6 @@ const MOST_LINKS: usize = 40;
 
 struct Step {
     dir: Rc<OwnedFd>,
-    facts: FileFacts,
     name: OsString,
     /// Somebody else may write here, or above.
     exposed: bool,
@@ -108,6 +106,15 @@ impl<'a> Site<'a> {
     /// A path of this tree as it is seen from outside.
     pub(super) fn shown(&self, path: &Path) -> PathBuf {
         self.base.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// A change that the system refused.
+    pub(super) fn failed(&self, step: &'static str, path: &Path, source: io::Error) -> Fault {
+        Fault::FileSystem {
+            step,
+            path: self.shown(path),
+            source,
+        }
     }
 
     pub(super) fn base(&self) -> &Path {
@@ -130,7 +137,6 @@ impl<'a> Site<'a> {
         let (name, _) = queue.pop_back().unwrap_or_default();
         let nothing = |names: VecDeque<(OsString, bool)>, name| Place {
             dir: None,
-            facts: None,
             real: "/".into(),
             missing: names.into_iter().map(|(name, _)| name).collect(),
             name,
@@ -148,7 +154,6 @@ impl<'a> Site<'a> {
             .map_err(io_at(self.base.clone()))?;
         let root = || Step {
             dir: Rc::clone(&start),
-            facts,
             name: OsString::new(),
             exposed: self.may_be_others(&facts),
         };
@@ -176,7 +181,6 @@ impl<'a> Site<'a> {
                         .collect();
                     return Ok(Place {
                         dir: Some(Rc::clone(&top.dir)),
-                        facts: Some(top.facts),
                         real: real(&stack),
                         missing,
                         name,
@@ -193,7 +197,6 @@ impl<'a> Site<'a> {
                     let exposed = top.exposed || self.may_be_others(&facts);
                     stack.push(Step {
                         dir: Rc::new(hop),
-                        facts,
                         name: part,
                         exposed,
                     });
@@ -230,7 +233,6 @@ impl<'a> Site<'a> {
         let real = real(&stack);
         let top = stack.pop();
         Ok(Place {
-            facts: top.as_ref().map(|top| top.facts),
             dir: top.map(|top| top.dir),
             real,
             missing: Vec::new(),

@@ -3,6 +3,7 @@
 //! A [`DraftFile`] holds plaintext and can only be sealed. A [`SealedFile`] holds no plaintext that its rule protects,
 //! and is the only one that can be written. An [`OpenFile`] exists only once every leaf opened **and** the MAC matched.
 
+mod assurance;
 mod edit;
 mod extract;
 mod index;
@@ -12,10 +13,11 @@ mod seal;
 use std::fmt;
 use std::path::Path;
 
+pub use self::assurance::Assurance;
 pub use self::edit::EditedFile;
 pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
-pub use self::open::{Assurance, Leaf, Note, OpenFile};
+pub use self::open::{Leaf, Note, OpenFile};
 use crate::config::Policy;
 use crate::document::{
     Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,

@@ -1,14 +1,14 @@
 //! Opening: every leaf, then the MAC, then the plaintext document.
 
 use super::index::{self, Index, What};
-use super::{OpenError, SealError, SealedFile, State, find};
+use super::{Assurance, OpenError, SealError, SealedFile, State};
 use crate::crypto::Cipher;
-use crate::document::{Document, Edit, NewScalar, Resolved, Scalar, Span};
+use crate::document::{Document, Edit, NewScalar, Resolved, Scalar, Span, Style};
 use crate::envelope::Envelope;
 use crate::error::Location;
 use crate::keyring::{Keyring, OpenedBy};
 use crate::leaf::{Arena, LeafCipher, LeafError};
-use crate::mac::{Authentic, Coverage, Mac, MacError, MacStream};
+use crate::mac::{Authentic, Mac, MacError, MacStream};
 use crate::metadata::Metadata;
 use crate::path::TreePath;
 use crate::secret::Secret;
@@ -170,25 +170,40 @@ impl OpenFile {
     /// The leaf at a path of the first part.
     #[must_use]
     pub fn leaf(&self, path: &TreePath) -> Option<Leaf<'_>> {
-        let id = find(&self.sealed.document, path)?;
-        let (target, _) = self.sealed.document.target(id);
-        let at = self.sealed.index.entries.iter().position(|entry| {
-            matches!(entry.what, What::Leaf(node) if node == target) && entry.alias.is_none()
-        })?;
+        let at = self.sealed.entry_at(path)?;
         let opened = self.content.leaves.get(at)?.as_ref()?;
-        let assurance = match (
-            self.sealed.index.entries.get(at)?.selected,
-            self.sealed.metadata.coverage,
-        ) {
-            (true, _) => Assurance::Sealed,
-            (false, Coverage::All) => Assurance::MacOnly,
-            (false, Coverage::OnlySealed) => Assurance::None,
-        };
+        let entry = self.sealed.index.entries.get(at)?;
         Some(Leaf {
             kind: opened.kind,
             bytes: self.content.bytes(opened),
-            assurance,
+            assurance: Assurance::of(entry, self.sealed.metadata.coverage),
         })
+    }
+
+    /// The leaf at a path of the first part as the plaintext document writes it: a number, boolean or time as its
+    /// token, a string as its bytes.
+    #[must_use]
+    pub fn expose_token(&self, path: &TreePath) -> Option<Secret> {
+        let at = self.sealed.entry_at(path)?;
+        let opened = self.content.leaves.get(at)?.as_ref()?;
+        let document = &self.sealed.document;
+        let scalar = self.sealed.index.entries.get(at)?.leaf(document)?;
+        let spelling = self.content.bytes(opened);
+        if matches!(opened.kind, Kind::Str | Kind::Bytes) {
+            return Some(Secret::from_slice(spelling));
+        }
+        if !opened.sealed && scalar.style == Style::Plain {
+            return Some(Secret::from_slice(document.source().slice(scalar.span)));
+        }
+        let value = Value::parse(opened.kind, spelling).ok()?;
+        let value = NewScalar::Value {
+            value: &value,
+            spelling,
+        };
+        let edits = document.rewrite_scalar(scalar, &value);
+        // One edit holds the token; another may take away the tag that it had while it was sealed.
+        let token = edits.into_iter().find(|edit| !edit.text.is_empty());
+        token.map(|edit| edit.text)
     }
 
     /// The whole plaintext document, in the layout of the sealed one, and what was noticed on the way.
@@ -417,18 +432,6 @@ impl<'a> Leaf<'a> {
     pub fn expose(&self) -> &'a [u8] {
         self.bytes
     }
-}
-
-/// How well a leaf is protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Assurance {
-    /// In the clear, but covered by the MAC.
-    MacOnly,
-    /// Neither sealed nor covered by the MAC.
-    None,
-    /// Sealed.
-    Sealed,
 }
 
 /// Something noticed that is no error.

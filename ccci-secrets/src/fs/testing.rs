@@ -126,15 +126,9 @@ impl Fs for Watched {
         self.change("change_owner", &"")?;
         self.real.change_owner(fd, uid, gid)
     }
-    fn change_link_owner(
-        &self,
-        dir: BorrowedFd<'_>,
-        name: &OsStr,
-        uid: u32,
-        gid: u32,
-    ) -> io::Result<()> {
-        self.change("change_link_owner", &name)?;
-        self.real.change_link_owner(dir, name, uid, gid)
+    fn change_link_owner(&self, link: BorrowedFd<'_>, uid: u32, gid: u32) -> io::Result<()> {
+        self.change("change_link_owner", &"")?;
+        self.real.change_link_owner(link, uid, gid)
     }
     fn change_mode(&self, fd: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
         self.change("change_mode", &format!("{mode:o}"))?;

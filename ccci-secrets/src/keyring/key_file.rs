@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::error::ErrorCode;
 use crate::key::UnbuiltKind;
 use crate::key::age::ssh_file::SshKeyError;
+use crate::key::comparable_recipient;
 
 /// What to do about a key file that others may read, or that somebody else owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,14 @@ pub struct KeyFileFacts {
     pub recipients: Vec<String>,
     /// What is not as it should be.
     pub warnings: Vec<KeyFileWarning>,
+}
+
+impl KeyFileFacts {
+    /// Whether a label of a file is that of one of its identities.
+    #[must_use]
+    pub fn is_for(&self, label: &str) -> bool {
+        self.recipients.contains(&comparable_recipient(label))
+    }
 }
 
 /// Something about a usable key file that its owner should change.
@@ -151,6 +160,9 @@ pub enum KeyFileReason {
     /// A public key where a private one is due.
     #[error("holds a public key, not the private one")]
     PublicKey,
+    /// More than one key where one is due.
+    #[error("holds {0} different ed25519 keys, one is needed")]
+    SeveralKeys(usize),
     /// An SSH private key where an age key file is due.
     #[error("holds an SSH private key, not an age identity")]
     SshKey,

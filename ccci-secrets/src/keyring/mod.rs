@@ -3,6 +3,7 @@
 mod command;
 mod discover;
 mod key_file;
+mod new_file;
 mod open;
 mod parse;
 mod report;
@@ -27,6 +28,9 @@ pub use self::key_file::KeyFileModes;
 pub use self::key_file::KeyFileReason;
 pub use self::key_file::KeyFileWarning;
 pub use self::key_file::SystemError;
+pub use self::new_file::NewKeyFile;
+pub use self::new_file::age_file_recipients;
+pub use self::new_file::ssh_file_recipient;
 pub use self::parse::UnbuiltIdentity;
 pub use self::report::AttemptReport;
 pub use self::report::GroupAttempt;

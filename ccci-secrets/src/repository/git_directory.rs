@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::index::{self, ObjectFormat};
+use super::index::{self, Gitlink, ObjectFormat};
 use super::{MAX_TEXT, git_config, read_bounded};
 
 /// Where the repository of one work tree lies.
@@ -58,8 +58,8 @@ impl GitDirectory {
         })
     }
 
-    /// The paths that the index records as commits of other repositories.
-    pub(super) fn gitlinks(&self) -> Vec<String> {
+    /// What the index records as commits of other repositories.
+    pub(super) fn gitlinks(&self) -> Vec<Gitlink> {
         read_bounded(&self.own.join("index"), MAX_INDEX)
             .map(|bytes| index::gitlinks(&bytes, self.object_format()))
             .unwrap_or_default()

@@ -1,5 +1,7 @@
 //! The index of git, versions 2 to 4 (gitformat-index): only the submodules in it are of interest.
 
+use crate::digest;
+
 /// How many bytes a commit's name takes in this repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ObjectFormat {
@@ -18,8 +20,16 @@ impl ObjectFormat {
     }
 }
 
-/// The paths of all entries that are commits of another repository; those before the first damaged entry.
-pub(super) fn gitlinks(bytes: &[u8], format: ObjectFormat) -> Vec<String> {
+/// An entry that is a commit of another repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Gitlink {
+    pub(super) path: String,
+    /// The commit, in hexadecimal.
+    pub(super) commit: String,
+}
+
+/// All entries that are commits of another repository; those before the first damaged entry.
+pub(super) fn gitlinks(bytes: &[u8], format: ObjectFormat) -> Vec<Gitlink> {
     let mut reader = Reader { rest: bytes };
     let Some((version, count)) = header(&mut reader) else {
         return Vec::new();
@@ -27,11 +37,16 @@ pub(super) fn gitlinks(bytes: &[u8], format: ObjectFormat) -> Vec<String> {
     let mut path = Vec::new();
     let mut found = Vec::new();
     for _ in 0..count {
-        let Some(mode) = entry(&mut reader, version, format, &mut path) else {
+        let Some((mode, object)) = entry(&mut reader, version, format, &mut path) else {
             break;
         };
-        if mode == MODE_GITLINK {
-            found.extend(std::str::from_utf8(&path).ok().map(str::to_owned));
+        if mode == MODE_GITLINK
+            && let Ok(path) = std::str::from_utf8(&path)
+        {
+            found.push(Gitlink {
+                path: path.into(),
+                commit: digest::hex(object),
+            });
         }
     }
     found
@@ -48,17 +63,18 @@ fn header(reader: &mut Reader<'_>) -> Option<(u32, u32)> {
         .then_some((version, reader.number()?))
 }
 
-/// One entry: its mode; `path` holds the path of the entry before, from which version 4 builds the next one.
-fn entry(
-    reader: &mut Reader<'_>,
+/// One entry: its mode and the name of its object; `path` holds the path of the entry before, from which version 4 builds the next one.
+fn entry<'b>(
+    reader: &mut Reader<'b>,
     version: u32,
     format: ObjectFormat,
     path: &mut Vec<u8>,
-) -> Option<u32> {
+) -> Option<(u32, &'b [u8])> {
     let before = reader.rest.len();
     reader.take(BEFORE_MODE)?;
     let mode = reader.number()?;
-    reader.take(BEHIND_MODE + format.len())?;
+    reader.take(BEHIND_MODE)?;
+    let object = reader.take(format.len())?;
     let flags = reader.take(2)?;
     if flags.first()? & EXTENDED != 0 {
         reader.take(2)?;
@@ -74,7 +90,7 @@ fn entry(
         let length = before - reader.rest.len();
         reader.take(length.next_multiple_of(8) - length)?;
     }
-    Some(mode)
+    Some((mode, object))
 }
 
 /// What is left to read.

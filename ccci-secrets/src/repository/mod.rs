@@ -60,6 +60,9 @@ pub struct WorkTree {
     pub commit: Option<String>,
     /// Whether it is a submodule of another one.
     pub submodule: bool,
+    /// The commit that the work tree around a submodule records for it, in hexadecimal. It is another one than
+    /// `commit` after a pull without `git submodule update`.
+    pub recorded_commit: Option<String>,
 }
 
 /// The innermost work tree around a path; the path itself need not exist.
@@ -72,6 +75,7 @@ pub fn work_tree_of(path: &Path) -> Option<WorkTree> {
             root: root.to_owned(),
             commit: git.commit(),
             submodule: git.is_of_submodule() || is_recorded_outside(root),
+            recorded_commit: recorded_commit(root),
         })
     })
 }
@@ -82,6 +86,17 @@ fn is_recorded_outside(root: &Path) -> bool {
         submodules_around(superproject, root)
             .iter()
             .any(|submodule| superproject.join(submodule) == root)
+    })
+}
+
+/// The commit that the index of a work tree further out records for this one.
+fn recorded_commit(root: &Path) -> Option<String> {
+    root.ancestors().skip(1).find_map(|superproject| {
+        let gitlinks = GitDirectory::of_work_tree(superproject)?.gitlinks();
+        let own = gitlinks.into_iter().find(|gitlink| {
+            is_plain_relative(&gitlink.path) && superproject.join(&gitlink.path) == root
+        });
+        own.map(|gitlink| gitlink.commit)
     })
 }
 
@@ -97,7 +112,8 @@ fn submodules_around(superproject: &Path, path: &Path) -> Vec<String> {
     if submodules.is_empty()
         && let Some(git) = GitDirectory::of_work_tree(superproject)
     {
-        submodules = git.gitlinks().into_iter().filter(around).collect();
+        let paths = git.gitlinks().into_iter().map(|gitlink| gitlink.path);
+        submodules = paths.filter(around).collect();
     }
     submodules
 }
@@ -122,6 +138,12 @@ fn has_content(path: &Path) -> bool {
     fs::read_dir(path).map_or(true, |entries| {
         entries.flatten().any(|entry| entry.file_name() != ".git")
     })
+}
+
+/// Whether a file lies in a Nix store, where everybody can read it, symbolic links resolved.
+#[must_use]
+pub fn is_in_store(path: &Path) -> bool {
+    physical(path).is_some_and(|path| in_store(&path))
 }
 
 /// Whether a path lies in a Nix store, that of this machine or one below another root.

@@ -238,6 +238,33 @@ fn the_commit_of_a_work_tree_is_what_git_says() {
 }
 
 #[test]
+fn a_submodule_that_is_ahead_of_its_superproject_is_told_by_the_two_commits() {
+    let Some(place) = Place::new() else { return };
+    place.with_submodule();
+    let commits = || {
+        let tree = work_tree_of(&place.path("base/etc/secrets/host.yaml")).unwrap();
+        (tree.recorded_commit, tree.commit)
+    };
+    let (recorded, commit) = commits();
+    assert_eq!(recorded, commit);
+    assert_eq!(
+        recorded,
+        Some(place.git("base", &["rev-parse", "HEAD:etc/secrets"]))
+    );
+    place.git(
+        "base/etc/secrets",
+        &["commit", "-q", "--allow-empty", "-m", "new"],
+    );
+    let (still, ahead) = commits();
+    assert_eq!(still, recorded);
+    assert_ne!(ahead, recorded);
+    assert_eq!(
+        work_tree_of(&place.path("base")).unwrap().recorded_commit,
+        None
+    );
+}
+
+#[test]
 fn a_submodule_that_was_cloned_by_hand_counts_as_one() {
     let Some(place) = Place::new() else { return };
     place.with_submodule();

@@ -8,6 +8,8 @@ mod rules;
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::document::Format;
 
 /// A manifest whose rules hold: names are safe and distinct, paths absolute, clean and distinct, modes parsed.
@@ -26,7 +28,6 @@ pub struct Manifest {
     pub(crate) allow_swap: bool,
     pub(crate) mount: MountWish,
     pub(crate) user_mode: bool,
-    pub(crate) report_changes: bool,
     pub(crate) idempotent: bool,
     pub(crate) on_first_boot: OnFirstBoot,
     pub(crate) has_credentials: bool,
@@ -43,15 +44,6 @@ pub(crate) struct KeySources {
     /// SSH keys that the reference turns into GnuPG keys; never imported here.
     pub(crate) gpg_ssh_key_paths: Vec<PathBuf>,
     pub(crate) gnupg_home: Option<PathBuf>,
-    pub(crate) programs: Vec<KeyProgram>,
-}
-
-/// A kind of key that may start a program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyProgram {
-    Command,
-    Gpg,
-    Plugin,
 }
 
 /// Whether a file system in memory is mounted.
@@ -75,7 +67,8 @@ pub(crate) enum OnFirstBoot {
 }
 
 /// What happens to a regular file that stands where a link is due and differs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum OnConflict {
     /// It is kept under another name.
     Backup,
@@ -164,8 +157,6 @@ impl KeyChoice {
 #[derive(Debug)]
 pub(crate) struct TemplateEntry {
     pub(crate) file: FileEntry,
-    /// The file that holds the text, if the manifest does not.
-    pub(crate) source_file: Option<PathBuf>,
 }
 
 impl Manifest {
@@ -175,6 +166,25 @@ impl Manifest {
     /// Every rule that is broken, each with its JSON pointer.
     pub fn parse(text: &[u8], directory: &Path) -> Result<Self, Vec<ManifestFault>> {
         read::manifest(text, directory)
+    }
+
+    /// Everything that it asks for and this build does not do, apart from formats, which are known when a file is
+    /// read.
+    pub(crate) fn unbuilt(&self) -> Vec<ManifestFault> {
+        let asked = [
+            (!self.templates.is_empty(), "/templates", "templates are"),
+            (self.user_mode, "/userMode", "user mode is"),
+            (self.keys.gnupg_home.is_some(), "/gnupgHome", "GnuPG is"),
+            (self.has_credentials, "/credentials", "credentials are"),
+            (self.has_checks, "/checks", "checks are"),
+        ];
+        let faults = asked.into_iter().filter(|(asked, ..)| *asked);
+        faults
+            .map(|(_, pointer, what)| ManifestFault {
+                pointer: pointer.into(),
+                problem: ManifestProblem::NotBuilt(what),
+            })
+            .collect()
     }
 
     /// Secrets and templates as files.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::fields::{Faults, Fields, wrong_type};
 use super::{
-    Account, DirectoryWish, FileEntry, KeyChoice, KeyProgram, KeySources, Manifest, ManifestFault,
+    Account, DirectoryWish, FileEntry, KeyChoice, KeySources, Manifest, ManifestFault,
     ManifestProblem, MountWish, OnConflict, OnFirstBoot, SecretEntry, Target, TemplateEntry, names,
     rules,
 };
@@ -62,7 +62,7 @@ fn top_level(json: &Json, directory: &Path, faults: &Faults, sha256: [u8; 32]) -
     let placeholders = placeholders(&mut fields, faults);
     let keep_generations = count(&mut fields, "keepGenerations");
     let keys = key_sources(&mut fields, directory);
-    let report_changes = logging(&mut fields, faults);
+    logging(&mut fields, faults);
     let manifest = Manifest {
         sha256,
         secrets,
@@ -75,7 +75,6 @@ fn top_level(json: &Json, directory: &Path, faults: &Faults, sha256: [u8; 32]) -
         allow_swap: fields.boolean("allowSwap").unwrap_or(false),
         mount: fields.word("mount", MOUNT_WISHES).unwrap_or_default(),
         user_mode,
-        report_changes,
         idempotent: fields.boolean("idempotent").unwrap_or(true),
         on_first_boot: fields.word("onFirstBoot", FIRST_BOOT).unwrap_or_default(),
         has_credentials: credentials(&mut fields, faults),
@@ -96,11 +95,8 @@ const ON_CONFLICT: &[(&str, OnConflict)] = &[
     ("refuse", OnConflict::Refuse),
     ("replace", OnConflict::Replace),
 ];
-const KEY_PROGRAMS: &[(&str, KeyProgram)] = &[
-    ("command", KeyProgram::Command),
-    ("gpg", KeyProgram::Gpg),
-    ("plugin", KeyProgram::Plugin),
-];
+/// The kinds of key that may start a program; this build starts none.
+const KEY_PROGRAMS: [&str; 3] = ["command", "gpg", "plugin"];
 const SCALARS: &[(&str, bool)] = &[("any", true), ("string", false)];
 const FORMATS: &[(&str, Format)] = &[
     ("binary", Format::Binary),
@@ -219,10 +215,7 @@ fn template(json: &Json, pointer: String, frame: &Frame<'_>) -> Option<TemplateE
         fields.fault("content", ManifestProblem::Missing);
     }
     fields.finish();
-    Some(TemplateEntry {
-        file,
-        source_file: content.is_empty().then(|| frame.directory.join(source)),
-    })
+    Some(TemplateEntry { file })
 }
 
 /// What secrets and templates have in common.
@@ -372,8 +365,8 @@ fn key_sources(fields: &mut Fields<'_>, directory: &Path) -> KeySources {
         strict_modes: fields.boolean("strictKeyModes").unwrap_or(false),
         gpg_ssh_key_paths: many(fields, "sshKeyPaths"),
         gnupg_home: one(fields, "gnupgHome"),
-        programs: programs(fields),
     };
+    check_programs(fields);
     // The reference refuses these two pairs; `ageSshKeyPaths` goes with everything.
     if sources.gnupg_home.is_some() {
         if !sources.gpg_ssh_key_paths.is_empty() {
@@ -386,36 +379,31 @@ fn key_sources(fields: &mut Fields<'_>, directory: &Path) -> KeySources {
     sources
 }
 
-fn programs(fields: &mut Fields<'_>) -> Vec<KeyProgram> {
-    let mut programs = Vec::new();
+fn check_programs(fields: &mut Fields<'_>) {
     for text in fields.texts("allowKeyPrograms") {
-        match KEY_PROGRAMS.iter().find(|(word, _)| *word == text) {
-            Some((_, program)) => programs.push(*program),
-            None => fields.fault(
+        if !KEY_PROGRAMS.contains(&text) {
+            fields.fault(
                 "allowKeyPrograms",
                 ManifestProblem::NotOneOf {
                     found: text.into(),
-                    expected: KEY_PROGRAMS.iter().map(|(word, _)| *word).collect(),
+                    expected: KEY_PROGRAMS.to_vec(),
                 },
-            ),
+            );
         }
     }
-    programs
 }
 
-/// Whether changes are to be reported; the import of keys always is.
-fn logging(fields: &mut Fields<'_>, faults: &Faults) -> bool {
+/// What is reported is the same whatever these say; their rules hold.
+fn logging(fields: &mut Fields<'_>, faults: &Faults) {
     let pointer = fields.pointer_to("logging");
-    let Some(mut logging) = fields
+    let logging = fields
         .value("logging")
-        .and_then(|json| Fields::of(json, pointer, faults))
-    else {
-        return true;
-    };
-    let _ = logging.boolean("keyImport");
-    let changes = logging.boolean("secretChanges").unwrap_or(false);
-    logging.finish();
-    changes
+        .and_then(|json| Fields::of(json, pointer, faults));
+    if let Some(mut logging) = logging {
+        let _ = logging.boolean("keyImport");
+        let _ = logging.boolean("secretChanges");
+        logging.finish();
+    }
 }
 
 fn credentials(fields: &mut Fields<'_>, faults: &Faults) -> bool {

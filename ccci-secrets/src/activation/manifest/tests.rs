@@ -103,6 +103,9 @@ fn s21_text_that_is_not_exactly_one_object() {
 
 #[test]
 fn s21_values_of_fields() {
+    assert_fault_at("/allowKeyPrograms", |manifest| {
+        manifest["allowKeyPrograms"] = json!(["gpg", "ssh-agent"]);
+    });
     for mode in ["", "u=r", "200000", "4755"] {
         assert_fault_at("/secrets/0/mode", |manifest| {
             manifest["secrets"][0]["mode"] = json!(mode);

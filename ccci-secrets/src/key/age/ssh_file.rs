@@ -132,6 +132,20 @@ impl SshPrivateKey {
     }
 }
 
+/// The public half of a private key file, which an OpenSSH file shows even where the rest asks for a passphrase.
+///
+/// # Errors
+/// [`SshKeyError`] when the file holds no ed25519 private key, or hides its public half.
+pub fn read_public_half(private_key_file: &[u8]) -> Result<SshPublicKey, SshKeyError> {
+    match read_private_key(private_key_file) {
+        Ok(key) => Ok(key.public()),
+        Err(SshKeyError::PassphraseProtected {
+            public: Some(public),
+        }) => Ok(public),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads a private key file. Like Go's reader it takes any line width and text before the key.
 pub(super) fn read_private_key(file: &[u8]) -> Result<SshPrivateKey, SshKeyError> {
     let text = std::str::from_utf8(file).map_err(|_| SshKeyError::NotAKey)?;
@@ -235,7 +249,8 @@ fn is_key_type(word: &str) -> bool {
 }
 
 fn no_public_key(text: &str) -> SshKeyError {
-    if text.trim_start().starts_with("age1") {
+    let text = text.trim_start();
+    if text.starts_with("age1") || text.starts_with("AGE-") {
         return SshKeyError::AgeKey;
     }
     SshKeyError::NotAKey

@@ -1,0 +1,222 @@
+//! Carries a plan out.
+
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::draft::{Draft, Scene, draft};
+use super::fault::{Fault, Warning, WarningKind};
+use super::finish::{close, open_generation};
+use super::generation::{commit, is_committed, seal, sync_commit};
+use super::links::{self, place_all};
+use super::manifest::MountWish;
+use super::mount;
+use super::parents;
+use super::prune::{GRACE, prune};
+use super::receipt::{FailedStep, Step};
+use super::records::{Journal, Ledger, Records, Role, Run, StagedLink};
+use super::stage;
+use super::undo::Undo;
+
+/// What carrying out came to.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    pub(super) warnings: Vec<Warning>,
+    pub(super) failed_step: Option<FailedStep>,
+}
+
+/// Nothing was committed.
+#[derive(Debug)]
+pub(super) struct NotApplied {
+    pub(super) fault: Fault,
+    pub(super) left_behind: Vec<PathBuf>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// Makes what the plan says.
+pub(super) fn apply(
+    scene: Scene<'_>,
+    records: &mut Records,
+    pause: &dyn Fn(Duration),
+) -> Result<Applied, NotApplied> {
+    let before = records.ledger.value().clone();
+    let draft = draft(scene, records).map_err(|fault| NotApplied {
+        fault,
+        left_behind: Vec::new(),
+        warnings: Vec::new(),
+    })?;
+    let mut work = Work {
+        scene,
+        run: draft.run.clone(),
+        mounted: false,
+        applied: Applied::default(),
+    };
+    if let Err(fault) = work.up_to_commit(draft, records) {
+        if !is_committed(scene.site, &work.run) {
+            return Err(work.undo(fault, before, records));
+        }
+        work.fail(Step::Commit, vec![fault]);
+    }
+    work.after_commit(records);
+    work.prune(pause);
+    Ok(work.applied)
+}
+
+/// A run under way.
+struct Work<'a> {
+    scene: Scene<'a>,
+    run: Run,
+    mounted: bool,
+    applied: Applied,
+}
+
+impl Work<'_> {
+    fn up_to_commit(&mut self, draft: Draft, records: &mut Records) -> Result<(), Fault> {
+        let site = self.scene.site;
+        records.journal.set(site, draft.journal)?;
+        records.ledger.set(site, draft.ledger)?;
+        if self.run.stage.is_some() {
+            self.make_mount()?;
+            self.make_stage()?;
+        }
+        for (link, directories) in self.run.staged.iter().zip(draft.manners) {
+            links::stage(site, link, directories)?;
+        }
+        self.seal(records)?;
+        match self.active_link() {
+            Some(link) => commit(site, link, self.scene.plan.exchange),
+            None => Ok(()),
+        }
+    }
+
+    fn make_mount(&mut self) -> Result<(), Fault> {
+        let Scene {
+            site,
+            mount,
+            plan,
+            manifest,
+            ..
+        } = self.scene;
+        mount::make_directory(site, &mount.real)?;
+        if let Some(what) = plan.mount {
+            let mounted = mount::mount(site, mount, what, manifest.allow_swap)?;
+            self.mounted = mounted.made;
+            self.applied.warnings.extend(mounted.warning);
+        }
+        let is_ours = manifest.mount == MountWish::Auto || !mount.exists;
+        match is_ours {
+            true => mount::dress(site, &mount.real, self.scene.keys_group),
+            false => Ok(()),
+        }
+    }
+
+    fn make_stage(&self) -> Result<(), Fault> {
+        let Some(stage) = &self.run.stage else {
+            return Ok(());
+        };
+        let Scene {
+            site,
+            mount,
+            wanted,
+            keys_group,
+            ..
+        } = self.scene;
+        let failed = |source| site.failed("open", &mount.real, source);
+        let dir = parents::open(site, &mount.real).map_err(failed)?;
+        let ground = stage::Ground {
+            site,
+            mount: dir.as_fd(),
+            path: &mount.real,
+            keys_group,
+            persists: !site
+                .fs
+                .file_system(dir.as_fd())
+                .map_err(failed)?
+                .is_memory(),
+        };
+        stage::make(ground, stage, wanted)
+    }
+
+    /// Everything is made: it gets its number, and the journal says that only the commit is missing.
+    fn seal(&mut self, records: &mut Records) -> Result<(), Fault> {
+        let Scene { site, mount, .. } = self.scene;
+        if let (Some(stage), Some(number)) = (&self.run.stage, self.run.next.generation) {
+            let dir = parents::open(site, &mount.real)
+                .map_err(|source| site.failed("open", &mount.real, source))?;
+            seal(site, dir.as_fd(), &mount.real, stage, number)?;
+        }
+        let sealed = Run {
+            sealed: true,
+            ..self.run.clone()
+        };
+        let active = records.journal.value().active.clone();
+        records
+            .journal
+            .set(site, Journal::new(active, Some(sealed.clone())))?;
+        self.run = sealed;
+        Ok(())
+    }
+
+    fn active_link(&self) -> Option<&StagedLink> {
+        let mut staged = self.run.staged.iter();
+        staged.find(|link| link.role == Role::Active)
+    }
+
+    fn undo(self, fault: Fault, ledger: Ledger, records: &mut Records) -> NotApplied {
+        let undo = Undo {
+            site: self.scene.site,
+            mount: &self.scene.mount.real,
+            run: &self.run,
+            mounted: self.mounted,
+            ledger,
+        };
+        NotApplied {
+            fault,
+            left_behind: undo.roll_back(records),
+            warnings: self.applied.warnings,
+        }
+    }
+
+    /// From here on nothing is undone; what fails is left to the next run.
+    fn after_commit(&mut self, records: &mut Records) {
+        let Scene {
+            site, frame, plan, ..
+        } = self.scene;
+        if let Some(Err(fault)) = self.active_link().map(|link| sync_commit(site, link)) {
+            self.fail(Step::Commit, vec![fault]);
+        }
+        if plan.exchange {
+            let warning = Warning::at(WarningKind::DirectoryReplaced, &site.shown(&frame.link));
+            self.applied.warnings.push(warning);
+        }
+        let generation = open_generation(site, &self.scene.mount.real, &self.run.next);
+        let placed = place_all(site, generation.as_ref(), &self.run, records);
+        self.applied.warnings.extend(placed.warnings);
+        if !placed.faults.is_empty() {
+            self.fail(Step::Links, placed.faults);
+        } else if let Err(fault) = close(site, self.run.next.clone(), Vec::new(), records) {
+            self.fail(Step::Records, vec![fault]);
+        }
+    }
+
+    /// Only when all links lead to the new generation.
+    fn prune(&mut self, pause: &dyn Fn(Duration)) {
+        let plan = self.scene.plan;
+        if self.applied.failed_step.is_some() || plan.prune.is_empty() {
+            return;
+        }
+        if plan.generation.is_some() {
+            pause(GRACE);
+        }
+        let faults = prune(self.scene.site, &self.scene.mount.real, &plan.prune);
+        if !faults.is_empty() {
+            self.fail(Step::Prune, faults);
+        }
+    }
+
+    /// The first failure names the step.
+    fn fail(&mut self, step: Step, faults: Vec<Fault>) {
+        let failed = FailedStep { step, faults };
+        self.applied.failed_step.get_or_insert(failed);
+    }
+}

@@ -1,0 +1,105 @@
+//! What can be said about a manifest without any key, and without touching anything.
+
+use std::path::Path;
+
+use super::fault::{Fault, Warning, WarningKind};
+use super::findings::Findings;
+use super::manifest::Manifest;
+use super::{select, sops_file};
+use crate::error::ErrorCode;
+
+/// What a check found.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Checked {
+    /// Why the manifest would be refused; none when the check passed.
+    pub faults: Vec<Fault>,
+    /// What else was noticed.
+    pub warnings: Vec<Warning>,
+}
+
+impl Checked {
+    /// The code of the whole, as of a refusal; none when the check passed.
+    #[must_use]
+    pub fn code(&self) -> Option<ErrorCode> {
+        self.faults
+            .iter()
+            .min_by_key(|fault| fault.rank())
+            .map(Fault::code)
+    }
+}
+
+/// Checks the rules of a manifest; neither accounts nor any other file is looked at. Relative paths count from
+/// `directory`.
+///
+/// What this build cannot do yet passes with a warning: the rules hold.
+///
+/// ```
+/// use std::path::Path;
+/// use ccci_secrets::activation::check_manifest;
+///
+/// let checked = check_manifest(br#"{"symlinkPath": "/run/secrets"}"#, Path::new("."));
+/// assert_eq!(checked.faults[0].to_string(), "/secretsMountPoint: is missing");
+/// ```
+#[must_use]
+pub fn check_manifest(text: &[u8], directory: &Path) -> Checked {
+    let manifest = match Manifest::parse(text, directory) {
+        Ok(manifest) => manifest,
+        Err(faults) => {
+            return Checked {
+                faults: faults.into_iter().map(Fault::Manifest).collect(),
+                warnings: Vec::new(),
+            };
+        }
+    };
+    let unbuilt = manifest.unbuilt().into_iter();
+    Checked {
+        faults: Vec::new(),
+        warnings: unbuilt
+            .map(|fault| Warning::new(WarningKind::NotBuilt, fault.pointer))
+            .collect(),
+    }
+}
+
+/// Checks that every sops file of a manifest is there, is sealed, and holds under every key what its secret wants, as
+/// far as sealed files show it. Types are those that the envelopes name.
+///
+/// What this build cannot do yet is a fault: activation would refuse it.
+#[must_use]
+pub fn check_sops_files(manifest: &Manifest) -> Checked {
+    let mut findings = Findings::new(manifest);
+    for fault in manifest.unbuilt() {
+        findings.refuse(Fault::Manifest(fault));
+    }
+    for file in sops_file::of_manifest(manifest) {
+        let secrets = file
+            .entries
+            .iter()
+            .filter_map(|nth| Some((*nth, manifest.secrets.get(*nth)?)));
+        let Some((_, first)) = secrets.clone().next() else {
+            continue;
+        };
+        let sealed = match sops_file::read(file.path, first) {
+            Ok(read) => read.sealed,
+            Err(fault) => {
+                findings.lose(&file.entries, fault);
+                continue;
+            }
+        };
+        for (nth, secret) in secrets {
+            match select::select(&sealed, secret) {
+                Ok(selection) if selection.is_clear => {
+                    findings.warn(Warning::new(WarningKind::ClearLeaf, &secret.file.name));
+                }
+                Ok(_) => {}
+                Err(problem) => findings.lose(&[nth], problem.of(secret)),
+            }
+        }
+    }
+    let (faults, warnings) = findings.into_parts().into_faults();
+    Checked { faults, warnings }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests;

@@ -1,0 +1,7 @@
+//! What opens, and from which key; what is refused, with which code and which facts.
+
+mod authenticity;
+mod key_files;
+mod keys;
+mod provenance;
+mod values;

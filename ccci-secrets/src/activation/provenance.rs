@@ -1,0 +1,77 @@
+//! Where the contents of a generation come from.
+
+use std::path::{Path, PathBuf};
+
+use crate::file::OpenFile;
+use crate::keyring::OpenedBy;
+use crate::repository;
+
+/// A sops file that was opened and whose MAC matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileProvenance {
+    /// The file.
+    pub path: PathBuf,
+    /// SHA-256 of the bytes that were read: of the sealed file.
+    pub sha256_ciphertext: [u8; 32],
+    /// What git knows about it; none outside a repository.
+    pub git: Option<GitFacts>,
+    /// `lastmodified`, as it stands in the file.
+    pub lastmodified: String,
+    /// What opened it.
+    pub opened_by: OpenedBy,
+    /// Its recipients but the one that opened it, in the order of the file.
+    pub other_recipients: Vec<String>,
+}
+
+/// The work tree that a file lies in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GitFacts {
+    /// Its top directory.
+    pub repository: PathBuf,
+    /// The commit that is checked out; none before the first.
+    pub commit: Option<String>,
+    /// Whether it is a submodule of another one.
+    pub submodule: bool,
+    /// The commit that the work tree around a submodule records for it.
+    pub recorded_commit: Option<String>,
+}
+
+impl FileProvenance {
+    pub(super) fn of(path: &Path, sha256_ciphertext: [u8; 32], open: &OpenFile) -> Self {
+        let opened_by = open.opened_by().clone();
+        let mut other_recipients = open.recipients();
+        if let Some(own) = other_recipients
+            .iter()
+            .position(|recipient| *recipient == opened_by.recipient)
+        {
+            other_recipients.remove(own);
+        }
+        Self {
+            path: path.into(),
+            sha256_ciphertext,
+            git: GitFacts::of(path),
+            lastmodified: open.lastmodified().into(),
+            opened_by,
+            other_recipients,
+        }
+    }
+}
+
+impl GitFacts {
+    /// Whether a submodule stands at another commit than its superproject records.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.recorded_commit.is_some() && self.recorded_commit != self.commit
+    }
+
+    fn of(path: &Path) -> Option<Self> {
+        let tree = repository::work_tree_of(path)?;
+        Some(Self {
+            repository: tree.root,
+            commit: tree.commit,
+            submodule: tree.submodule,
+            recorded_commit: tree.recorded_commit,
+        })
+    }
+}

@@ -1,0 +1,153 @@
+//! What a run did. Only the transaction makes one, and nothing in it is secret.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::fault::{Fault, Warning};
+use super::provenance::FileProvenance;
+use crate::error::ErrorCode;
+
+/// The proof that a generation is active: the one that this run committed, or the one that was already right.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The generation that was active before.
+    pub previous: Option<u64>,
+    /// The generation that this run made; none if nothing had changed.
+    pub generation: Option<u64>,
+    /// The link under which the active generation is read, as it is seen from outside.
+    pub link: PathBuf,
+    /// Every file of the generation, in the order of the manifest.
+    pub entries: Vec<EntryResult>,
+    /// Names that were in the previous generation and are gone.
+    pub removed: Vec<String>,
+    /// Where the contents come from.
+    pub provenance: Vec<FileProvenance>,
+    /// Units that something changed for and that nobody has told: without repetitions, in the order of the manifest.
+    pub units_not_handled: Vec<String>,
+    /// What was noticed.
+    pub warnings: Vec<Warning>,
+    /// What did not work although the generation is active.
+    pub failed_step: Option<FailedStep>,
+}
+
+impl Receipt {
+    /// The generation that is active now.
+    #[must_use]
+    pub fn active(&self) -> Option<u64> {
+        self.generation.or(self.previous)
+    }
+}
+
+/// One file of a generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EntryResult {
+    /// Its name below the generation.
+    pub name: String,
+    /// The key it was taken from, as the manifest spells it; empty for a whole file.
+    pub key: String,
+    /// The sops file.
+    pub sops_file: PathBuf,
+    /// Where else it can be read, as it is seen from outside; none if its name below the link is all.
+    pub path: Option<PathBuf>,
+    /// Mode.
+    pub mode: u32,
+    /// Owner that the manifest asks for.
+    pub uid: u32,
+    /// Group that the manifest asks for.
+    pub gid: u32,
+    /// How it differs from the previous generation.
+    pub change: Change,
+}
+
+/// How a file differs from the one of the previous generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// There was none.
+    Added,
+    /// In at least one of these.
+    Modified {
+        /// The bytes.
+        content: bool,
+        /// The mode.
+        mode: bool,
+        /// Owner or group.
+        owner: bool,
+    },
+    /// In nothing.
+    Unchanged,
+}
+
+/// A step that failed while a generation was active already.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FailedStep {
+    /// Which.
+    pub step: Step,
+    /// Why; at least one.
+    pub faults: Vec<Fault>,
+}
+
+impl FailedStep {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        ErrorCode::CommittedWithFault
+    }
+}
+
+impl fmt::Display for FailedStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.step.sentence())?;
+        let mut separator = ": ";
+        for fault in &self.faults {
+            write!(f, "{separator}{fault}")?;
+            separator = "; ";
+        }
+        Ok(())
+    }
+}
+
+/// The steps behind the commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Bringing the renamed link to the disk.
+    Commit,
+    /// Placing the links outside the generation, and removing those that left the manifest.
+    Links,
+    /// Opening everything: on a first boot the manifest lets the sound part be active.
+    Open,
+    /// Removing old generations.
+    Prune,
+    /// Writing down that the run is done.
+    Records,
+}
+
+impl Step {
+    /// Its stable name in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::Links => "links",
+            Self::Open => "open",
+            Self::Prune => "prune",
+            Self::Records => "records",
+        }
+    }
+
+    /// What its failure means.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Commit => "the link may not survive a power cut",
+            Self::Links => "not all links are in place",
+            Self::Open => "not everything could be opened",
+            Self::Prune => "old generations could not be removed",
+            Self::Records => "the end of the run could not be written down",
+        }
+    }
+}

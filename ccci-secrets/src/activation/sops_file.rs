@@ -1,0 +1,110 @@
+//! The sops files of a manifest: each is read once, and what stands in place of one is recognised. No key is needed.
+
+use std::io;
+use std::path::Path;
+
+use super::fault::{Fault, TreeProblem};
+use super::manifest::{Manifest, ManifestFault, ManifestProblem, SecretEntry};
+use crate::digest;
+use crate::document::Format;
+use crate::error::{ErrorCode, IoResultExt as _};
+use crate::file::{FileError, SealedFile};
+use crate::repository;
+use crate::secret::Secret;
+
+/// One sops file and the secrets that are taken from it.
+#[derive(Debug)]
+pub(super) struct SopsFile<'m> {
+    pub(super) path: &'m Path,
+    /// Positions in the manifest's list of secrets; never empty.
+    pub(super) entries: Vec<usize>,
+}
+
+/// A sops file that was read.
+#[derive(Debug)]
+pub(super) struct ReadFile {
+    pub(super) sealed: SealedFile,
+    /// SHA-256 of the bytes that were read.
+    pub(super) sha256: [u8; 32],
+}
+
+/// The sops files that a manifest names, in the order in which it first names them.
+pub(super) fn of_manifest(manifest: &Manifest) -> Vec<SopsFile<'_>> {
+    let mut files: Vec<SopsFile<'_>> = Vec::new();
+    for (nth, secret) in manifest.secrets.iter().enumerate() {
+        let known = files
+            .iter_mut()
+            .find(|file| file.path == secret.sops_file.as_path());
+        match known {
+            Some(file) => file.entries.push(nth),
+            None => files.push(SopsFile {
+                path: &secret.sops_file,
+                entries: vec![nth],
+            }),
+        }
+    }
+    files
+}
+
+/// Reads and parses a file as the format of one of its secrets; all of them have the same.
+pub(super) fn read(path: &Path, secret: &SecretEntry) -> Result<ReadFile, Fault> {
+    let bytes = bytes_of(path).map_err(|error| explained(path, error))?;
+    // EXPOSE: only looked at; what lies in a repository is sealed, or should be.
+    if let Some(found) = repository::classify_content(bytes.expose()) {
+        return Err(Fault::Tree {
+            file: path.into(),
+            problem: TreeProblem::of_content(found),
+        });
+    }
+    // EXPOSE: hashed; see above.
+    let sha256 = digest::sha256(bytes.expose());
+    match SealedFile::parse(secret.format, bytes) {
+        Ok(sealed) => Ok(ReadFile { sealed, sha256 }),
+        Err(FileError::Parse(error)) if error.code() == ErrorCode::NotBuilt => {
+            Err(Fault::Manifest(ManifestFault {
+                pointer: format!("{}/format", secret.file.pointer),
+                problem: ManifestProblem::NotBuilt(match secret.format {
+                    Format::Binary => "the format binary is",
+                    Format::Dotenv => "the format dotenv is",
+                    Format::Ini => "the format ini is",
+                    _ => "the format is",
+                }),
+            }))
+        }
+        Err(source) => Err(sops_file_fault(path, source)),
+    }
+}
+
+/// Only regular files: a FIFO would make a boot wait for ever.
+fn bytes_of(path: &Path) -> Result<Secret, FileError> {
+    let found = std::fs::metadata(path).at(path)?;
+    let regular = match () {
+        () if found.is_file() => Ok(()),
+        () if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        () => Err(io::Error::other("neither a file nor a directory")),
+    };
+    regular.at(path)?;
+    Ok(Secret::from_vec(std::fs::read(path).at(path)?))
+}
+
+/// A file that cannot be read, or the submodule that it would belong to.
+fn explained(path: &Path, error: FileError) -> Fault {
+    match repository::uninitialised_submodule(path) {
+        Some(found) => Fault::Tree {
+            file: path.into(),
+            problem: TreeProblem::SubmoduleNotInitialised {
+                submodule: found.path.into(),
+                repository: found.superproject,
+                in_store: found.under_store,
+            },
+        },
+        None => sops_file_fault(path, error),
+    }
+}
+
+fn sops_file_fault(path: &Path, source: FileError) -> Fault {
+    Fault::SopsFile {
+        file: path.into(),
+        source,
+    }
+}

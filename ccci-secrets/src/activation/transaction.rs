@@ -1,0 +1,319 @@
+//! The order of everything: lock, finish, open, look, plan, carry out.
+//!
+//! Up to the commit an error means that all is as before; behind it, that the new generation is active and the journal
+//! names what is missing.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::Options;
+use super::accounts::Accounts;
+use super::apply::apply;
+use super::draft::{Scene, entry_of, outcome};
+use super::fault::{Fault, Refusal, Warning, WarningKind};
+use super::finish::{close, finish};
+use super::lock::{Lock, Patience};
+use super::manifest::{FileEntry, Manifest, OnFirstBoot, Target};
+use super::observe::{self, Frame, MountFound, Observed, Reals, observe};
+use super::open::{NotOpened, Opened};
+use super::plan::{Item, Plan, Settings, plan};
+use super::receipt::{Change, EntryResult, FailedStep, Receipt, Step};
+use super::records::{RecordPaths, Records};
+use super::site::Site;
+use super::wanted::Wanted;
+use crate::fs::RealFs;
+
+/// The whole run. `open` is phase P4; it gets no accounts if nobody is to be looked up.
+pub(super) fn run(
+    manifest: &Manifest,
+    options: &Options<'_>,
+    open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
+) -> Result<Receipt, Refusal> {
+    let site = Site::new(options.fs, options.root);
+    let frame = Frame {
+        mount: PathBuf::from(&manifest.mount_path),
+        link: PathBuf::from(&manifest.link_path),
+    };
+    let transaction = Transaction {
+        site: &site,
+        frame: &frame,
+        manifest,
+        options,
+    };
+    transaction.run(open).map_err(|mut refusal| {
+        refusal.still_active = observe::active(&site, &frame);
+        refusal
+    })
+}
+
+struct Transaction<'a> {
+    site: &'a Site<'a>,
+    frame: &'a Frame,
+    manifest: &'a Manifest,
+    options: &'a Options<'a>,
+}
+
+impl Transaction<'_> {
+    fn run(
+        &self,
+        open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
+    ) -> Result<Receipt, Refusal> {
+        // Where the mount really is: two spellings of one place share a lock. One that cannot be walked is refused below,
+        // together with whatever else is wrong.
+        let place = self.site.walk(&self.frame.mount);
+        let real = place.map_or_else(|_| self.frame.mount.clone(), |place| place.real_path());
+        let paths = RecordPaths::of(&real, self.site.rebased);
+        let patience = Patience {
+            timeout: self.options.lock_timeout,
+            pause: self.options.pause,
+        };
+        let lock = Lock::take(self.site, &paths.lock, patience)
+            .map_err(|fault| Refusal::new(vec![fault]))?;
+        self.under_lock(&real, &paths, open).map_err(|mut refusal| {
+            refusal.left_behind.extend(lock.withdraw(self.site));
+            refusal
+        })
+    }
+
+    fn under_lock(
+        &self,
+        real_mount: &Path,
+        paths: &RecordPaths,
+        open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
+    ) -> Result<Receipt, Refusal> {
+        let mut records = Records::read(self.site, paths);
+        let mut warnings = finish(self.site, real_mount, &mut records)
+            .map_err(|fault| Refusal::new(vec![fault]))?;
+        let passwd = AccountFiles::read(self.site);
+        let accounts = passwd.parse(self.options);
+        let (opened, missing) = self.open(open, accounts.as_ref(), &mut warnings)?;
+        warnings.extend(opened.warnings.iter().cloned());
+        let refused = |faults| refusal(faults, warnings.clone());
+        let seen = self.look(&opened.wanted, &records).map_err(refused)?;
+        let keys_group = accounts.map_or(0, |accounts| accounts.keys_group());
+        let scene = Scene {
+            site: self.site,
+            frame: self.frame,
+            reals: &seen.reals,
+            manifest: self.manifest,
+            wanted: &opened.wanted,
+            mount: &seen.mount,
+            plan: &seen.plan,
+            keys_group,
+        };
+        let units = self.units(scene, &records);
+        warnings.extend(self.warnings(scene));
+        let failed_step = self.carry_out(scene, &mut records, &mut warnings)?;
+        // Only now: before the commit there was nothing to restart them for.
+        let unit = |unit: &String| Warning::new(WarningKind::UnitsNotRestarted, unit);
+        warnings.extend(units.iter().map(unit));
+        Ok(Receipt {
+            previous: seen.plan.previous,
+            generation: seen.plan.generation,
+            link: self.site.shown(&self.frame.link),
+            entries: self.entries(scene),
+            removed: seen.plan.removed.clone(),
+            provenance: opened.provenance,
+            units_not_handled: units,
+            warnings,
+            failed_step: failed_step.or_else(|| missing.map(not_everything)),
+        })
+    }
+
+    /// P4. On a first boot the manifest may ask for whatever is sound; the faults of the rest come with it.
+    fn open(
+        &self,
+        open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
+        accounts: Option<&Accounts<'_>>,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<(Opened, Option<Vec<Fault>>), Refusal> {
+        let not_opened = match open(accounts) {
+            Ok(opened) => return Ok((opened, None)),
+            Err(not_opened) => *not_opened,
+        };
+        let is_first = observe::active(self.site, self.frame).is_none();
+        let may_be_partial = is_first && self.manifest.on_first_boot == OnFirstBoot::Partial;
+        match not_opened.sound {
+            Some(sound) if may_be_partial => Ok((sound, Some(not_opened.faults))),
+            _ => {
+                let mut faults = not_opened.faults;
+                faults.extend(observe::obstacles(self.site, self.frame, self.manifest));
+                warnings.extend(not_opened.warnings);
+                Err(refusal(faults, std::mem::take(warnings)))
+            }
+        }
+    }
+
+    /// P3 and P5.
+    fn look(&self, wanted: &[Wanted], records: &Records) -> Result<Seen, Vec<Fault>> {
+        let reals = Reals::find(self.site, self.frame)?;
+        let observed: Observed = observe(self.site, self.frame, wanted, records)?;
+        let mount = observed.mount.clone();
+        let items: Vec<Item> = wanted.iter().map(|wanted| self.item(wanted)).collect();
+        let settings = Settings {
+            idempotent: self.manifest.idempotent,
+            keep_generations: self.manifest.keep_generations,
+            mount: self.manifest.mount,
+            use_tmpfs: self.manifest.use_tmpfs,
+            rebased: self.site.rebased,
+        };
+        Ok(Seen {
+            plan: plan(settings, &items, observed)?,
+            reals,
+            mount,
+        })
+    }
+
+    fn item(&self, wanted: &Wanted) -> Item {
+        Item {
+            shown: self.target_shown(wanted).unwrap_or_default(),
+            on_conflict: wanted.on_conflict,
+        }
+    }
+
+    fn target_shown(&self, wanted: &Wanted) -> Option<PathBuf> {
+        match &wanted.target {
+            Target::Outside(path) => Some(self.site.shown(Path::new(path))),
+            Target::Inside(rest) => Some(self.site.shown(&self.frame.link.join(rest))),
+            Target::Own => None,
+        }
+    }
+
+    /// P6 to P13.
+    fn carry_out(
+        &self,
+        scene: Scene<'_>,
+        records: &mut Records,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Option<FailedStep>, Refusal> {
+        if scene.plan.changes_nothing() {
+            // The manifest may have changed in ways that no file shows.
+            return outcome(scene)
+                .and_then(|next| close(self.site, next, Vec::new(), records))
+                .map(|()| None)
+                .map_err(|fault| refusal(vec![fault], std::mem::take(warnings)));
+        }
+        match apply(scene, records, self.options.pause) {
+            Ok(applied) => {
+                warnings.extend(applied.warnings);
+                Ok(applied.failed_step)
+            }
+            Err(not_applied) => {
+                warnings.extend(not_applied.warnings);
+                let mut refusal = refusal(vec![not_applied.fault], std::mem::take(warnings));
+                refusal.left_behind = not_applied.left_behind;
+                Err(refusal)
+            }
+        }
+    }
+
+    fn entries(&self, scene: Scene<'_>) -> Vec<EntryResult> {
+        let entry = |(wanted, change): (&Wanted, &Change)| EntryResult {
+            name: wanted.name.clone(),
+            key: wanted.key.clone(),
+            sops_file: wanted.sops_file.clone(),
+            path: self.target_shown(wanted),
+            mode: wanted.mode,
+            uid: wanted.uid,
+            gid: wanted.gid,
+            change: *change,
+        };
+        let changes = &scene.plan.changes;
+        scene.wanted.iter().zip(changes).map(entry).collect()
+    }
+
+    /// Units of everything that changed or went, if there was a generation before.
+    fn units(&self, scene: Scene<'_>, records: &Records) -> Vec<String> {
+        if scene.plan.previous.is_none() || self.site.rebased {
+            return Vec::new();
+        }
+        let changed = scene
+            .wanted
+            .iter()
+            .zip(&scene.plan.changes)
+            .filter(|(_, change)| **change != Change::Unchanged)
+            .filter_map(|(wanted, _)| entry_of(self.manifest, wanted))
+            .flat_map(|entry: &FileEntry| entry.restart_units.iter().chain(&entry.reload_units));
+        let former = records.journal.value().active.entries.iter();
+        let gone = former
+            .filter(|entry| scene.plan.removed.contains(&entry.name))
+            .flat_map(|entry| entry.restart_units.iter().chain(&entry.reload_units));
+        let mut known = BTreeSet::new();
+        changed
+            .chain(gone)
+            .filter(|unit| known.insert(unit.as_str()))
+            .cloned()
+            .collect()
+    }
+
+    fn warnings(&self, scene: Scene<'_>) -> Vec<Warning> {
+        let mut warnings = scene.plan.warnings.clone();
+        if scene.plan.generation.is_some() {
+            if !self.site.is_root_user() {
+                let mount = self.site.shown(&self.frame.mount);
+                warnings.push(Warning::at(WarningKind::OwnershipSkipped, &mount));
+            }
+            if self.site.rebased && !scene.mount.file_system.is_memory() {
+                warnings.push(Warning::at(WarningKind::Persistent, self.site.base()));
+            }
+        }
+        warnings
+    }
+}
+
+/// What was found and what will be done about it.
+struct Seen {
+    reals: Reals,
+    mount: MountFound,
+    plan: Plan,
+}
+
+fn refusal(faults: Vec<Fault>, warnings: Vec<Warning>) -> Refusal {
+    Refusal {
+        warnings,
+        ..Refusal::new(faults)
+    }
+}
+
+fn not_everything(faults: Vec<Fault>) -> FailedStep {
+    FailedStep {
+        step: Step::Open,
+        faults,
+    }
+}
+
+/// `passwd` and `group` of the tree, or, where a tree that was given has none, of the machine.
+struct AccountFiles {
+    passwd: Vec<u8>,
+    group: Vec<u8>,
+    of_tree: bool,
+}
+
+impl AccountFiles {
+    fn read(site: &Site<'_>) -> Self {
+        let (passwd, group) = (Path::new("/etc/passwd"), Path::new("/etc/group"));
+        let bytes = |site: &Site<'_>, path| {
+            // EXPOSE: names and numbers of accounts, which everybody may read.
+            site.read_small(path).map(|text| text.expose().to_vec())
+        };
+        let machine = RealFs::new();
+        let machine = Site::new(&machine, None);
+        let of_tree = site.rebased && bytes(site, passwd).is_some();
+        let source = if site.rebased && !of_tree {
+            &machine
+        } else {
+            site
+        };
+        Self {
+            passwd: bytes(source, passwd).unwrap_or_default(),
+            group: bytes(source, group).unwrap_or_default(),
+            of_tree,
+        }
+    }
+
+    fn parse<'a>(&self, options: &Options<'a>) -> Option<Accounts<'a>> {
+        // Another system's accounts are not those of this machine's directory service.
+        let elsewhere = options.accounts.filter(|_| !self.of_tree);
+        (!options.ignore_passwd).then(|| Accounts::parse(&self.passwd, &self.group, elsewhere))
+    }
+}

@@ -1,0 +1,129 @@
+//! What was noticed and stops nothing.
+
+use std::fmt;
+use std::path::Path;
+
+/// Something noticed that stops nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Warning {
+    /// Its kind; warnings of one kind are told in one line.
+    pub kind: WarningKind,
+    /// What it is about.
+    pub subject: String,
+}
+
+impl Warning {
+    pub(super) fn new(kind: WarningKind, subject: impl Into<String>) -> Self {
+        Self {
+            kind,
+            subject: subject.into(),
+        }
+    }
+
+    pub(super) fn at(kind: WarningKind, path: &Path) -> Self {
+        Self::new(kind, path.display().to_string())
+    }
+
+    /// One line for each kind.
+    #[must_use]
+    pub fn lines(warnings: &[Self]) -> Vec<String> {
+        let mut kinds: Vec<WarningKind> = Vec::new();
+        for warning in warnings {
+            if !kinds.contains(&warning.kind) {
+                kinds.push(warning.kind);
+            }
+        }
+        let subjects = |kind| {
+            let mut subjects: Vec<&str> = Vec::new();
+            for warning in warnings.iter().filter(|warning| warning.kind == kind) {
+                if !subjects.contains(&warning.subject.as_str()) {
+                    subjects.push(&warning.subject);
+                }
+            }
+            subjects.join(", ")
+        };
+        kinds
+            .into_iter()
+            .map(|kind| format!("{}: {}", subjects(kind), kind.sentence()))
+            .collect()
+    }
+}
+
+macro_rules! warning_kinds {
+    ($($(#[$doc:meta])* $name:ident = $word:literal $sentence:literal,)*) => {
+        /// What a [`Warning`] says.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum WarningKind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl WarningKind {
+            /// Its stable name in reports.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// What it says of its subjects.
+            #[must_use]
+            pub fn sentence(self) -> &'static str {
+                match self { $(Self::$name => $sentence,)* }
+            }
+        }
+    };
+}
+
+warning_kinds! {
+    /// A file was kept aside.
+    BackedUp = "backed-up" "the file that was there is kept",
+    /// A comment in the clear went into a whole file.
+    ClearComment = "clear-comment" "a comment that should be sealed is in the clear; nothing protects it",
+    /// A leaf that nothing protects was accepted.
+    ClearLeaf = "clear-leaf" "neither sealed nor covered by the MAC, accepted because the manifest allows it",
+    /// A directory stood where the link is.
+    DirectoryReplaced = "directory-replaced" "the directory that was there gave way to the link",
+    /// A secret that is not required has a fault.
+    LeftOut = "left-out" "left out, because it has a fault and is not required",
+    /// An optional key file is missing.
+    KeyFileMissing = "key-file-missing" "the key file does not exist, which the manifest allows",
+    /// Something about a key file should be changed.
+    KeyFileCare = "key-file-care" "the key file is usable, but not kept well",
+    /// A key file lies in the Nix store.
+    KeyInStore = "key-in-store" "the key file lies in the Nix store, where everybody can read it",
+    /// A key file lies in a work tree.
+    KeyInWorkTree = "key-in-work-tree" "the key file lies in the work tree of a repository",
+    /// An identity is nobody's recipient.
+    KeyOpensNothing = "key-opens-nothing" "the key opens nothing in this manifest",
+    /// A configured key cannot be used, and others open everything.
+    KeyUnusable = "key-unusable" "the key was left out",
+    /// A link of somebody else was replaced.
+    LinkReplaced = "link-replaced" "a link to another place was replaced",
+    /// The mount has another type than asked for.
+    MountKept = "mount-kept" "the file system in memory that is there was kept, though the manifest asks for another",
+    /// A comment opened only as that of another place.
+    MovedComment = "moved-comment" "the comment was sealed at another place of the file",
+    /// No mount was possible, and none was needed.
+    MountNotPermitted = "mount-not-permitted" "mounting is not permitted, but the directory lies in memory already",
+    /// Something that this build does not do.
+    NotBuilt = "not-built" "not built yet: this build refuses to activate it",
+    /// Owners could not be set.
+    OwnershipSkipped = "ownership-skipped" "owners and groups were not set: only root may",
+    /// Secrets lie on a disk.
+    Persistent = "persistent" "lies on a persistent file system: clear text is on a disk",
+    /// SSH keys meant for GnuPG.
+    SshKeysForGpg = "ssh-keys-for-gpg" "not imported: SSH keys for GnuPG are not used",
+    /// A tmpfs that can be swapped out.
+    Swappable = "swappable" "the tmpfs may be swapped out: this kernel cannot prevent it",
+    /// Units that should have been restarted.
+    UnitsNotRestarted = "units-not-restarted" "not restarted or reloaded: this build does not handle units",
+    /// A submodule's checked-out commit is not the recorded one.
+    WorkTree = "work-tree" "the submodule stands at another commit than the repository around it records",
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.subject, self.kind.sentence())
+    }
+}
