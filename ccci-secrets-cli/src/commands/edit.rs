@@ -29,7 +29,10 @@ use crate::workspace::Workspace;
 /// which is removed afterwards. Values that you do not change keep their ciphertext, so that a diff shows what changed.
 /// A new file starts empty and follows .sops.yaml.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = exit::table(Family::Sops))]
+#[command(
+    override_usage = "ccsec edit [OPTIONS] FILE",
+    after_long_help = exit::table(Family::Sops)
+)]
 pub(crate) struct Args {
     /// The file
     #[arg(value_name = "FILE")]
@@ -104,7 +107,7 @@ fn unchanged() -> CommandError {
 
 /// Waits for a line. The end of the input means no.
 fn wants_to_go_on(interrupts: &Interrupts) -> Result<bool, CommandError> {
-    output::message("Press Enter to return to the editor, or Ctrl+C to throw the changes away.");
+    output::message("Press Enter to return to the editor, or Ctrl+C to throw the changes away.\n");
     let answer = interrupts.wait_for(Heed::All, || {
         let mut line = String::new();
         std::io::stdin().read_line(&mut line)

@@ -21,7 +21,10 @@ use crate::policy::PolicyArgs;
 ///
 /// Nothing but the values, the comments that the rule covers and the `sops` block changes: the layout stays as it is.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = exit::table(Family::Sops))]
+#[command(
+    override_usage = "ccsec encrypt [OPTIONS] [FILE]",
+    after_long_help = exit::table(Family::Sops)
+)]
 pub(crate) struct Args {
     /// The plaintext file; standard input if none is named
     #[arg(value_name = "FILE")]

@@ -1,7 +1,7 @@
 //! Editing, with a script for an editor.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -139,20 +139,63 @@ fn a_directory_on_a_disk_is_not_used_for_plaintext() {
     place.seal("s.yaml", PLAIN);
     let on_disk = place.path("runtime");
     std::fs::create_dir(&on_disk).unwrap();
-    let kind = std::process::Command::new("stat")
-        .args(["-f", "-c", "%T"])
-        .arg(&on_disk)
-        .output()
-        .unwrap();
-    if kind.stdout.starts_with(b"tmpfs") {
-        eprintln!(
-            "skip: temporary files are in memory here, so no directory on a disk could be offered"
-        );
+    if is_in_memory(&on_disk) {
         return;
     }
     place.set("XDG_RUNTIME_DIR", on_disk.to_str().unwrap());
     place.ccsec(["edit", "s.yaml"]).expect(0);
     assert!(place.read_text("where").starts_with("/dev/shm/"));
+}
+
+fn is_in_memory(directory: &Path) -> bool {
+    let kind = std::process::Command::new("stat")
+        .args(["-f", "-c", "%T"])
+        .arg(directory)
+        .output()
+        .unwrap();
+    let is_in_memory = kind.stdout.starts_with(b"tmpfs");
+    if is_in_memory {
+        eprintln!(
+            "skip: temporary files are in memory here, so no directory on a disk could be offered"
+        );
+    }
+    is_in_memory
+}
+
+#[test]
+fn without_a_place_in_memory_nothing_is_edited() {
+    let place = place("echo 'new: 1' >>\"$1\"");
+    place.seal("s.yaml", PLAIN);
+    let on_disk = place.path("disk");
+    std::fs::create_dir(&on_disk).unwrap();
+    if is_in_memory(&on_disk) {
+        return;
+    }
+    let output = place
+        .command("unshare".as_ref())
+        .args([
+            "-m",
+            "sh",
+            "-c",
+            "mount --bind disk /dev/shm || exit 99; exec \"$0\" edit s.yaml",
+        ])
+        .arg(env!("CARGO_BIN_EXE_ccsec"))
+        .output();
+    let Ok(output) = output else {
+        eprintln!("skip: there is no unshare, so /dev/shm cannot be hidden");
+        return;
+    };
+    let message = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(99) || message.contains("unshare") {
+        eprintln!("skip: no mount namespace could be made: {message}");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(
+        message.contains("no place in memory") && message.contains("/dev/shm"),
+        "{message}"
+    );
+    assert!(std::fs::read_dir(on_disk).unwrap().next().is_none());
 }
 
 #[test]

@@ -50,6 +50,19 @@ fn an_unknown_flag_is_answered_with_the_nearest_name() {
 }
 
 #[test]
+fn who_types_as_for_sops_is_told_the_command() {
+    let place = Place::new();
+    place
+        .ccsec(["-d", "s.yaml"])
+        .expect(2)
+        .says(&["`ccsec decrypt FILE` does that"]);
+    place
+        .ccsec(["secrets/s.yaml"])
+        .expect(2)
+        .says(&["`ccsec edit FILE` does that"]);
+}
+
+#[test]
 fn an_unknown_format_is_refused_with_the_names_there_are() {
     Place::new()
         .ccsec(["decrypt", "--input-type", "toml", "x"])

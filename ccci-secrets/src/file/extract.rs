@@ -136,3 +136,55 @@ impl ExtractError {
         ErrorCode::PathNotFound
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::config::Policy;
+    use crate::document::Format;
+    use crate::env::Environment;
+    use crate::file::DraftFile;
+    use crate::keyring::Keyring;
+
+    fn opened(text: &str) -> OpenFile {
+        let keys = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/sops/keys");
+        let recipient = std::fs::read_to_string(keys.join("age-1.pub")).unwrap();
+        let environment =
+            Environment::empty().with_var("SOPS_AGE_KEY_FILE", keys.join("age-1.txt"));
+        let draft = DraftFile::parse(Format::Yaml, Secret::from_slice(text.as_bytes())).unwrap();
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        let sealed = draft
+            .seal(&Policy::age(&[recipient.trim()]).unwrap(), now)
+            .unwrap();
+        sealed.open(&Keyring::discover(&environment)).unwrap()
+    }
+
+    #[test]
+    fn a_part_comes_without_its_comments_and_with_aliases_written_out() {
+        let file = opened(
+            "a: &x\n  # why\n  k: v # inline\n  l:\n    # in a list\n    - 1\nb_unencrypted: *x\n",
+        );
+        let expected = b"k: v\nl:\n    - 1\n";
+        for path in ["a", "b_unencrypted"] {
+            assert!(
+                file.expose_at(&path.parse().unwrap())
+                    .unwrap()
+                    .ct_eq(expected),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_step_that_leads_nowhere_is_named() {
+        let file = opened("a: {b: x, l: [1]}\n");
+        let fails = |path: &str| file.expose_at(&path.parse().unwrap()).unwrap_err();
+        assert_eq!(fails("zz"), ExtractError::Absent("zz".into()));
+        assert_eq!(fails("sops"), ExtractError::Absent("sops".into()));
+        assert_eq!(fails("a.l[1]"), ExtractError::OutOfBounds(1));
+        assert_eq!(fails("a[0]"), ExtractError::IndexOnMap("a".into()));
+        assert_eq!(fails("a.l.x"), ExtractError::KeyOnList("a.l".into()));
+        assert_eq!(fails("a.b.c"), ExtractError::BelowValue("a.b".into()));
+    }
+}
