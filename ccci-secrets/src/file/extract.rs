@@ -1,6 +1,6 @@
 //! Letting out one value, or one part of an opened file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::open::{OpenFile, Opened};
 use super::{What, find_child};
@@ -9,6 +9,13 @@ use crate::error::ErrorCode;
 use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
 use crate::value::Value;
+
+/// What the scalars of a file hold.
+struct Leaves<'a> {
+    opened: HashMap<NodeId, &'a Opened>,
+    /// Sealed comments that stand as items of lists.
+    comments: HashSet<NodeId>,
+}
 
 impl OpenFile {
     /// Lets out what stands at a path of the first part: a string as its bytes, anything else as text in the format of
@@ -19,7 +26,11 @@ impl OpenFile {
     pub fn expose_at(&self, path: &TreePath) -> Result<Secret, ExtractError> {
         let document = &self.sealed.document;
         let id = self.walk(path)?;
-        match self.copy(id, &self.opened_by_node()) {
+        let leaves = Leaves {
+            opened: self.opened_by_node(),
+            comments: self.sealed_comments(),
+        };
+        match self.copy(id, &leaves) {
             // EXPOSE: into the secret that the caller gets.
             NewNode::Value(Value::Str(text)) => Ok(Secret::from_slice(text.expose())),
             node => Ok(Document::print(document.format(), &node)),
@@ -61,7 +72,7 @@ impl OpenFile {
     }
 
     /// A subtree with its values, as new content. A leaf without a value is null.
-    fn copy(&self, id: NodeId, opened: &HashMap<NodeId, &Opened>) -> NewNode {
+    fn copy(&self, id: NodeId, leaves: &Leaves<'_>) -> NewNode {
         let document = &self.sealed.document;
         let (target, node) = document.target(id);
         match node {
@@ -69,7 +80,7 @@ impl OpenFile {
                 let entries = map.items.iter().filter_map(|item| match item {
                     Item::Entry(entry) => Some((
                         document.key(entry).to_owned(),
-                        self.copy(entry.value, opened),
+                        self.copy(entry.value, leaves),
                     )),
                     _ => None,
                 });
@@ -77,15 +88,16 @@ impl OpenFile {
             }
             Node::List(list) => {
                 let elements = list.items.iter().filter_map(|item| match item {
-                    Item::Element(value) if !self.is_sealed_comment(*value) => {
-                        Some(self.copy(*value, opened))
+                    Item::Element(value) if !leaves.comments.contains(value) => {
+                        Some(self.copy(*value, leaves))
                     }
                     _ => None,
                 });
                 NewNode::List(elements.collect())
             }
             Node::Scalar(_) | Node::Alias(_) => {
-                let value = opened
+                let value = leaves
+                    .opened
                     .get(&target)
                     .and_then(|opened| Value::parse(opened.kind, self.content.bytes(opened)).ok());
                 value.map_or(NewNode::Null, |value| NewNode::Value(value.into_owned()))
@@ -94,14 +106,14 @@ impl OpenFile {
     }
 
     /// sops seals a comment of a list into an item of that list.
-    fn is_sealed_comment(&self, id: NodeId) -> bool {
+    fn sealed_comments(&self) -> HashSet<NodeId> {
         let entries = self.sealed.index.entries.iter();
         entries
             .filter_map(|entry| match entry.what {
-                What::ListComment(comment) => Some(comment),
-                _ => None,
+                What::ListComment(node) => Some(node),
+                What::Comment(_) | What::Leaf(_) => None,
             })
-            .any(|comment| comment == id)
+            .collect()
     }
 }
 
@@ -134,57 +146,5 @@ impl ExtractError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         ErrorCode::PathNotFound
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-    use crate::config::Policy;
-    use crate::document::Format;
-    use crate::env::Environment;
-    use crate::file::DraftFile;
-    use crate::keyring::Keyring;
-
-    fn opened(text: &str) -> OpenFile {
-        let keys = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/sops/keys");
-        let recipient = std::fs::read_to_string(keys.join("age-1.pub")).unwrap();
-        let environment =
-            Environment::empty().with_var("SOPS_AGE_KEY_FILE", keys.join("age-1.txt"));
-        let draft = DraftFile::parse(Format::Yaml, Secret::from_slice(text.as_bytes())).unwrap();
-        let now = "2026-01-02T03:04:05Z".parse().unwrap();
-        let sealed = draft
-            .seal(&Policy::age(&[recipient.trim()]).unwrap(), now)
-            .unwrap();
-        sealed.open(&Keyring::discover(&environment)).unwrap()
-    }
-
-    #[test]
-    fn a_part_comes_without_its_comments_and_with_aliases_written_out() {
-        let file = opened(
-            "a: &x\n  # why\n  k: v # inline\n  l:\n    # in a list\n    - 1\nb_unencrypted: *x\n",
-        );
-        let expected = b"k: v\nl:\n    - 1\n";
-        for path in ["a", "b_unencrypted"] {
-            assert!(
-                file.expose_at(&path.parse().unwrap())
-                    .unwrap()
-                    .ct_eq(expected),
-                "{path}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_step_that_leads_nowhere_is_named() {
-        let file = opened("a: {b: x, l: [1]}\n");
-        let fails = |path: &str| file.expose_at(&path.parse().unwrap()).unwrap_err();
-        assert_eq!(fails("zz"), ExtractError::Absent("zz".into()));
-        assert_eq!(fails("sops"), ExtractError::Absent("sops".into()));
-        assert_eq!(fails("a.l[1]"), ExtractError::OutOfBounds(1));
-        assert_eq!(fails("a[0]"), ExtractError::IndexOnMap("a".into()));
-        assert_eq!(fails("a.l.x"), ExtractError::KeyOnList("a.l".into()));
-        assert_eq!(fails("a.b.c"), ExtractError::BelowValue("a.b".into()));
     }
 }

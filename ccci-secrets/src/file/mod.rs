@@ -449,6 +449,16 @@ impl From<SpliceError> for SealError {
     clippy::disallowed_methods,
     reason = "tests"
 )]
+mod exchange;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
 mod laws;
 #[cfg(test)]
 #[allow(

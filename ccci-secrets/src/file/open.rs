@@ -1,9 +1,13 @@
 //! Opening: every leaf, then the MAC, then the plaintext document.
 
+use std::collections::{HashMap, HashSet};
+
 use super::index::{self, Index, What};
 use super::{Assurance, OpenError, SealError, SealedFile, State};
 use crate::crypto::Cipher;
-use crate::document::{Document, Edit, NewScalar, Resolved, Scalar, Span, Style};
+use crate::document::{
+    Collection, Document, Edit, Item, NewScalar, Node, NodeId, Resolved, Scalar, Span, Style,
+};
 use crate::envelope::Envelope;
 use crate::error::Location;
 use crate::keyring::{Keyring, OpenedBy};
@@ -284,6 +288,7 @@ impl OpenFile {
     fn comment_edits(&self) -> Result<(Vec<Edit>, Vec<Note>), SealError> {
         let document = &self.sealed.document;
         let (mut edits, mut notes) = (Vec::new(), Vec::new());
+        let emptied = emptied_lists(document, &self.sealed.index);
         for (at, entry) in self.sealed.index.entries.iter().enumerate() {
             if !entry.selected || entry.alias.is_some() {
                 continue;
@@ -301,7 +306,6 @@ impl OpenFile {
                     (self.item_text(scalar)?, item_span(document, scalar.span))
                 }
             };
-            let is_item = matches!(entry.what, What::ListComment(..));
             let line = index::line(document, entry);
             if text.is_empty() {
                 continue;
@@ -319,8 +323,9 @@ impl OpenFile {
             if moved {
                 notes.push(Note::MovedComment { line });
             }
-            let mut replacement = Secret::with_capacity(opened.len() + 1);
-            if is_item {
+            let mut replacement = Secret::with_capacity(opened.len() + 8);
+            if let What::ListComment(node) = entry.what {
+                replacement.extend(emptied.get(&node).copied().unwrap_or_default());
                 replacement.extend(b"#");
             }
             // EXPOSE: into the plaintext document.
@@ -393,6 +398,57 @@ fn containers(aad: &str) -> impl Iterator<Item = &str> {
         .rmatch_indices(':')
         .filter_map(move |(at, _)| aad.get(..=at));
     cuts.chain(std::iter::once(":"))
+}
+
+/// The first items of lists that hold nothing but sealed comments, and what stands for the list once these are comments
+/// again: sops seals `[] # c` to such a list.
+fn emptied_lists(document: &Document, index: &Index) -> HashMap<NodeId, &'static [u8]> {
+    let comments: HashSet<NodeId> = index
+        .entries
+        .iter()
+        .filter_map(|entry| match entry.what {
+            What::ListComment(node) => Some(node),
+            What::Comment(_) | What::Leaf(_) => None,
+        })
+        .collect();
+    let mut emptied = HashMap::new();
+    if comments.is_empty() {
+        return emptied;
+    }
+    for node in &document.nodes {
+        let (Node::Map(parent) | Node::List(parent)) = node else {
+            continue;
+        };
+        for child in children(parent) {
+            let Node::List(list) = document.node(child) else {
+                continue;
+            };
+            let Some(first) = children(list).next() else {
+                continue;
+            };
+            if children(list).all(|item| comments.contains(&item)) {
+                // Where the dashes stand in the column of the keys, brackets must not.
+                let is_indented = list.column > parent.column;
+                emptied.insert(
+                    first,
+                    if is_indented {
+                        b"[] ".as_slice()
+                    } else {
+                        b"  [] "
+                    },
+                );
+            }
+        }
+    }
+    emptied
+}
+
+fn children(collection: &Collection) -> impl Iterator<Item = NodeId> + '_ {
+    collection.items.iter().filter_map(|item| match item {
+        Item::Comment(_) => None,
+        Item::Element(id) => Some(*id),
+        Item::Entry(entry) => Some(entry.value),
+    })
 }
 
 /// The whole list item around a token: from its dash.
