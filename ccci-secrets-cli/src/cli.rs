@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::commands::{decrypt, edit, encrypt, key, set};
+use crate::commands::{activate, check, decrypt, edit, encrypt, key, set};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -41,6 +41,8 @@ pub(crate) struct GlobalArgs {
 /// Every command. One that sops has too belongs into [`SOPS_SHAPED`] as well.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    Activate(activate::Args),
+    Check(check::Args),
     Decrypt(decrypt::Args),
     Edit(edit::Args),
     Encrypt(encrypt::Args),
@@ -56,13 +58,15 @@ impl Command {
     pub(crate) fn family(&self) -> Family {
         match self {
             Self::Decrypt(_) | Self::Edit(_) | Self::Encrypt(_) | Self::Set(_) => Family::Sops,
-            Self::Key(_) => Family::Native,
+            Self::Activate(_) | Self::Check(_) | Self::Key(_) => Family::Native,
         }
     }
 
     /// Runs it.
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, CommandError> {
         match self {
+            Self::Activate(args) => activate::run(context, &args),
+            Self::Check(args) => check::run(context, &args),
             Self::Decrypt(args) => decrypt::run(context, args),
             Self::Edit(args) => edit::run(context, args),
             Self::Encrypt(args) => encrypt::run(context, args),

@@ -24,6 +24,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// What reports call this program.
+    pub(crate) const TOOL: &'static str = concat!("ccsec ", env!("CARGO_PKG_VERSION"));
+
     /// Captures the world of the process, with what was said before the command.
     pub(crate) fn capture(global: GlobalArgs) -> Self {
         Self {

@@ -145,7 +145,9 @@ impl fmt::Display for CommandError {
             write!(f, "\nhint: {hint}")?;
         }
         match hint::of(self.code) {
-            Hint::Step(step) if self.lead == Lead::Error && self.general_hint => write!(f, "\nhint: {step}"),
+            Hint::Step(step) if self.lead == Lead::Error && self.general_hint => {
+                write!(f, "\nhint: {step}")
+            }
             _ => Ok(()),
         }
     }

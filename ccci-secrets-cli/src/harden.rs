@@ -2,6 +2,8 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
+use rustix::fs::Mode;
+use rustix::mm::MlockAllFlags;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
 use crate::exit::Exit;
@@ -19,6 +21,26 @@ pub(crate) fn process() {
     };
     let _refused = rustix::process::setrlimit(Resource::Core, none);
     let _refused = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// What activation does beyond that: files that it makes are nobody else's until their mode is set, and no page of
+/// this process goes to a swap device.
+///
+/// Memory is locked only where that is without limit: with a limit, the first allocation beyond it would end the
+/// process in the middle of the work.
+pub(crate) fn activation() {
+    rustix::process::umask(Mode::from_raw_mode(0o077));
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    let _refused = rustix::process::setrlimit(Resource::Memlock, unlimited);
+    if rustix::process::getrlimit(Resource::Memlock)
+        .current
+        .is_none()
+    {
+        let _refused = rustix::mm::mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE);
+    }
 }
 
 /// Runs the program. A panic unwinds, so that secrets are wiped and guards clean up, and ends with exit 70.

@@ -131,7 +131,7 @@ fn missing(path: &Path) -> CommandError {
 }
 
 /// A missing file below a submodule that is not there has that one cause.
-fn hint_at_submodule(error: CommandError, path: &Path) -> CommandError {
+pub(crate) fn hint_at_submodule(error: CommandError, path: &Path) -> CommandError {
     match repository::uninitialised_submodule(path) {
         Some(submodule) => error.hint(format!(
             "the git submodule {} is not initialised: git -C {} submodule update --init {}",

@@ -74,6 +74,21 @@ pub(crate) fn file(path: &Path, bytes: &[u8], new: NewFileMode) -> Result<(), Co
     written.map_err(CommandError::cannot_write)
 }
 
+/// Writes a report that is nobody else's business: mode 0600, also where a file with another mode was.
+pub(crate) fn private_report(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file(path, bytes, NewFileMode::Private)?;
+    if is_stream(path) {
+        return Ok(());
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(|source| {
+        CommandError::cannot_write(PathError {
+            path: path.to_owned(),
+            source,
+        })
+    })
+}
+
 /// Whether something stands there that is written to, and not replaced: a terminal, `/dev/null`, a pipe.
 fn is_stream(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())

@@ -107,7 +107,8 @@ fn install(context: &Context, args: &Install) -> Result<Exit, CommandError> {
     if context.stdin_is_terminal {
         output::note("Paste the age key, then press Enter and Ctrl-D.");
     }
-    let key = input::read_stdin().and_then(|text| NewKeyFile::from_text(text).map_err(not_a_key))?;
+    let key =
+        input::read_stdin().and_then(|text| NewKeyFile::from_text(text).map_err(not_a_key))?;
     create(&key, &args.output)
 }
 
@@ -188,7 +189,11 @@ fn not_created(path: &Path, error: PathError) -> CommandError {
             path.display()
         )),
         io::ErrorKind::NotFound => {
-            let parent = path.parent().unwrap_or(Path::new("/")).display().to_string();
+            let parent = path
+                .parent()
+                .unwrap_or(Path::new("/"))
+                .display()
+                .to_string();
             CommandError::cannot_write(error).hint(format!(
                 "make the directory first, unless a file system should be mounted there: install -d -m 0700 {parent}"
             ))

@@ -38,6 +38,7 @@ mod sops_file;
 mod stage;
 mod transaction;
 mod undo;
+mod unparsed;
 mod wanted;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
@@ -56,6 +57,7 @@ use self::open::{OpenContext, Owners};
 pub use self::provenance::{FileProvenance, GitFacts};
 pub use self::receipt::{Change, EntryResult, FailedStep, Receipt, Step};
 pub use self::report::{Report, Run};
+pub use self::unparsed::refuse_manifest;
 use crate::fs::Fs;
 use crate::keyring::Keyring;
 

@@ -139,7 +139,9 @@ impl Step {
         }
     }
 
-    fn sentence(self) -> &'static str {
+    /// What its failure means.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
         match self {
             Self::Commit => "the link may not survive a power cut",
             Self::Links => "not all links are in place",

@@ -1,0 +1,162 @@
+//! `ccsec activate`.
+
+mod names;
+pub(super) mod refusal;
+mod success;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ccci_secrets::activation::fault::Refusal;
+use ccci_secrets::activation::manifest::Manifest;
+use ccci_secrets::activation::{self, Options, Receipt, Report, Run};
+use ccci_secrets::error::ErrorCode;
+use ccci_secrets::fs::RealFs;
+use ccci_secrets::keyring::Keyring;
+use ccci_secrets::wrapped::Names;
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::{self, Exit, Family};
+use crate::harden;
+use crate::input;
+use crate::output;
+
+/// Turn the secrets of a manifest into files, in one transaction
+///
+/// Every sops file is opened and its MAC checked before anything is made. The new files are made out of sight, and one
+/// rename puts all of them in place. If anything is wrong before that, nothing is changed, and the last line says what
+/// is still active. As root without --root, a file system in memory is mounted for them, unless the manifest says
+/// otherwise.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = exit::table(Family::Native))]
+pub(crate) struct Args {
+    /// The manifest; relative paths in it count from its directory
+    manifest: PathBuf,
+    /// Use keys from the environment and the home directory too
+    #[arg(long)]
+    ambient_keys: bool,
+    /// Print the report as JSON instead of text
+    #[arg(long)]
+    json: bool,
+    /// How long to wait for another run to end
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    lock_timeout: u64,
+    /// Write the report as JSON to this file too, with mode 0600
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Put everything below this directory, which is made if need be; nothing is mounted
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
+    harden::activation();
+    let started = Context::now();
+    let text = read_manifest(&args.manifest)?;
+    let fs = RealFs::new();
+    let options = options(context, args, &fs);
+    let parsed = Manifest::parse(&text, directory_of(&args.manifest));
+    let told = Told {
+        context,
+        args,
+        started,
+        manifest: parsed.as_ref().ok(),
+    };
+    let result = match &parsed {
+        Ok(manifest) => activation::activate(manifest, options),
+        Err(faults) => Err(activation::refuse_manifest(&text, faults.clone(), &options)),
+    };
+    match result {
+        Ok(receipt) => told.receipt(&receipt),
+        Err(refusal) => told.refusal(&refusal),
+    }
+}
+
+/// The text of a manifest, which holds no secret.
+pub(super) fn read_manifest(path: &Path) -> Result<Vec<u8>, CommandError> {
+    std::fs::read(path).map_err(|error| {
+        let message = format!("cannot read the manifest {}: {error}", path.display());
+        input::hint_at_submodule(CommandError::new(ErrorCode::ManifestInvalid, message), path)
+    })
+}
+
+/// Where relative paths of a manifest count from.
+pub(super) fn directory_of(manifest: &Path) -> &Path {
+    manifest.parent().unwrap_or(Path::new("/"))
+}
+
+fn options<'a>(context: &Context, args: &'a Args, fs: &'a RealFs) -> Options<'a> {
+    let mut options = Options::new(fs, &std::thread::sleep);
+    options.root = args.root.as_deref();
+    options.lock_timeout = Duration::from_secs(args.lock_timeout);
+    // Keys of whoever runs this play no part, unless somebody says so.
+    options.ambient = args
+        .ambient_keys
+        .then(|| Keyring::discover(&context.environment));
+    options
+}
+
+/// What is needed to tell how a run ended.
+struct Told<'a> {
+    context: &'a Context,
+    args: &'a Args,
+    started: jiff::Timestamp,
+    manifest: Option<&'a Manifest>,
+}
+
+impl Told<'_> {
+    fn receipt(&self, receipt: &Receipt) -> Result<Exit, CommandError> {
+        let directory = &self.context.directory;
+        let names = names::of_receipt(directory, receipt);
+        let report = Report::of_receipt(&self.run(&names), receipt);
+        let written = self.write_report(&report);
+        for line in success::warnings(receipt) {
+            output::note(line);
+        }
+        if self.args.json {
+            output::data(report.to_json().as_bytes())?;
+        } else {
+            let text = success::text(receipt, &names, self.args.root.as_deref());
+            output::data(text.as_bytes())?;
+        }
+        match success::failure(receipt, &self.args.manifest, &names) {
+            Some(failure) => {
+                Err(CommandError::new(ErrorCode::CommittedWithFault, failure).verbatim())
+            }
+            // The secrets are in place; that the report is not is a later step that failed.
+            None => written
+                .map(|()| Exit::Done)
+                .map_err(|error| error.exit_with(Exit::CommittedWithFault)),
+        }
+    }
+
+    fn refusal(&self, refusal: &Refusal) -> Result<Exit, CommandError> {
+        let names = names::of_refusal(&self.context.directory, refusal);
+        let report = Report::of_refusal(&self.run(&names), refusal);
+        if let Err(error) = self.write_report(&report) {
+            output::error(&error);
+        }
+        if self.args.json {
+            output::data(report.to_json().as_bytes())?;
+        }
+        let text = refusal::text(refusal, &self.args.manifest, &names);
+        Err(CommandError::new(refusal.code(), text).verbatim())
+    }
+
+    fn run<'b>(&'b self, names: &'b Names) -> Run<'b> {
+        Run {
+            tool: Context::TOOL,
+            started: self.started,
+            manifest: self.manifest,
+            names,
+        }
+    }
+
+    fn write_report(&self, report: &Report) -> Result<(), CommandError> {
+        match &self.args.report {
+            Some(path) => output::private_report(path, report.to_json().as_bytes()),
+            None => Ok(()),
+        }
+    }
+}

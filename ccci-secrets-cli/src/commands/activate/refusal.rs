@@ -1,0 +1,303 @@
+//! The text of a refusal: what is wrong, all that is known about it, what to do, and what is still active.
+
+use std::path::{Path, PathBuf};
+
+use ccci_secrets::activation::fault::{
+    Fault, KeySource, KeyState, MissingKeyFile, NoIdentity, Refusal, TargetProblem, TreeProblem,
+    ValueProblem, Warning,
+};
+use ccci_secrets::keyring::KeyFileReason;
+use ccci_secrets::wrapped::Names;
+
+use crate::hint::{self, Hint};
+
+/// Where sshd keeps the key of a host.
+const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key";
+/// Where a key file goes if the manifest names none.
+const KEY_FILE: &str = "/var/lib/ccsec/key.txt";
+
+/// All that is said when nothing was activated.
+pub(super) fn text(refusal: &Refusal, manifest: &Path, names: &Names) -> String {
+    let mut lines = warnings(&refusal.warnings);
+    lines.extend(of_faults(&refusal.faults, manifest, names));
+    for path in &refusal.left_behind {
+        lines.push(format!("could not be removed again: {}", path.display()));
+    }
+    lines.push(last_line(refusal));
+    lines.join("\n")
+}
+
+/// One line for each kind of warning.
+pub(in crate::commands) fn warnings(warnings: &[Warning]) -> Vec<String> {
+    Warning::lines(warnings)
+        .iter()
+        .map(|line| format!("warning: {line}"))
+        .collect()
+}
+
+/// Every fault with what is known of it, then what to do.
+pub(in crate::commands) fn of_faults(
+    faults: &[Fault],
+    manifest: &Path,
+    names: &Names,
+) -> Vec<String> {
+    let mut told = Told {
+        manifest,
+        names,
+        lines: Vec::new(),
+        hints: Vec::new(),
+    };
+    for fault in faults {
+        told.fault(fault);
+    }
+    let hints = told.hints.iter().map(|hint| format!("hint: {hint}"));
+    told.lines.into_iter().chain(hints).collect()
+}
+
+fn last_line(refusal: &Refusal) -> String {
+    match &refusal.still_active {
+        Some(active) => format!(
+            "nothing was changed; generation {} (link {}) is still active",
+            active.generation,
+            active.link.display()
+        ),
+        None if refusal.faults.iter().any(hides_the_place) => {
+            "nothing was changed; what is active is not known, since the manifest does not say where".into()
+        }
+        None => "nothing was changed; no generation is active".into(),
+    }
+}
+
+/// Whether the manifest is such that not even the place of the generations can be read from it.
+fn hides_the_place(fault: &Fault) -> bool {
+    match fault {
+        Fault::Manifest(fault) => PLACES.contains(&fault.pointer.as_str()),
+        _ => false,
+    }
+}
+
+/// The whole text, and the fields that name the place.
+const PLACES: [&str; 3] = ["", "/secretsMountPoint", "/symlinkPath"];
+
+/// What was said so far. Hints come after all faults, each once.
+struct Told<'a> {
+    manifest: &'a Path,
+    names: &'a Names,
+    lines: Vec<String>,
+    hints: Vec<String>,
+}
+
+impl Told<'_> {
+    fn fault(&mut self, fault: &Fault) {
+        self.lines.push(self.headline(fault));
+        for detail in fault.details(self.names) {
+            self.say(detail);
+        }
+        let before = self.hints.len();
+        match fault {
+            Fault::KeyFileMissing(missing) => self.missing_key_file(missing),
+            Fault::KeyFileUnusable { path, reason, .. } => self.unusable_key_file(path, reason),
+            Fault::KeyFileMisplaced { path, .. } => self.hint(format!(
+                "move the key to a place of its own: install -D -m 0600 {} {KEY_FILE}",
+                quoted(path)
+            )),
+            Fault::NoIdentity(facts) => self.no_identity(facts),
+            Fault::Target { path, problem } => self.target(path, problem),
+            Fault::Tree { problem, .. } => self.tree(problem),
+            Fault::Value { problem, .. } => self.value(*problem),
+            _ => {}
+        }
+        if self.hints.len() == before
+            && let Hint::Step(step) = hint::of(fault.code())
+        {
+            self.hint(step);
+        }
+    }
+
+    /// A fault of the manifest names a place in it, and so needs the file.
+    fn headline(&self, fault: &Fault) -> String {
+        let manifest = self.manifest.display();
+        match fault {
+            Fault::Manifest(fault) if fault.pointer.is_empty() => {
+                format!("error: {manifest}: {}", fault.problem)
+            }
+            Fault::Manifest(fault) => format!("error: {manifest}: {fault}"),
+            _ => format!("error: {fault}"),
+        }
+    }
+
+    fn say(&mut self, line: impl AsRef<str>) {
+        self.lines.push(format!("  {}", line.as_ref()));
+    }
+
+    fn hint(&mut self, hint: impl Into<String>) {
+        let hint = hint.into();
+        if !self.hints.contains(&hint) {
+            self.hints.push(hint);
+        }
+    }
+
+    fn missing_key_file(&mut self, missing: &MissingKeyFile) {
+        if !missing.expected.is_empty() {
+            let expected: Vec<String> = missing
+                .expected
+                .iter()
+                .map(|recipient| self.names.describe(recipient))
+                .collect();
+            self.say(format!(
+                "the key that belongs there is that of one of {}",
+                expected.join(", ")
+            ));
+        }
+        let parent = missing.path.parent().unwrap_or(Path::new("/"));
+        if missing.nearest_existing_parent.as_deref() != Some(parent) {
+            self.hint(format!(
+                "make the directory first, unless a file system is to be mounted there: install -d -m 0700 {}",
+                quoted(parent)
+            ));
+        }
+        self.provision(&missing.path, &missing.other_keys);
+    }
+
+    /// The two ways a key comes onto a machine.
+    fn provision(&mut self, path: &Path, others: &[KeySource]) {
+        self.hint(format!(
+            "on a host that is a recipient, derive the key from its SSH key: ccsec key from-ssh --in {} --out {}",
+            quoted(&enrolled_ssh_key(others)),
+            quoted(path)
+        ));
+        self.hint(format!(
+            "anywhere else, give the recovery key on standard input: ccsec key install --out {}",
+            quoted(path)
+        ));
+    }
+
+    fn unusable_key_file(&mut self, path: &Path, reason: &KeyFileReason) {
+        let path = quoted(path);
+        match reason {
+            KeyFileReason::OpenMode { .. } => self.hint(format!("chmod 0600 {path}")),
+            KeyFileReason::ForeignOwner { .. } => self.hint(format!("chown root: {path}")),
+            KeyFileReason::SshKey => self.hint(format!(
+                "name it in ageSshKeyPaths, or make an age key of it: ccsec key from-ssh --in {path} --out {KEY_FILE}"
+            )),
+            KeyFileReason::AgeKey => self.hint(format!("name {path} in ageKeyFile")),
+            KeyFileReason::BadLine { .. }
+            | KeyFileReason::CommentsOnly
+            | KeyFileReason::Empty
+            | KeyFileReason::Directory
+            | KeyFileReason::NotRegular(_) => self.hint(format!(
+                "move it away and put the key there again: ccsec key install --out {path}"
+            )),
+            _ => {}
+        }
+    }
+
+    fn no_identity(&mut self, facts: &NoIdentity) {
+        if let Some(recipient) = facts.keys.iter().find_map(derived_recipient) {
+            self.hint(format!(
+                "to enrol this host, add {recipient} to .sops.yaml, then, where the file can be opened: sops updatekeys {}",
+                quoted(&facts.file)
+            ));
+        }
+        self.hint(format!(
+            "to use the recovery key here, give it on standard input to `ccsec key install --out {KEY_FILE}`, and name that file in ageKeyFile"
+        ));
+    }
+
+    fn target(&mut self, path: &Path, problem: &TargetProblem) {
+        match problem {
+            TargetProblem::Differs => self.hint(format!(
+                "set \"onConflict\": \"backup\" on the secret to keep a copy beside it, or move it away: mv {0} {0}.old",
+                quoted(path)
+            )),
+            TargetProblem::Directory | TargetProblem::Special => self.hint(format!(
+                "move it away: mv {0} {0}.old",
+                quoted(path)
+            )),
+            TargetProblem::MountPoint | TargetProblem::PersistentMount => {
+                self.hint(format!("umount {}", quoted(path)));
+            }
+            _ => {}
+        }
+    }
+
+    fn tree(&mut self, problem: &TreeProblem) {
+        match problem {
+            TreeProblem::SubmoduleNotInitialised {
+                submodule,
+                repository,
+                in_store,
+            } => {
+                self.hint(format!(
+                    "in {}: git submodule update --init {}",
+                    repository.display(),
+                    quoted(submodule)
+                ));
+                if *in_store {
+                    self.hint("a flake copies submodules into the store only when its URL says so: append ?submodules=1");
+                }
+            }
+            TreeProblem::GitCrypt => self.hint("git-crypt unlock"),
+            TreeProblem::Empty => self.hint("take the file back from git: git checkout -- FILE"),
+            _ => {}
+        }
+    }
+
+    fn value(&mut self, problem: ValueProblem) {
+        if let ValueProblem::NotAString(_) = problem {
+            self.hint(
+                "quote the value in the sops file; for a number or a boolean, \"scalar\": \"any\" on the secret takes it as it is written",
+            );
+        }
+    }
+}
+
+/// The SSH key of a host that is a recipient, or the usual one.
+fn enrolled_ssh_key(sources: &[KeySource]) -> PathBuf {
+    let enrolled = |source: &&KeySource| {
+        let is_recipient = matches!(
+            source.state,
+            KeyState::Usable {
+                is_recipient: true,
+                ..
+            }
+        );
+        is_recipient && source.field == "ageSshKeyPaths"
+    };
+    sources
+        .iter()
+        .find(enrolled)
+        .map_or_else(|| HOST_KEY.into(), |source| source.path.clone())
+}
+
+/// What an SSH key of this machine would have to be enrolled as.
+fn derived_recipient(source: &KeySource) -> Option<&String> {
+    match &source.state {
+        KeyState::Usable { recipients, .. } if source.field == "ageSshKeyPaths" => {
+            recipients.first()
+        }
+        _ => None,
+    }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_can_be_pasted_into_a_shell() {
+        assert_eq!(quoted(Path::new("/var/lib/key.txt")), "/var/lib/key.txt");
+        assert_eq!(quoted(Path::new("/a b/it's")), r"'/a b/it'\''s'");
+        assert_eq!(quoted(Path::new("")), "''");
+    }
+}

@@ -1,0 +1,177 @@
+//! What is said when a generation is active: what opened what, which file got which mode, what to do next.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use ccci_secrets::activation::fault::WarningKind;
+use ccci_secrets::activation::{Change, EntryResult, FileProvenance, Receipt};
+use ccci_secrets::keyring::SourceKind;
+use ccci_secrets::wrapped::Names;
+
+use super::refusal;
+
+/// The report for people. `root` is what stood for `/`, if not `/` itself.
+pub(super) fn text(receipt: &Receipt, names: &Names, root: Option<&Path>) -> String {
+    let mut report = Report {
+        text: String::new(),
+        receipt,
+        names,
+        root,
+    };
+    match receipt.generation {
+        Some(generation) => report.new_generation(generation),
+        None => report.nothing_changed(),
+    }
+    report.text
+}
+
+/// What was noticed, one line for each kind.
+pub(super) fn warnings(receipt: &Receipt) -> Vec<String> {
+    refusal::warnings(&receipt.warnings)
+}
+
+/// What is said when a step behind the commit failed.
+pub(super) fn failure(receipt: &Receipt, manifest: &Path, names: &Names) -> Option<String> {
+    let failed = receipt.failed_step.as_ref()?;
+    let mut lines = refusal::of_faults(&failed.faults, manifest, names);
+    lines.push(format!(
+        "generation {} is active; failed step: {}, {}",
+        receipt.active().unwrap_or_default(),
+        failed.step.as_str(),
+        failed.step.sentence(),
+    ));
+    Some(lines.join("\n"))
+}
+
+struct Report<'a> {
+    text: String,
+    receipt: &'a Receipt,
+    names: &'a Names,
+    root: Option<&'a Path>,
+}
+
+impl Report<'_> {
+    fn line(&mut self, line: impl std::fmt::Display) {
+        writeln!(self.text, "{line}").expect("writing to a string does not fail");
+    }
+
+    fn nothing_changed(&mut self) {
+        let generation = self.receipt.active().unwrap_or_default();
+        let count = self.receipt.entries.len();
+        let link = self.receipt.link.display();
+        self.line(format_args!(
+            "nothing changed: generation {generation} is active, all {count} files are as they should be ({link})"
+        ));
+    }
+
+    fn new_generation(&mut self, generation: u64) {
+        for file in &self.receipt.provenance {
+            self.provenance(file);
+        }
+        self.line(format_args!(
+            "generation {generation} is active in {}",
+            self.receipt.link.display()
+        ));
+        for entry in &self.receipt.entries {
+            self.entry(entry);
+        }
+        for name in &self.receipt.removed {
+            self.line(format_args!("  - removed  {name}"));
+        }
+        if let Some(root) = self.root {
+            self.next_steps(root);
+        }
+    }
+
+    fn provenance(&mut self, file: &FileProvenance) {
+        let opener = &file.opened_by;
+        let names = self.names;
+        let key = match opener.kind {
+            SourceKind::AgeFile => "the age key file",
+            SourceKind::Ssh => "the SSH key",
+            _ => "a key from the environment",
+        };
+        let place = opener
+            .source
+            .as_ref()
+            .map(|path| format!(" {}", path.display()))
+            .unwrap_or_default();
+        self.line(format_args!(
+            "opened {}, its MAC matches",
+            file.path.display()
+        ));
+        self.line(format_args!(
+            "  with {key}{place}, recipient {}",
+            names.describe(&opener.recipient)
+        ));
+        if !file.other_recipients.is_empty() {
+            let others: Vec<String> = file
+                .other_recipients
+                .iter()
+                .map(|recipient| names.describe(recipient))
+                .collect();
+            self.line(format_args!("  also sealed for {}", others.join(", ")));
+        }
+    }
+
+    fn entry(&mut self, entry: &EntryResult) {
+        let mark = match entry.change {
+            Change::Added => "+",
+            Change::Modified { .. } => "~",
+            _ => " ",
+        };
+        let mut line = format!("  {mark} {:04o} {}", entry.mode, entry.name);
+        // On a file that is not root's: whose it is.
+        if (entry.uid, entry.gid) != (0, 0) && self.owners_are_set() {
+            line += &format!(" (owner {}:{})", entry.uid, entry.gid);
+        }
+        if let Some(what) = changed(entry.change) {
+            line += &format!(" ({what} changed)");
+        }
+        if let Some(path) = &entry.path {
+            line += &format!(" -> {}", path.display());
+        }
+        self.line(line);
+    }
+
+    fn owners_are_set(&self) -> bool {
+        let warnings = &self.receipt.warnings;
+        !warnings
+            .iter()
+            .any(|warning| warning.kind == WarningKind::OwnershipSkipped)
+    }
+
+    /// For somebody who tries it below a directory.
+    fn next_steps(&mut self, root: &Path) {
+        let shown = self.receipt.link.display().to_string();
+        self.line("next:");
+        self.line(format_args!("  look at them     ls -lL {shown}"));
+        if let Some(entry) = self.receipt.entries.first() {
+            self.line(format_args!(
+                "  read one         cat {shown}/{}",
+                entry.name
+            ));
+        }
+        self.line("  run it again     the same command: nothing changes");
+        self.line(format_args!("  remove it all    rm -r {}", root.display()));
+    }
+}
+
+/// What changed in a file that was there before.
+fn changed(change: Change) -> Option<String> {
+    let Change::Modified {
+        content,
+        mode,
+        owner,
+    } = change
+    else {
+        return None;
+    };
+    let all = [(content, "content"), (mode, "mode"), (owner, "owner")];
+    let changed: Vec<&str> = all
+        .iter()
+        .filter(|(changed, _)| *changed)
+        .map(|(_, what)| *what)
+        .collect();
+    Some(changed.join(", "))
+}

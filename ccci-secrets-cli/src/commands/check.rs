@@ -1,0 +1,89 @@
+//! `ccsec check`.
+
+use std::path::PathBuf;
+
+use ccci_secrets::activation::manifest::Manifest;
+use ccci_secrets::activation::{self, Checked, Report, Run};
+use ccci_secrets::wrapped::Names;
+
+use super::activate::{directory_of, read_manifest, refusal};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::{self, Exit, Family};
+use crate::output;
+
+/// Check a manifest, without any key
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = exit::table(Family::Native))]
+pub(crate) struct Args {
+    /// The manifest; relative paths in it count from its directory
+    manifest: PathBuf,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+    /// What to look at
+    #[arg(long, value_enum)]
+    mode: Option<Mode>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Mode {
+    /// The manifest itself
+    Manifest,
+    /// The manifest, and that its sops files are there, sealed, and hold every key that it names
+    Sopsfile,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
+    let Some(mode) = args.mode else {
+        return Err(which_mode(args));
+    };
+    let started = Context::now();
+    let text = read_manifest(&args.manifest)?;
+    let directory = directory_of(&args.manifest);
+    let manifest = Manifest::parse(&text, directory).ok();
+    let checked = match (&manifest, mode) {
+        (Some(manifest), Mode::Sopsfile) => activation::check_sops_files(manifest),
+        _ => activation::check_manifest(&text, directory),
+    };
+    tell(
+        args,
+        &checked,
+        &Run {
+            tool: Context::TOOL,
+            started,
+            manifest: manifest.as_ref(),
+            names: &Names::default(),
+        },
+    )
+}
+
+/// The other subject of `check`, a repository, is not built yet: it must have been a manifest.
+fn which_mode(args: &Args) -> CommandError {
+    let file = args.manifest.display();
+    CommandError::usage(
+        "--mode is missing: to check anything but a manifest is not supported by this build",
+    )
+    .hint(format!(
+        "for the manifest alone: ccsec check {file} --mode manifest"
+    ))
+    .hint(format!(
+        "with the sops files that it names: ccsec check {file} --mode sopsfile"
+    ))
+}
+
+fn tell(args: &Args, checked: &Checked, run: &Run<'_>) -> Result<Exit, CommandError> {
+    for line in refusal::warnings(&checked.warnings) {
+        output::note(line);
+    }
+    if args.json {
+        output::data(Report::of_check(run, checked).to_json().as_bytes())?;
+    }
+    match checked.code() {
+        None => Ok(Exit::Done),
+        Some(code) => {
+            let lines = refusal::of_faults(&checked.faults, &args.manifest, run.names);
+            Err(CommandError::new(code, lines.join("\n")).verbatim())
+        }
+    }
+}

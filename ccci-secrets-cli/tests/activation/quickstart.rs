@@ -1,0 +1,68 @@
+//! What a newcomer does first, and the manifests that others have.
+
+use serde_json::Value;
+
+use crate::fixtures::test_data;
+use crate::harness::Verdict;
+use crate::world::World;
+
+pub(crate) fn the_first_command_of_the_readme_works_and_converges(world: &World) -> Verdict {
+    let root = world.aside("root");
+    let manifest = test_data("quickstart/manifest.json");
+    let arguments = [
+        "activate",
+        "--root",
+        root.to_str().unwrap(),
+        manifest.to_str().unwrap(),
+    ];
+    let first = world.run(&arguments);
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    let live = root.join("var/lib/ci-certs/live");
+    let certificate = std::fs::read_to_string(live.join("fullchain.pem")).unwrap();
+    assert_eq!(certificate.matches("BEGIN CERTIFICATE").count(), 2);
+    let key = std::fs::read(live.join("privkey.pem")).unwrap();
+    assert_eq!(key.len(), 227);
+    let report = format!("{}{}", first.stdout, first.stderr);
+    for word in [
+        "ssh_host_ed25519_key",
+        "secrets.yaml",
+        "wildcard_cert",
+        "0444",
+        "0400",
+        "rm -r",
+    ] {
+        assert!(report.contains(word), "{word} in {report}");
+    }
+    let before = world.snapshot();
+    let second = world.run(&arguments);
+    assert_eq!(second.code, 0, "{}", second.stderr);
+    before.assert_same(&world.snapshot());
+    let report = format!("{}{}", second.stdout, second.stderr);
+    assert!(report.contains("nothing changed"), "{report}");
+    Ok(())
+}
+
+pub(crate) fn the_sample_manifests_pass_the_check(world: &World) -> Verdict {
+    let mut count = 0;
+    for entry in std::fs::read_dir(test_data("activation")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut manifest: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        // The template file of one of them is in nobody's store.
+        for template in manifest["templates"].as_array_mut().unwrap() {
+            if template["file"]
+                .as_str()
+                .is_some_and(|file| !file.is_empty())
+            {
+                world.write("template", b"text");
+                template["file"] = world.src("template").to_str().unwrap().into();
+            }
+        }
+        world.write_manifest(&manifest);
+        let shown = world.src("manifest.json");
+        let run = world.run(&["check", shown.to_str().unwrap(), "--mode", "manifest"]);
+        assert_eq!(run.code, 0, "{}: {}", path.display(), run.stderr);
+        count += 1;
+    }
+    assert_eq!(count, 15);
+    Ok(())
+}
