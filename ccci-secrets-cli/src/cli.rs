@@ -66,7 +66,11 @@ impl Command {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, CommandError> {
         match self {
             Self::Activate(args) => activate::run(context, &args),
+<<<<<<< HEAD
             Self::Check(args) => check::run(&args),
+=======
+            Self::Check(args) => check::run(context, &args),
+>>>>>>> readme
             Self::Decrypt(args) => decrypt::run(context, args),
             Self::Edit(args) => edit::run(context, args),
             Self::Encrypt(args) => encrypt::run(context, args),

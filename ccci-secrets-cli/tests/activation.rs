@@ -7,7 +7,10 @@
     clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+<<<<<<< HEAD
     clippy::string_slice,
+=======
+>>>>>>> readme
     clippy::print_stdout,
     clippy::exit,
     reason = "a test that drives the real program"
@@ -53,8 +56,11 @@ fn main() {
         Both results::a_second_run_changes_nothing_and_says_so,
         Both results::two_runs_at_once_both_end_well,
         Both results::rotation_makes_a_new_generation_and_removes_the_old_one,
+<<<<<<< HEAD
         Anywhere refusals::a_manifest_that_is_not_there_or_no_file_is_refused,
         Anywhere refusals::a_report_that_cannot_be_written_is_a_later_step_that_failed,
+=======
+>>>>>>> readme
         Anywhere refusals::what_is_not_built_yet_is_refused_by_name,
         Anywhere quickstart::the_first_command_of_the_readme_works_and_converges,
         Anywhere quickstart::the_sample_manifests_pass_the_check,

@@ -1,5 +1,6 @@
 //! `ccsec check`.
 
+<<<<<<< HEAD
 use std::path::{Path, PathBuf};
 
 use ccci_secrets::activation::manifest::Manifest;
@@ -12,6 +13,18 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
 use crate::input;
+=======
+use std::path::PathBuf;
+
+use ccci_secrets::activation::manifest::Manifest;
+use ccci_secrets::activation::{self, Checked, Report, Run};
+use ccci_secrets::wrapped::Names;
+
+use super::activate::{directory_of, read_manifest, refusal};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::{self, Exit, Family};
+>>>>>>> readme
 use crate::output;
 
 /// Check a manifest, without any key
@@ -36,7 +49,11 @@ enum Mode {
     Sopsfile,
 }
 
+<<<<<<< HEAD
 pub(crate) fn run(args: &Args) -> Result<Exit, CommandError> {
+=======
+pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
+>>>>>>> readme
     let Some(mode) = args.mode else {
         return Err(which_mode(args));
     };
@@ -60,6 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CommandError> {
     )
 }
 
+<<<<<<< HEAD
 /// The text of a manifest, which holds no secret.
 fn read_manifest(path: &Path) -> Result<Vec<u8>, CommandError> {
     std::fs::read(path).map_err(|error| {
@@ -68,6 +86,8 @@ fn read_manifest(path: &Path) -> Result<Vec<u8>, CommandError> {
     })
 }
 
+=======
+>>>>>>> readme
 /// The other subject of `check`, a repository, is not built yet: it must have been a manifest.
 fn which_mode(args: &Args) -> CommandError {
     let file = args.manifest.display();

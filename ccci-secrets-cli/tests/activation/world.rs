@@ -53,12 +53,19 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         if place == Place::Machine {
             for target in ["/run", "/var/lib"] {
+<<<<<<< HEAD
                 mount(&["-t", "tmpfs", "-o", "mode=0755", "scenario", target]);
             }
             let ids = std::fs::read_to_string("/proc/self/gid_map").unwrap();
             if !ids.contains("4294967295") {
                 // The group `keys` of this machine cannot own anything in a namespace where only one group exists.
                 mount(&["--bind", "/dev/null", "/etc/group"]);
+=======
+                let mounted = Command::new("mount")
+                    .args(["-t", "tmpfs", "-o", "mode=0755", "scenario", target])
+                    .status();
+                assert!(mounted.unwrap().success(), "a tmpfs over {target}");
+>>>>>>> readme
             }
         }
         let world = Self {
@@ -203,10 +210,14 @@ impl World {
             .spawn()
             .unwrap();
         // A program that refuses early does not read; that is no fault of the test.
+<<<<<<< HEAD
         drop(std::io::Write::write_all(
             &mut child.stdin.take().unwrap(),
             input,
         ));
+=======
+        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), input);
+>>>>>>> readme
         self.finish(child)
     }
 
@@ -331,11 +342,14 @@ pub(crate) fn secret(name: &str, mode: &str) -> Value {
     json!({"name": name, "key": name, "mode": mode, "sopsFile": "secrets.yaml", "format": "yaml"})
 }
 
+<<<<<<< HEAD
 fn mount(arguments: &[&str]) {
     let status = Command::new("mount").args(arguments).status();
     assert!(status.unwrap().success(), "mount {arguments:?}");
 }
 
+=======
+>>>>>>> readme
 pub(crate) fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().mode() & 0o7777
 }

@@ -36,6 +36,13 @@ mod select;
 mod site;
 mod sops_file;
 mod stage;
+<<<<<<< HEAD
+=======
+mod transaction;
+mod undo;
+mod unparsed;
+mod wanted;
+>>>>>>> readme
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod testing;
@@ -60,7 +67,11 @@ use self::open::{OpenContext, Owners};
 pub use self::provenance::{FileProvenance, GitFacts};
 pub use self::receipt::{Change, EntryResult, FailedStep, Receipt, Step};
 pub use self::report::{Report, Run};
+<<<<<<< HEAD
 pub use self::unparsed::{refuse_manifest, refuse_unreadable};
+=======
+pub use self::unparsed::refuse_manifest;
+>>>>>>> readme
 use crate::fs::Fs;
 use crate::keyring::Keyring;
 

@@ -1,7 +1,13 @@
+<<<<<<< HEAD
 //! What can be said when the manifest breaks a rule, or cannot even be read: its faults, and still what is active.
 
 use std::io;
 use std::path::{Path, PathBuf};
+=======
+//! What can be said when the manifest breaks a rule: all its faults, and still what is active.
+
+use std::path::PathBuf;
+>>>>>>> readme
 
 use super::Options;
 use super::fault::{Active, Fault, Refusal};
@@ -19,6 +25,7 @@ pub fn refuse_manifest(text: &[u8], faults: Vec<ManifestFault>, options: &Option
     refusal
 }
 
+<<<<<<< HEAD
 /// The refusal of a manifest that cannot be read.
 #[must_use]
 pub fn refuse_unreadable(manifest: &Path, source: io::Error) -> Refusal {
@@ -28,6 +35,8 @@ pub fn refuse_unreadable(manifest: &Path, source: io::Error) -> Refusal {
     }])
 }
 
+=======
+>>>>>>> readme
 fn active(frame: &Frame, options: &Options<'_>) -> Option<Active> {
     observe::active(&Site::new(options.fs, options.root), frame)
 }

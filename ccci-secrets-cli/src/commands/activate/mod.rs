@@ -19,6 +19,10 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
 use crate::harden;
+<<<<<<< HEAD
+=======
+use crate::input;
+>>>>>>> readme
 use crate::output;
 
 /// Turn the secrets of a manifest into files, in one transaction
@@ -51,6 +55,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
     harden::activation();
+<<<<<<< HEAD
     let mut told = Told {
         context,
         args,
@@ -78,6 +83,37 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
     }
 }
 
+=======
+    let started = Context::now();
+    let text = read_manifest(&args.manifest)?;
+    let fs = RealFs::new();
+    let options = options(context, args, &fs);
+    let parsed = Manifest::parse(&text, directory_of(&args.manifest));
+    let told = Told {
+        context,
+        args,
+        started,
+        manifest: parsed.as_ref().ok(),
+    };
+    let result = match &parsed {
+        Ok(manifest) => activation::activate(manifest, options),
+        Err(faults) => Err(activation::refuse_manifest(&text, faults.clone(), &options)),
+    };
+    match result {
+        Ok(receipt) => told.receipt(&receipt),
+        Err(refusal) => told.refusal(&refusal),
+    }
+}
+
+/// The text of a manifest, which holds no secret.
+pub(super) fn read_manifest(path: &Path) -> Result<Vec<u8>, CommandError> {
+    std::fs::read(path).map_err(|error| {
+        let message = format!("cannot read the manifest {}: {error}", path.display());
+        input::hint_at_submodule(CommandError::new(ErrorCode::ManifestInvalid, message), path)
+    })
+}
+
+>>>>>>> readme
 /// Where relative paths of a manifest count from.
 pub(super) fn directory_of(manifest: &Path) -> &Path {
     manifest.parent().unwrap_or(Path::new("/"))
@@ -117,6 +153,7 @@ impl Told<'_> {
             let text = success::text(receipt, &names, self.args.root.as_deref());
             output::data(text.as_bytes())?;
         }
+<<<<<<< HEAD
         // The secrets are in place; that the report is not is a later step that failed.
         let failure = success::failure(receipt, &self.args.manifest, &names).or_else(|| {
             written
@@ -128,6 +165,16 @@ impl Told<'_> {
                 Err(CommandError::new(ErrorCode::CommittedWithFault, failure).verbatim())
             }
             None => Ok(Exit::Done),
+=======
+        match success::failure(receipt, &self.args.manifest, &names) {
+            Some(failure) => {
+                Err(CommandError::new(ErrorCode::CommittedWithFault, failure).verbatim())
+            }
+            // The secrets are in place; that the report is not is a later step that failed.
+            None => written
+                .map(|()| Exit::Done)
+                .map_err(|error| error.exit_with(Exit::CommittedWithFault)),
+>>>>>>> readme
         }
     }
 

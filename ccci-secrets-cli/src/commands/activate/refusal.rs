@@ -1,6 +1,9 @@
 //! The text of a refusal: what is wrong, all that is known about it, what to do, and what is still active.
 
+<<<<<<< HEAD
 use std::io;
+=======
+>>>>>>> readme
 use std::path::{Path, PathBuf};
 
 use ccci_secrets::activation::fault::{
@@ -8,7 +11,10 @@ use ccci_secrets::activation::fault::{
     ValueProblem, Warning,
 };
 use ccci_secrets::keyring::KeyFileReason;
+<<<<<<< HEAD
 use ccci_secrets::repository;
+=======
+>>>>>>> readme
 use ccci_secrets::wrapped::Names;
 
 use crate::hint::{self, Hint};
@@ -73,7 +79,10 @@ fn last_line(refusal: &Refusal) -> String {
 /// Whether the manifest is such that not even the place of the generations can be read from it.
 fn hides_the_place(fault: &Fault) -> bool {
     match fault {
+<<<<<<< HEAD
         Fault::ManifestUnreadable { .. } => true,
+=======
+>>>>>>> readme
         Fault::Manifest(fault) => PLACES.contains(&fault.pointer.as_str()),
         _ => false,
     }
@@ -104,8 +113,11 @@ impl Told<'_> {
                 "move the key to a place of its own: install -D -m 0600 {} {KEY_FILE}",
                 quoted(path)
             )),
+<<<<<<< HEAD
             Fault::FileSystem { step, source, .. } => self.file_system(step, source.kind()),
             Fault::ManifestUnreadable { path, .. } => self.unreadable_manifest(path),
+=======
+>>>>>>> readme
             Fault::NoIdentity(facts) => self.no_identity(facts),
             Fault::Target { path, problem } => self.target(path, problem),
             Fault::Tree { problem, .. } => self.tree(problem),
@@ -209,6 +221,7 @@ impl Told<'_> {
         ));
     }
 
+<<<<<<< HEAD
     fn file_system(&mut self, step: &str, kind: io::ErrorKind) {
         match kind {
             io::ErrorKind::PermissionDenied if !rustix::process::geteuid().is_root() => self.hint(
@@ -235,6 +248,8 @@ impl Told<'_> {
         }
     }
 
+=======
+>>>>>>> readme
     fn target(&mut self, path: &Path, problem: &TargetProblem) {
         match problem {
             TargetProblem::Differs => self.hint(format!(

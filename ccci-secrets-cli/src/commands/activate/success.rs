@@ -9,7 +9,10 @@ use ccci_secrets::keyring::SourceKind;
 use ccci_secrets::wrapped::Names;
 
 use super::refusal;
+<<<<<<< HEAD
 use crate::error::CommandError;
+=======
+>>>>>>> readme
 
 /// The report for people. `root` is what stood for `/`, if not `/` itself.
 pub(super) fn text(receipt: &Receipt, names: &Names, root: Option<&Path>) -> String {
@@ -35,6 +38,7 @@ pub(super) fn warnings(receipt: &Receipt) -> Vec<String> {
 pub(super) fn failure(receipt: &Receipt, manifest: &Path, names: &Names) -> Option<String> {
     let failed = receipt.failed_step.as_ref()?;
     let mut lines = refusal::of_faults(&failed.faults, manifest, names);
+<<<<<<< HEAD
     let step = format!("{}, {}", failed.step.as_str(), failed.step.sentence());
     lines.push(last_line(receipt, &step));
     Some(lines.join("\n"))
@@ -50,6 +54,17 @@ fn last_line(receipt: &Receipt, step: &str) -> String {
     format!("generation {generation} is active; failed step: {step}")
 }
 
+=======
+    lines.push(format!(
+        "generation {} is active; failed step: {}, {}",
+        receipt.active().unwrap_or_default(),
+        failed.step.as_str(),
+        failed.step.sentence(),
+    ));
+    Some(lines.join("\n"))
+}
+
+>>>>>>> readme
 struct Report<'a> {
     text: String,
     receipt: &'a Receipt,
