@@ -188,7 +188,9 @@ pub(crate) fn raw_value(value: &Value<'_>) -> Result<Secret, Unwritable> {
 /// write finds it.
 pub(crate) fn rewrite_scalar(scalar: &Scalar, new: &NewScalar<'_>) -> Vec<Edit> {
     let text = match new {
-        NewScalar::Envelope(envelope) => Secret::from_slice(envelope.as_bytes()),
+        NewScalar::Envelope(envelope) | NewScalar::PlainEnvelope(envelope) => {
+            Secret::from_slice(envelope.as_bytes())
+        }
         NewScalar::Value { value, .. } => match raw_value(value) {
             Ok(raw) => raw,
             Err(_) => return Vec::new(),

@@ -166,7 +166,7 @@ impl OpenFile {
         notes: &mut Vec<Note>,
     ) -> Result<Option<Token<'f>>, SealError> {
         let entry = self.sealed.index.entries.get(at);
-        if entry.is_some_and(|entry| matches!(entry.what, What::ListComment(..))) {
+        if entry.is_some_and(|entry| matches!(entry.what, What::ListComment(_))) {
             let text = self.opened_comment(at, notes)?;
             return Ok(text.map(|text| line_comment(Text::Owned(text))));
         }
@@ -198,7 +198,7 @@ impl DraftFile {
 pub(super) fn kept_values<'f>(file: &'f OpenFile, steps: &[Step<'f>]) -> Vec<Token<'f>> {
     let value = |at: usize| {
         let entry = file.sealed.index.entries.get(at)?;
-        if matches!(entry.what, What::ListComment(..)) {
+        if matches!(entry.what, What::ListComment(_)) {
             return None;
         }
         let opened = file.content.leaves.get(at)?.as_ref();

@@ -102,6 +102,9 @@ pub enum MetadataError {
         /// What it must be.
         expected: &'static str,
     },
+    /// Two `sops` entries in one document.
+    #[error("found duplicate sops entry")]
+    Duplicate,
     /// Flattened keys that make no tree: an index is missing, or a key is text and container at once.
     #[error("the flattened metadata key `{key}` {problem}")]
     Flat {
@@ -132,7 +135,9 @@ impl MetadataError {
             Self::Missing => ErrorCode::FileNotSealed,
             Self::NoKeys => ErrorCode::NoRecipients,
             Self::Selection(_) => ErrorCode::SelectionInvalid,
-            Self::BadField { .. } | Self::Flat { .. } | Self::NotAMap => ErrorCode::MetadataInvalid,
+            Self::BadField { .. } | Self::Duplicate | Self::Flat { .. } | Self::NotAMap => {
+                ErrorCode::MetadataInvalid
+            }
         }
     }
 }

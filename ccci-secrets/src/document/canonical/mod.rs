@@ -86,8 +86,8 @@ pub(crate) fn write(
     }
 }
 
-/// Writes one value as `--extract` prints it: a map or list as a document of its own, without the final line feed in
-/// JSON; a string raw.
+/// Writes one value as `--extract` prints it: a map as a file of its own, a list or a typed value as it stands in one, a
+/// string raw.
 ///
 /// # Errors
 /// [`ConvertError`] when the format cannot hold it.
@@ -99,6 +99,8 @@ pub(crate) fn write_value(
     match (tokens, format) {
         // EXPOSE: into the wiping buffer that is handed out.
         ([Token::Value(Value::Str(text))], _) => Ok(Secret::from_slice(text.expose())),
+        // sops prints a map as a file of its own.
+        ([Token::OpenMap, ..], _) => write(&[tokens.to_vec()], format, layout, Floats::AsSops),
         (_, Format::Json) => json::write(tokens, layout.json_indent, Floats::AsSops),
         (_, Format::Yaml) => yaml::write(&[tokens.to_vec()], 0, Floats::AsSops),
         ([Token::Value(value)], Format::Ini | Format::Dotenv) => Ok(Secret::from_slice(

@@ -24,7 +24,9 @@ pub(crate) fn rewrite_scalar(
     new: &NewScalar<'_>,
 ) -> Vec<Edit> {
     let token = match new {
-        NewScalar::Envelope(envelope) => fitting_token(document, scalar, envelope.as_bytes()),
+        NewScalar::Envelope(envelope) | NewScalar::PlainEnvelope(envelope) => {
+            fitting_token(document, scalar, envelope.as_bytes())
+        }
         // EXPOSE: into the token.
         NewScalar::Value { value, .. } => fitting_token(document, scalar, text_of(value).expose()),
     };
