@@ -1,6 +1,6 @@
 //! Letting out one value, or one part of an opened file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::open::{OpenFile, Opened};
 use super::{What, find_child};
@@ -9,6 +9,13 @@ use crate::error::ErrorCode;
 use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
 use crate::value::Value;
+
+/// What the scalars of a file hold.
+struct Leaves<'a> {
+    opened: HashMap<NodeId, &'a Opened>,
+    /// Sealed comments that stand as items of lists.
+    comments: HashSet<NodeId>,
+}
 
 impl OpenFile {
     /// Lets out what stands at a path of the first part: a string as its bytes, anything else as text in the format of
@@ -19,7 +26,11 @@ impl OpenFile {
     pub fn expose_at(&self, path: &TreePath) -> Result<Secret, ExtractError> {
         let document = &self.sealed.document;
         let id = self.walk(path)?;
-        match self.copy(id, &self.opened_by_node()) {
+        let leaves = Leaves {
+            opened: self.opened_by_node(),
+            comments: self.sealed_comments(),
+        };
+        match self.copy(id, &leaves) {
             // EXPOSE: into the secret that the caller gets.
             NewNode::Value(Value::Str(text)) => Ok(Secret::from_slice(text.expose())),
             node => Ok(Document::print(document.format(), &node)),
@@ -54,14 +65,14 @@ impl OpenFile {
         let entries = self.sealed.index.entries.iter().zip(&self.content.leaves);
         entries
             .filter_map(|(entry, opened)| match entry.what {
-                What::Leaf(node, _) if entry.alias.is_none() => Some((node, opened.as_ref()?)),
+                What::Leaf(node) if entry.alias.is_none() => Some((node, opened.as_ref()?)),
                 _ => None,
             })
             .collect()
     }
 
     /// A subtree with its values, as new content. A leaf without a value is null.
-    fn copy(&self, id: NodeId, opened: &HashMap<NodeId, &Opened>) -> NewNode {
+    fn copy(&self, id: NodeId, leaves: &Leaves<'_>) -> NewNode {
         let document = &self.sealed.document;
         let (target, node) = document.target(id);
         match node {
@@ -69,7 +80,7 @@ impl OpenFile {
                 let entries = map.items.iter().filter_map(|item| match item {
                     Item::Entry(entry) => Some((
                         document.key(entry).to_owned(),
-                        self.copy(entry.value, opened),
+                        self.copy(entry.value, leaves),
                     )),
                     _ => None,
                 });
@@ -77,15 +88,16 @@ impl OpenFile {
             }
             Node::List(list) => {
                 let elements = list.items.iter().filter_map(|item| match item {
-                    Item::Element(value) if !self.is_sealed_comment(*value) => {
-                        Some(self.copy(*value, opened))
+                    Item::Element(value) if !leaves.comments.contains(value) => {
+                        Some(self.copy(*value, leaves))
                     }
                     _ => None,
                 });
                 NewNode::List(elements.collect())
             }
             Node::Scalar(_) | Node::Alias(_) => {
-                let value = opened
+                let value = leaves
+                    .opened
                     .get(&target)
                     .and_then(|opened| Value::parse(opened.kind, self.content.bytes(opened)).ok());
                 value.map_or(NewNode::Null, |value| NewNode::Value(value.into_owned()))
@@ -94,17 +106,14 @@ impl OpenFile {
     }
 
     /// sops seals a comment of a list into an item of that list.
-    fn is_sealed_comment(&self, id: NodeId) -> bool {
-        let Node::Scalar(scalar) = self.sealed.document.node(id) else {
-            return false;
-        };
+    fn sealed_comments(&self) -> HashSet<NodeId> {
         let entries = self.sealed.index.entries.iter();
         entries
             .filter_map(|entry| match entry.what {
-                What::ListComment(comment) => Some(comment.span),
-                _ => None,
+                What::ListComment(node) => Some(node),
+                What::Comment(_) | What::Leaf(_) => None,
             })
-            .any(|span| span == scalar.span)
+            .collect()
     }
 }
 

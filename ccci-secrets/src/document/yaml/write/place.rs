@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::block::LastLine;
 use crate::document::yaml::chars::{line_break, line_end};
 use crate::document::{Chomp, Collection, Document, Item, Layout, Node, NodeId, Span, Style};
 
@@ -78,6 +79,28 @@ pub(super) fn end_of_blanks(document: &Document, at: usize) -> usize {
         .iter()
         .take_while(|byte| matches!(byte, b' ' | b'\t'))
         .count()
+}
+
+/// What follows new content that ends where a line starts, or at the end of the source, below a key at `column`.
+pub(super) fn last_line(document: &Document, at: usize, column: usize) -> LastLine {
+    let bytes = document.source.bytes();
+    if !is_line_start(document, at) && at == bytes.len() {
+        return LastLine::Open;
+    }
+    let mut line = at;
+    loop {
+        let text = end_of_blanks(document, line);
+        let is_comment = bytes.get(text) == Some(&b'#');
+        let is_blank = end_of_line(document, text) == text;
+        if (is_comment || is_blank) && text - line > column {
+            return LastLine::BeforeText;
+        }
+        let next = next_line(document, text);
+        if !is_blank || next == text {
+            return LastLine::Closed;
+        }
+        line = next;
+    }
 }
 
 /// How many line breaks a piece of text holds, and where the last one ends.
