@@ -82,8 +82,7 @@ fn a_document_at_the_limit_is_sealed_opened_and_changed() {
         let (plain, _) = plaintext(&file).unwrap();
         assert_eq!(plain.replace('"', ""), text);
         let path = "a".parse().unwrap();
-        let error = file.expose_at(&path).unwrap_err();
-        assert!(error.to_string().contains("nested deeper than"));
+        assert!(!file.expose_at(&path).unwrap().is_empty());
         assert!(!file.holds(&path, &NewNode::text("y")));
         let path = "c".parse().unwrap();
         let changed = file

@@ -117,7 +117,12 @@ fn end_of_content(document: &Document, part: &Part) -> usize {
 /// value stays the same. As many blank lines as the chomping was lowered by tell [`remove_metadata`] how it was: no
 /// other file without a last line break has blank lines there.
 fn close_last_line(document: &Document, root: NodeId, end: usize) -> Option<(Edit, usize)> {
-    let ending = Ending::of(document, last_block_scalar(document, root)?, end)?;
+    let (scalar, block) = last_block_scalar(document, root)?;
+    // The line break ends the header itself and counts for nothing.
+    if !place::is_line_start(document, block.body.start()) {
+        return None;
+    }
+    let ending = Ending::of(document, (scalar, block), end)?;
     let (lowered, marks) = ending.closed()?;
     Some((lowered.header_edit(document), marks))
 }
@@ -154,7 +159,10 @@ fn reopen_last_line(document: &Document, root: &Collection, at: usize, lines: Sp
         Some(Item::Entry(entry)) => last_block_scalar(document, entry.value),
         _ => None,
     };
-    let ending = scalar.and_then(|scalar| Ending::of(document, scalar, lines.start()));
+    // Behind a header alone there is no line break that could count.
+    let ending = scalar
+        .and_then(|scalar| Ending::of(document, scalar, lines.start()))
+        .filter(|ending| ending.breaks > 0);
     let Some(ending) = ending else {
         return vec![Edit::new(
             Span::new(without_break(before), lines.end()),
@@ -282,5 +290,37 @@ pub(super) fn as_entry(item: &Item) -> Option<&Entry> {
     match item {
         Item::Entry(entry) => Some(entry),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use crate::document::{Document, Format, NewNode};
+    use crate::secret::Secret;
+
+    fn parse(text: &[u8]) -> Document {
+        Document::parse(Format::Yaml, Secret::from_slice(text)).unwrap()
+    }
+
+    // Found by fuzzing.
+    #[test]
+    fn a_header_at_the_end_of_a_file_stays_without_its_line_break() {
+        let block = NewNode::Map(vec![("version".into(), NewNode::text("3"))]);
+        for text in [
+            "a: |",
+            "a: >-",
+            "b:\n  a: |+",
+            "a:\n  > # x",
+            "a: |\n",
+            "a: |\n\n",
+        ] {
+            let document = parse(text.as_bytes());
+            let edits = super::append_metadata(&document, &block);
+            let sealed = parse(document.source.splice(edits).unwrap().expose());
+            let edits = super::remove_metadata(&sealed);
+            let back = sealed.source.splice(edits).unwrap();
+            assert_eq!(String::from_utf8_lossy(back.expose()), text);
+        }
     }
 }

@@ -326,7 +326,7 @@ fn layout(
 }
 
 /// Cuts the text of a value into what stands behind the key, without its blank, and the lines below.
-fn cut(text: Secret) -> (Secret, Secret) {
+pub(super) fn cut(text: Secret) -> (Secret, Secret) {
     // EXPOSE: into two wiping buffers.
     let text = text.expose();
     let (head, lines) = text.split_at_checked(line_end(text)).unwrap_or((text, &[]));
