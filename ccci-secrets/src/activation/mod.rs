@@ -16,6 +16,7 @@ mod findings;
 mod finish;
 mod generation;
 mod json;
+mod kernel;
 mod keys;
 mod links;
 mod lock;
