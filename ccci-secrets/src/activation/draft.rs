@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::fault::{Fault, TargetProblem};
 use super::finish::lasting;
 use super::manifest::{FileEntry, Manifest, Target};
-use super::observe::{Frame, MountFound, Reals, generation_text, target_fault, target_text};
+use super::observe::{Frame, MountFound, Reals, generation_text, target_fault};
 use super::parents;
 use super::plan::Plan;
 use super::records::{
@@ -13,6 +13,7 @@ use super::records::{
     STAGE_PREFIX, StagedLink, outlives_reboot,
 };
 use super::site::Site;
+use super::targets::target_text;
 use super::wanted::{Directories, Wanted};
 use crate::atomic::temporary_name;
 use crate::digest;

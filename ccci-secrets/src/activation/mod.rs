@@ -9,6 +9,7 @@ mod accounts;
 mod apply;
 mod backup;
 mod check;
+mod current;
 mod draft;
 mod explain;
 pub mod fault;
@@ -37,6 +38,7 @@ mod select;
 mod site;
 mod sops_file;
 mod stage;
+mod targets;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod testing;

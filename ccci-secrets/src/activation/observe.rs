@@ -1,15 +1,16 @@
 //! What is there: the mount, the link, the active generation, the targets. Looks only.
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
+use super::current::{Current, find_current};
 use super::fault::{Active, Fault, TargetProblem};
 use super::manifest::{Manifest, Target};
-use super::records::{LinkRecord, Records, STAGE_PREFIX, is_placed};
-use super::site::{Place, Site, read_all, relative};
+use super::records::{LinkRecord, Records, STAGE_PREFIX};
+use super::site::{Site, relative};
+use super::targets::{TargetFound, find_former, find_target, look_past_obstacles};
 use super::wanted::Wanted;
 use crate::fs::{FileFacts, FileKind, FileSystem};
 
@@ -65,44 +66,6 @@ pub(super) enum LinkFound {
     },
 }
 
-/// The active generation.
-#[derive(Debug)]
-pub(super) struct Current {
-    pub(super) number: u64,
-    /// For each wanted file.
-    pub(super) files: Vec<FileFound>,
-    /// Names that nobody wants any more.
-    pub(super) gone: Vec<String>,
-}
-
-/// How a file of the active generation compares with what is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FileFound {
-    Absent,
-    Present {
-        content: bool,
-        mode: bool,
-        owner: bool,
-        /// The second name inside the generation, if one is wanted.
-        inner_link: bool,
-    },
-}
-
-/// What stands at a target.
-#[derive(Debug)]
-pub(super) enum TargetFound {
-    Absent,
-    /// Something that a link cannot take the place of.
-    Blocked(TargetProblem),
-    /// No target outside is wanted.
-    NotOutside,
-    OtherLink(PathBuf),
-    Regular {
-        same: bool,
-    },
-    Right,
-}
-
 /// The text of the link to a generation.
 pub(super) fn generation_text(
     site: &Site<'_>,
@@ -113,20 +76,6 @@ pub(super) fn generation_text(
     match site.rebased {
         true => relative(&real.link_parent, &real.mount.join(number.to_string())),
         false => frame.mount.join(number.to_string()),
-    }
-}
-
-/// The text of a link at a target whose directory is `parent`.
-pub(super) fn target_text(
-    site: &Site<'_>,
-    frame: &Frame,
-    real: &Reals,
-    parent: &Path,
-    name: &str,
-) -> PathBuf {
-    match site.rebased {
-        true => relative(parent, &real.link().join(name)),
-        false => frame.link.join(name),
     }
 }
 
@@ -154,7 +103,8 @@ impl Reals {
         }
     }
 
-    fn link(&self) -> PathBuf {
+    /// The link itself.
+    pub(super) fn link(&self) -> PathBuf {
         self.link_parent.join(&self.link_name)
     }
 }
@@ -377,158 +327,6 @@ fn lexical(path: &Path) -> PathBuf {
     clean
 }
 
-fn find_current(site: &Site<'_>, frame: &Frame, number: u64, wanted: &[Wanted]) -> Option<Current> {
-    let dir = site.open_dir(&frame.mount.join(number.to_string()))?;
-    let files = wanted
-        .iter()
-        .map(|wanted| compare(site, dir.as_fd(), wanted))
-        .collect();
-    let mut names = BTreeSet::new();
-    list_names(site, dir.as_fd(), "", &mut names);
-    for wanted in wanted {
-        names.remove(&wanted.name);
-        if let Target::Inside(rest) = &wanted.target {
-            names.remove(rest);
-        }
-    }
-    Some(Current {
-        number,
-        files,
-        gone: names.into_iter().collect(),
-    })
-}
-
-/// What cannot be read differs.
-fn compare(site: &Site<'_>, generation: BorrowedFd<'_>, wanted: &Wanted) -> FileFound {
-    let Ok(file) = site.fs.open_file(generation, Path::new(&wanted.name)) else {
-        return FileFound::Absent;
-    };
-    let Ok(facts) = site.fs.facts(file.as_fd()) else {
-        return FileFound::Absent;
-    };
-    if facts.kind != FileKind::Regular {
-        return FileFound::Absent;
-    }
-    FileFound::Present {
-        content: has_content(site, file.as_fd(), &facts, wanted),
-        mode: facts.mode == wanted.mode,
-        owner: !site.is_root_user() || (facts.uid, facts.gid) == (wanted.uid, wanted.gid),
-        inner_link: match &wanted.target {
-            Target::Inside(rest) => has_inner_link(site, generation, rest, &wanted.name),
-            Target::Outside(_) | Target::Own => true,
-        },
-    }
-}
-
-fn has_content(site: &Site<'_>, file: BorrowedFd<'_>, facts: &FileFacts, wanted: &Wanted) -> bool {
-    if usize::try_from(facts.size) != Ok(wanted.content.len()) {
-        return false;
-    }
-    let found = read_all(site.fs, file, wanted.content.len());
-    // EXPOSE: compared in memory, in constant time.
-    found.is_ok_and(|found| found.ct_eq(wanted.content.expose()))
-}
-
-fn has_inner_link(site: &Site<'_>, generation: BorrowedFd<'_>, rest: &str, name: &str) -> bool {
-    let (dir, last) = match rest.rsplit_once('/') {
-        Some((dir, last)) => (dir, last),
-        None => (".", rest),
-    };
-    let text = site
-        .fs
-        .open_dir(generation, Path::new(dir))
-        .and_then(|dir| site.fs.read_link(dir.as_fd(), last.as_ref()));
-    text.is_ok_and(|text| text == inner_text(rest, name))
-}
-
-/// The text of a link inside a generation: it stays inside.
-pub(super) fn inner_text(rest: &str, name: &str) -> PathBuf {
-    let from = Path::new(rest).parent().unwrap_or(Path::new(""));
-    relative(from, Path::new(name))
-}
-
-/// Names of everything below a generation that is no directory. Names that are not text cannot be ours; they are shown
-/// as well as they can be.
-fn list_names(site: &Site<'_>, dir: BorrowedFd<'_>, prefix: &str, names: &mut BTreeSet<String>) {
-    for name in site.fs.list(dir).unwrap_or_default() {
-        let shown = format!("{prefix}{}", name.to_string_lossy());
-        let facts = site.fs.facts_at(dir, &name);
-        if facts.is_ok_and(|facts| facts.kind == FileKind::Directory) {
-            if let Ok(below) = site.fs.open_dir(dir, Path::new(&name)) {
-                list_names(site, below.as_fd(), &format!("{shown}/"), names);
-            }
-        } else {
-            names.insert(shown);
-        }
-    }
-}
-
-fn find_target(site: &Site<'_>, frame: &Frame, reals: &Reals, wanted: &Wanted) -> TargetFound {
-    let Target::Outside(path) = &wanted.target else {
-        return TargetFound::NotOutside;
-    };
-    let text_at = |parent: &Path| target_text(site, frame, reals, parent, &wanted.name);
-    look_at_target(site, Path::new(path), wanted, text_at).unwrap_or_else(TargetFound::Blocked)
-}
-
-fn look_at_target(
-    site: &Site<'_>,
-    path: &Path,
-    wanted: &Wanted,
-    text_at: impl Fn(&Path) -> PathBuf,
-) -> Result<TargetFound, TargetProblem> {
-    let io = |source| io_problem(site, path, source);
-    let Some((place, facts)) = look_past_obstacles(site, path)? else {
-        return Ok(TargetFound::Absent);
-    };
-    let Some(parent) = place.parent() else {
-        return Ok(TargetFound::Absent);
-    };
-    match facts.kind {
-        FileKind::Link => {
-            let text = site.fs.read_link(parent, &place.name).map_err(io)?;
-            let owner = (facts.uid, facts.gid) == (wanted.uid, wanted.gid);
-            let right = text == text_at(&place.real_parent()) && (owner || !site.is_root_user());
-            Ok(match right {
-                true => TargetFound::Right,
-                false => TargetFound::OtherLink(text),
-            })
-        }
-        _ => {
-            let file = site
-                .fs
-                .open_file(parent, Path::new(&place.name))
-                .map_err(io)?;
-            let same = has_content(site, file.as_fd(), &facts, wanted);
-            Ok(TargetFound::Regular { same })
-        }
-    }
-}
-
-fn io_problem(site: &Site<'_>, path: &Path, source: io::Error) -> TargetProblem {
-    TargetProblem::Way(super::site::Hazard::Io {
-        path: site.shown(path),
-        source,
-    })
-}
-
-/// What stands at a path, if a link can take its place, whatever it holds.
-fn look_past_obstacles(
-    site: &Site<'_>,
-    path: &Path,
-) -> Result<Option<(Place, FileFacts)>, TargetProblem> {
-    let place = site.walk(path).map_err(TargetProblem::Way)?;
-    let found = site
-        .look(&place)
-        .map_err(|source| io_problem(site, path, source))?;
-    match found {
-        Some(facts) if facts.mount_point => Err(TargetProblem::MountPoint),
-        Some(facts) if facts.kind == FileKind::Directory => Err(TargetProblem::Directory),
-        Some(facts) if facts.kind == FileKind::Special => Err(TargetProblem::Special),
-        found => Ok(found.map(|facts| (place, facts))),
-    }
-}
-
 /// Everything that is in the way whatever the contents are: for refusals that have no contents.
 pub(super) fn obstacles(site: &Site<'_>, frame: &Frame, manifest: &Manifest) -> Vec<Fault> {
     let mut faults: Vec<Fault> = find_mount(site, frame).err().into_iter().collect();
@@ -545,18 +343,4 @@ pub(super) fn obstacles(site: &Site<'_>, frame: &Frame, manifest: &Manifest) -> 
         }
     }
     faults
-}
-
-/// Links of earlier manifests that still are what we made them.
-fn find_former(site: &Site<'_>, wanted: &[Wanted], records: &Records) -> Vec<LinkRecord> {
-    let is_wanted = |record: &LinkRecord| {
-        wanted
-            .iter()
-            .any(|wanted| matches!(&wanted.target, Target::Outside(path) if *path == record.path))
-    };
-    records
-        .links()
-        .into_iter()
-        .filter(|record| !is_wanted(record) && is_placed(site, record))
-        .collect()
 }

@@ -4,11 +4,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::current::FileFound;
 use super::fault::{Fault, TargetProblem, Warning, WarningKind};
 use super::manifest::{MountWish, OnConflict};
-use super::observe::{FileFound, LinkFound, Observed, TargetFound};
+use super::observe::{LinkFound, Observed};
 use super::receipt::Change;
 use super::records::LinkRecord;
+use super::targets::TargetFound;
 use crate::fs::{FileSystem, MemoryMount};
 
 /// What decides besides the files themselves.
@@ -263,8 +265,9 @@ fn change_of(file: FileFound) -> Change {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
+    use super::super::current::Current;
     use super::super::fault::Active;
-    use super::super::observe::{Current, MountFound};
+    use super::super::observe::MountFound;
     use super::*;
 
     const SETTINGS: Settings = Settings {

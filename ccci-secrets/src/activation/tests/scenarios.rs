@@ -439,7 +439,12 @@ fn pruning_waits_for_readers_and_only_when_something_is_pruned() {
             |accounts: Option<&Accounts<'_>>| Ok(made_up(&manifest, &wish, accounts.unwrap()));
         transaction::run(&manifest, &options, open).unwrap();
     }
-    assert_eq!(*waited.borrow(), [Duration::from_millis(10)]);
+    // Other waits would be for the lock, which a child of another test may hold for a moment.
+    let ten = Duration::from_millis(10);
+    assert_eq!(
+        waited.borrow().iter().filter(|time| **time == ten).count(),
+        1
+    );
 }
 
 #[test]
