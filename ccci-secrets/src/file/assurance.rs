@@ -42,9 +42,11 @@ impl SealedFile {
     pub fn has_unprotected_leaf(&self) -> bool {
         self.metadata.coverage == Coverage::OnlySealed
             && self.index.entries.iter().any(|entry| {
+                let scalar = entry.leaf(&self.document);
                 !entry.selected
-                    && matches!(entry.what, What::Leaf(_, scalar)
-                        if !matches!(self.document.resolve(&scalar), Ok(Resolved::Null)))
+                    && scalar.is_some_and(|scalar| {
+                        !matches!(self.document.resolve(scalar), Ok(Resolved::Null))
+                    })
             })
     }
 
@@ -53,7 +55,7 @@ impl SealedFile {
         let (target, _) = self.document.target(find(&self.document, path)?);
         scalar(&self.document, target)?;
         self.index.entries.iter().position(|entry| {
-            matches!(entry.what, What::Leaf(node, _) if node == target) && entry.alias.is_none()
+            matches!(entry.what, What::Leaf(node) if node == target) && entry.alias.is_none()
         })
     }
 }

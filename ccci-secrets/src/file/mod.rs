@@ -4,6 +4,7 @@
 //! and is the only one that can be written. An [`OpenFile`] exists only once every leaf opened **and** the MAC matched.
 
 mod assurance;
+mod convert;
 mod edit;
 mod extract;
 mod index;
@@ -20,7 +21,8 @@ pub(crate) use self::index::{Entry, Index, State, What};
 pub use self::open::{Leaf, Note, OpenFile};
 use crate::config::Policy;
 use crate::document::{
-    Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
+    ConvertError, Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
+    Unwritable,
 };
 use crate::envelope::Envelope;
 use crate::error::{ErrorCode, IoResultExt as _, Location, PathError};
@@ -141,16 +143,11 @@ impl SealedFile {
     /// A selected leaf in the clear was never sealed: an edit by hand, or a changed rule.
     fn refuse_clear_leaves(&self) -> Result<(), FileError> {
         for entry in self.index.entries.iter().filter(|entry| entry.selected) {
-            let What::Leaf(_, scalar) = entry.what else {
+            let Some(scalar) = entry.leaf(&self.document) else {
                 continue;
             };
-            let place = || {
-                Location::leaf(
-                    self.index.aad(entry).trim_end_matches(':'),
-                    self.document.line(scalar.span),
-                )
-            };
-            let sealed = match self.document.resolve(&scalar) {
+            let place = || index::place(&self.document, &self.index, entry);
+            let sealed = match self.document.resolve(scalar) {
                 Ok(Resolved::Null) => true,
                 Ok(Resolved::Value(crate::value::Value::Str(text))) => {
                     // EXPOSE: only looked at.
@@ -207,7 +204,7 @@ impl DraftFile {
     /// # Errors
     /// [`FileError`]: the syntax, or a top-level `sops` entry, which marks a file that is sealed already.
     pub fn parse(format: Format, bytes: Secret) -> Result<Self, FileError> {
-        let document = Document::parse(format, bytes)?;
+        let document = Document::parse_plaintext(format, bytes)?;
         for part in document.parts() {
             if let Some((_, entry)) = document.metadata_entry(part) {
                 return Err(FileError::AlreadySealed {
@@ -247,11 +244,12 @@ pub(crate) fn find_child(
 ) -> Option<crate::document::NodeId> {
     use crate::document::Item;
     match (document.target(id).1, step) {
-        (Node::Map(map), Segment::Key(wanted))
-            if depth > 0 || wanted != crate::document::METADATA_KEY =>
-        {
+        (Node::Map(map), Segment::Key(wanted)) => {
+            let is_metadata = |entry| depth == 0 && document.is_metadata(entry);
             map.items.iter().find_map(|item| match item {
-                Item::Entry(entry) if document.key(entry) == wanted => Some(entry.value),
+                Item::Entry(entry) if document.key(entry) == wanted && !is_metadata(entry) => {
+                    Some(entry.value)
+                }
                 _ => None,
             })
         }
@@ -367,14 +365,38 @@ impl OpenError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
+    /// Comments decide what is sealed, and an alias repeats a value without them.
+    #[error(
+        "{place}: this value stands behind an alias, where the comments that decide whether it is sealed cannot stand; write the value out"
+    )]
+    AliasRule {
+        /// Where.
+        place: Location,
+    },
     /// The text that came out does not mean what went in. Nothing was written.
     #[error(
         "the new text does not read back as intended ({0}); this is a bug of ours, and nothing was written"
     )]
     Check(&'static str),
+    /// The rule for clear comments matches whatever a comment is sealed to.
+    #[error(
+        "{place}: this comment cannot be sealed: `unencrypted_comment_regex` matches every sealed comment"
+    )]
+    CommentRule {
+        /// Where.
+        place: Location,
+    },
+    /// A format that cannot hold the file.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// The plaintext.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A file that is opened as binary, but whose content is something else.
+    #[error(
+        "the file holds no binary content: there is no text under `data`; name its format (--input-type)"
+    )]
+    NotBinary,
     /// The rule has no recipients.
     #[error("Could not generate data key: [empty key group provided]")]
     NoRecipients,
@@ -395,6 +417,14 @@ pub enum SealError {
         "the rule asks for {0}, which this build cannot write; a file with fewer recipients than its rule is never made"
     )]
     Unsupported(String),
+    /// A value that the format cannot hold.
+    #[error("{place}: {source}")]
+    Unwritable {
+        /// Where.
+        place: Location,
+        /// Why.
+        source: Unwritable,
+    },
     /// Wrapping the data key.
     #[error(transparent)]
     Wrap(#[from] WrapError),
@@ -405,11 +435,17 @@ impl SealError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
+            Self::AliasRule { .. } | Self::CommentRule { .. } => ErrorCode::SelectionInvalid,
             Self::Check(_) | Self::Random(_) => ErrorCode::Internal,
             Self::File(error) => error.code(),
             Self::NoRecipients => ErrorCode::NoRecipients,
+            Self::Convert(_) => ErrorCode::ValueUnsupported,
+            Self::NotBinary => ErrorCode::DocumentInvalid,
             Self::Open(error) => error.code(),
             Self::Recipient(_) | Self::Wrap(_) => ErrorCode::RecipientInvalid,
+            Self::Set(SetError::Unwritable { .. }) | Self::Unwritable { .. } => {
+                ErrorCode::ValueUnsupported
+            }
             Self::Set(_) => ErrorCode::PathNotFound,
             Self::Unsupported(_) => ErrorCode::NotBuilt,
         }
@@ -427,3 +463,33 @@ impl From<SpliceError> for SealError {
         Self::Check("edits overlap")
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod exchange;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod laws;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod testing;

@@ -10,30 +10,57 @@ use crate::wrapped::{KeyKind, WrappedGroup, WrappedKey};
 /// Metadata is a few levels deep; what is deeper is not ours.
 const MAX_LEVELS: usize = 32;
 
-/// Reads the metadata of a document: the block of its first part.
+/// A file for a thousand recipients has some thousands of fields.
+const MAX_NODES: usize = 100_000;
+
+/// The block of the first part of a document.
 ///
 /// # Errors
 /// [`MetadataError`]; [`MetadataError::Missing`] for plaintext.
-pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
+pub(super) fn fields(document: &Document) -> Result<Vec<(String, NewNode)>, MetadataError> {
     let part = document.parts().first().ok_or(MetadataError::Missing)?;
+    refuse_second_blocks(document)?;
     let (_, entry) = document
         .metadata_entry(part)
         .ok_or(MetadataError::Missing)?;
     let NewNode::Map(fields) = plain_tree(document, entry.value)? else {
         return Err(MetadataError::NotAMap);
     };
-    typed(fields)
+    Ok(fields)
+}
+
+/// Only one block of a part can be the one that was meant.
+fn refuse_second_blocks(document: &Document) -> Result<(), MetadataError> {
+    for part in document.parts() {
+        let Node::Map(root) = document.node(part.root) else {
+            continue;
+        };
+        let blocks = root
+            .items
+            .iter()
+            .filter(|item| matches!(item, Item::Entry(entry) if document.is_metadata(entry)));
+        if blocks.count() > 1 {
+            return Err(MetadataError::Duplicate);
+        }
+    }
+    Ok(())
 }
 
 /// A subtree as owned content, comments left out.
 ///
 /// # Errors
-/// [`MetadataError::BadField`] when it nests deeper than metadata does, or holds a scalar that has no value.
+/// [`MetadataError::BadField`] when it is larger than metadata is, or holds a scalar that has no value.
 pub(crate) fn plain_tree(document: &Document, id: NodeId) -> Result<NewNode, MetadataError> {
-    subtree(document, id, MAX_LEVELS)
+    let mut budget = MAX_NODES;
+    subtree(document, id, MAX_LEVELS, &mut budget)
 }
 
-fn subtree(document: &Document, id: NodeId, levels: usize) -> Result<NewNode, MetadataError> {
+fn subtree(
+    document: &Document,
+    id: NodeId,
+    levels: usize,
+    budget: &mut usize,
+) -> Result<NewNode, MetadataError> {
     let bad = |expected| MetadataError::BadField {
         field: "sops".into(),
         expected,
@@ -41,24 +68,25 @@ fn subtree(document: &Document, id: NodeId, levels: usize) -> Result<NewNode, Me
     let levels = levels
         .checked_sub(1)
         .ok_or_else(|| bad("nested less deeply"))?;
+    // Aliases repeat what they stand for, each time they are met.
+    *budget = budget.checked_sub(1).ok_or_else(|| bad("shorter"))?;
     match document.target(id).1 {
-        Node::Map(map) => entries(document, map)
-            .map(|(key, value)| Ok((key.to_owned(), subtree(document, value, levels)?)))
-            .collect::<Result<_, _>>()
-            .map(NewNode::Map),
-        Node::List(list) => list
-            .items
-            .iter()
-            .filter_map(|item| {
+        Node::Map(map) => {
+            let mut fields = Vec::new();
+            for (key, value) in entries(document, map) {
+                fields.push((key.to_owned(), subtree(document, value, levels, budget)?));
+            }
+            Ok(NewNode::Map(fields))
+        }
+        Node::List(list) => {
+            let mut items = Vec::new();
+            for item in &list.items {
                 if let Item::Element(value) = item {
-                    Some(*value)
-                } else {
-                    None
+                    items.push(subtree(document, *value, levels, budget)?);
                 }
-            })
-            .map(|value| subtree(document, value, levels))
-            .collect::<Result<_, _>>()
-            .map(NewNode::List),
+            }
+            Ok(NewNode::List(items))
+        }
         Node::Scalar(scalar) => match document.resolve(scalar) {
             Ok(Resolved::Null) => Ok(NewNode::Null),
             Ok(Resolved::Value(value)) => Ok(NewNode::Value(value.into_owned())),
@@ -79,7 +107,7 @@ fn entries<'d>(
 }
 
 /// Decodes as weakly as sops does: names in any case, null for absent, numbers and bools given as strings.
-fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
+pub(super) fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
     let mut settings = SelectionSettings::default();
     let mut flat: Vec<(KeyKind, NewNode)> = Vec::new();
     let mut key_groups = None;
@@ -110,16 +138,19 @@ fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
                 "mac_only_encrypted" => {}
                 "lastmodified" => metadata.lastmodified = string(&key, &node)?,
                 "mac" => metadata.mac = text(&key, &node)?,
-                "version" => metadata.version = text(&key, &node)?,
+                "version" => metadata.version = version(&node)?,
                 _ => metadata.extra.push((name, node)),
             }
         }
+    }
+    if metadata.version.is_none() {
+        return Err(bad("version", "there"));
     }
     if metadata.mac_aad().is_none() {
         return Err(bad("lastmodified", "an RFC 3339 time in quotes"));
     }
     metadata.selection = Selection::compile(settings)?;
-    let group = flat_group(&mut flat)?;
+    let group = flat_group(flat)?;
     if group.keys.is_empty() {
         metadata.grouped = key_groups.is_some();
         metadata.groups = groups(key_groups)?;
@@ -133,14 +164,14 @@ fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
 }
 
 /// One group out of the flat lists, in the order in which sops loads them.
-fn flat_group(lists: &mut Vec<(KeyKind, NewNode)>) -> Result<WrappedGroup, MetadataError> {
+fn flat_group(lists: Vec<(KeyKind, NewNode)>) -> Result<WrappedGroup, MetadataError> {
+    let mut lists = lists;
+    let order = |kind: KeyKind| KeyKind::LOAD_ORDER.iter().position(|of| *of == kind);
+    lists.sort_by_key(|(kind, _)| order(*kind));
     let mut keys = Vec::new();
-    for kind in KeyKind::LOAD_ORDER {
-        while let Some(at) = lists.iter().position(|(of, _)| *of == kind) {
-            let (_, list) = lists.remove(at);
-            for entry in as_list(list) {
-                keys.push(wrapped_key(kind, entry)?);
-            }
+    for (kind, list) in lists {
+        for entry in as_list(list) {
+            keys.push(wrapped_key(kind, entry)?);
         }
     }
     Ok(WrappedGroup { keys })
@@ -156,11 +187,11 @@ fn groups(node: Option<NewNode>) -> Result<Vec<WrappedGroup>, MetadataError> {
             let NewNode::Map(fields) = group else {
                 return Err(bad("key_groups", "a list of maps"));
             };
-            let mut lists = fields
+            let lists = fields
                 .into_iter()
                 .filter_map(|(name, node)| Some((KeyKind::from_metadata_key(&name)?, node)))
                 .collect();
-            flat_group(&mut lists)
+            flat_group(lists)
         })
         .collect()
 }
@@ -222,6 +253,26 @@ fn text(field: &str, node: &NewNode) -> Result<Option<String>, MetadataError> {
     }
 }
 
+/// A version as sops parses it before it opens a file. It stands last in the block, so this also tells a file that was
+/// cut off.
+fn version(node: &NewNode) -> Result<Option<String>, MetadataError> {
+    let Some(version) = text("version", node)? else {
+        return Ok(None);
+    };
+    let number = |part: &str| {
+        let has_zero = part.len() > 1 && part.starts_with('0');
+        !has_zero && part.parse::<u64>().is_ok() && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let plain = version.strip_prefix('v').unwrap_or(&version);
+    let release = plain.split(['-', '+']).next().unwrap_or_default();
+    let is_full = release.split('.').count() == 3 && release.split('.').all(number);
+    if is_full || version.starts_with("1.") {
+        Ok(Some(version))
+    } else {
+        Err(bad("version", "of the form Major.Minor.Patch"))
+    }
+}
+
 /// A scalar that must be a string, such as a quoted time.
 fn string(field: &str, node: &NewNode) -> Result<String, MetadataError> {
     match node {
@@ -248,7 +299,7 @@ fn truth(field: &str, node: &NewNode) -> Result<bool, MetadataError> {
 
 /// The block as it is written: all keys sorted at all levels.
 #[must_use]
-pub(crate) fn print(metadata: Metadata) -> NewNode {
+pub(super) fn print(metadata: Metadata) -> NewNode {
     let mut fields: Vec<(String, NewNode)> = Vec::new();
     let mut put = |name: &str, node: NewNode| fields.push((name.to_owned(), node));
     let settings = metadata.selection.settings();

@@ -151,10 +151,28 @@ impl Selection {
         Ok(Self { settings, rule })
     }
 
+    /// The rule of a binary file, whose only value is always sealed: a new one is written without any setting.
+    #[must_use]
+    pub fn of_binary() -> Self {
+        Self {
+            settings: SelectionSettings::default(),
+            rule: Rule::Key {
+                matcher: Matcher::Suffix(DEFAULT_UNENCRYPTED_SUFFIX.into()),
+                seals: false,
+            },
+        }
+    }
+
     /// The settings, with the default filled in.
     #[must_use]
     pub fn settings(&self) -> &SelectionSettings {
         &self.settings
+    }
+
+    /// Whether a comment of this text keeps itself and what follows in the clear.
+    #[must_use]
+    pub(crate) fn leaves_clear(&self, comment: &[u8]) -> bool {
+        matches!(&self.rule, Rule::Comment { regex, seals: false } if regex.is_match(comment))
     }
 
     /// A cursor at the start of a document.

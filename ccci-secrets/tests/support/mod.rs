@@ -32,8 +32,8 @@ fn add(document: &Document, id: NodeId, path: &str, lines: &mut Vec<String>) {
     for item in items {
         match item {
             Item::Comment(comment) => {
-                let text = document.source().slice(comment.text());
-                let text = String::from_utf8_lossy(text);
+                let text = document.comment_text(comment);
+                let text = String::from_utf8_lossy(text.expose());
                 lines.push(format!("#{}", text.trim()));
             }
             Item::Element(value) => {

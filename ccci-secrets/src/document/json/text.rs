@@ -23,7 +23,7 @@ pub(crate) fn resolve<'a>(
 pub(crate) fn rewrite_scalar(_: &Document, scalar: &Scalar, new: &NewScalar<'_>) -> Vec<Edit> {
     let mut text = Secret::with_capacity(scalar.span.len() + 2);
     match new {
-        NewScalar::Envelope(envelope) => {
+        NewScalar::Envelope(envelope) | NewScalar::PlainEnvelope(envelope) => {
             push_string(&mut text, envelope.as_bytes(), Escapes::Fewest)
         }
         NewScalar::Value { value, spelling } => {
@@ -132,6 +132,11 @@ pub(super) fn push_string(out: &mut Secret, bytes: &[u8], escapes: Escapes) {
         }
     }
     out.extend(b"\"");
+}
+
+/// A string token as Go writes it.
+pub(crate) fn push_json_string(out: &mut Secret, bytes: &[u8]) {
+    push_string(out, bytes, Escapes::LikeGo);
 }
 
 fn split_at_special(text: &str, escapes: Escapes) -> Option<(&str, char, &str)> {

@@ -1,13 +1,12 @@
 //! A value alone, outside of any file: as a command line gives it, and as text of its own.
 
-use super::layout::Layout;
 use super::parse::parse;
-use super::text::{Escapes, resolve};
-use crate::document::content::Content;
+use super::text::resolve;
 use crate::document::{
     Document, Item, NewNode, Node, NodeId, ParseError, ParseErrorKind, Resolved, ScalarError,
 };
 use crate::secret::Secret;
+use crate::value::Value;
 
 /// Reads any JSON value, not only an object.
 pub(crate) fn read_value(text: &Secret) -> Result<NewNode, ParseError> {
@@ -51,6 +50,15 @@ fn copy(document: &Document, id: NodeId) -> Result<NewNode, ParseError> {
         }
         Node::Scalar(scalar) => match resolve(document, scalar) {
             Ok(Resolved::Null) => Ok(NewNode::Null),
+            // A file may hold it, and it is a float there; whoever types an int gets an int or an error.
+            Ok(Resolved::Value(Value::Float(_)))
+                if is_int(document.source().slice(scalar.span)) =>
+            {
+                Err(ParseError::new(
+                    unusable(&ScalarError::Uint64),
+                    document.line(scalar.span),
+                ))
+            }
             Ok(Resolved::Value(value)) => Ok(NewNode::Value(value.into_owned())),
             Err(error) => Err(ParseError::new(
                 unusable(&error),
@@ -61,6 +69,12 @@ fn copy(document: &Document, id: NodeId) -> Result<NewNode, ParseError> {
     }
 }
 
+fn is_int(token: &[u8]) -> bool {
+    token
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || *byte == b'-')
+}
+
 fn unusable(error: &ScalarError) -> ParseErrorKind {
     ParseErrorKind::Syntax(match error {
         ScalarError::Uint64 => "the integer does not fit 64 bits with sign",
@@ -68,15 +82,86 @@ fn unusable(error: &ScalarError) -> ParseErrorKind {
     })
 }
 
-/// Text of its own: containers over several lines, indented with tabs.
-pub(crate) fn print(content: &NewNode) -> Secret {
-    let mut text = Secret::with_capacity(4096);
-    let content = Content::of(content);
-    Layout::standard().push_value(&mut text, &content, Escapes::LikeGo);
-    if matches!(content, Content::List(_) | Content::Map(_)) {
-        text.extend(b"\n");
-    }
-    text
-}
-
 const WRAPPING: usize = 5;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<NewNode, ParseError> {
+        read_value(&Secret::from_slice(text.as_bytes()))
+    }
+
+    /// The value as JSON text in one line.
+    fn printed(node: &NewNode) -> String {
+        match node {
+            NewNode::List(items) => {
+                let items: Vec<String> = items.iter().map(printed).collect();
+                format!("[{}]", items.join(", "))
+            }
+            NewNode::Map(entries) => {
+                let entries: Vec<String> = entries
+                    .iter()
+                    .map(|(key, value)| format!("{key:?}: {}", printed(value)))
+                    .collect();
+                format!("{{{}}}", entries.join(", "))
+            }
+            NewNode::Null => "null".into(),
+            NewNode::Value(Value::Bool(value)) => value.to_string(),
+            NewNode::Value(value) => {
+                let text = String::from_utf8_lossy(value.canonical().expose()).into_owned();
+                match value {
+                    Value::Str(_) => format!("{text:?}"),
+                    _ => text,
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_value_is_read_and_keeps_its_type_and_the_order_of_its_keys() {
+        for text in [
+            "5",
+            "-5",
+            "9007199254740993",
+            "1.5",
+            "true",
+            "null",
+            "\"a\"",
+            "[]",
+            "{}",
+            "{\"z\": [1, {}], \"a\": null}",
+        ] {
+            assert_eq!(printed(&read(text).unwrap()), text);
+            assert_eq!(printed(&read(&format!(" {text}\n")).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn more_or_less_than_one_value_is_an_error() {
+        for text in [
+            "",
+            " ",
+            "1 2",
+            "1,",
+            "1}",
+            "1}, {",
+            "1, \"b\": 2",
+            "1} ",
+            "{",
+            "x",
+            "'a'",
+            "01",
+        ] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_sops_cannot_carry_is_an_error() {
+        for text in ["18446744073709551615", "-9223372036854775809", "1e999"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}
