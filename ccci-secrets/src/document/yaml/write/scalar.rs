@@ -192,7 +192,13 @@ fn rewrite_block(
             newline,
         },
     );
+    let is_last = block.body.end() == document.source.bytes().len();
     let end = match breaks_behind(text, present, has_content) {
+        // What follows needs a line of its own, also where there was no content to end.
+        Behind::AsIs if !text.core.is_empty() && !has_content && !is_last => {
+            lines.extend(newline);
+            span.end()
+        }
         Behind::Added => {
             lines.extend(newline);
             span.end()
@@ -261,4 +267,50 @@ fn new_header(
         header.insert(1.min(header.len()), b'0' + digit);
     }
     Some(header)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::document::yaml::text;
+    use crate::document::{Format, Node};
+
+    // Found by fuzzing: the new content and the next entry stood on one line.
+    #[test]
+    fn an_empty_block_scalar_gains_content_before_what_follows() {
+        for source in [
+            "a: >\nb: 1\n",
+            "a: |- # x\nb: 1\n",
+            "a: |",
+            "a: |\n\nb: 1\n",
+            "a: |+\n\n",
+        ] {
+            for value in ["x", "x\n", "x\n\n", "x\ny"] {
+                let bytes = Secret::from_slice(source.as_bytes());
+                let document = Document::parse(Format::Yaml, bytes).unwrap();
+                let scalar = first_scalar(&document);
+                let new = Value::borrowed(value.as_bytes());
+                let new = NewScalar::Value {
+                    value: &new,
+                    spelling: b"",
+                };
+                let edits = rewrite_scalar(&document, scalar, &new);
+                let edited = document.source.splice(edits).unwrap();
+                let shown = String::from_utf8_lossy(edited.expose()).into_owned();
+                let again = Document::parse(Format::Yaml, edited).unwrap();
+                let decoded = text::decode(again.source.bytes(), first_scalar(&again));
+                assert_eq!(decoded.expose(), value.as_bytes(), "{shown:?}");
+                assert_eq!(again.nodes.len(), document.nodes.len(), "{shown:?}");
+            }
+        }
+    }
+
+    fn first_scalar(document: &Document) -> &Scalar {
+        let scalar = document.nodes.iter().find_map(|node| match node {
+            Node::Scalar(scalar) => Some(scalar),
+            _ => None,
+        });
+        scalar.unwrap()
+    }
 }
