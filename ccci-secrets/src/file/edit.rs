@@ -4,15 +4,18 @@ use std::collections::{HashMap, HashSet};
 
 use super::index::{Index, State, What};
 use super::open::open_leaves;
-use super::seal::{Block, OldLeaf, Reuse, Sealer, Shown, block_span, refresh_block, timestamp};
+use super::seal::{Block, OldLeaf, Reuse, Sealer, Shown, first_line, refresh_block, timestamp};
 use super::{DraftFile, FileError, OpenFile, SealError, SealedFile, find};
+use crate::document::binary::DATA_KEY;
+use crate::document::plain_text::text_of;
 use crate::document::{
-    Document, Edit, Item, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Span, Style,
+    Document, Edit, Format, Item, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, SetError,
+    Span, Style,
 };
 use crate::envelope::Envelope;
 use crate::leaf::sealed_spelling;
 use crate::metadata::{WRITTEN_VERSION, mac_aad, plain_tree};
-use crate::path::TreePath;
+use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
 use crate::value::{Kind, Value};
 
@@ -41,6 +44,9 @@ impl OpenFile {
     /// [`SealError::Set`] when the path cannot lead anywhere.
     pub fn set(self, path: &TreePath, new: &NewNode) -> Result<EditedFile, SealError> {
         let document = &self.sealed.document;
+        if document.format() == Format::Binary {
+            return self.set_content(path, new);
+        }
         let written_out = without_aliases_of(document, path)?;
         let document = written_out.as_ref().unwrap_or(document);
         let edits = document.set(path, new)?;
@@ -51,6 +57,29 @@ impl OpenFile {
             base: self,
             change: Change::Spliced { document, fresh },
         })
+    }
+
+    /// The content of a binary file may be bytes that its JSON could not hold in the clear.
+    fn set_content(self, path: &TreePath, new: &NewNode) -> Result<EditedFile, SealError> {
+        let is_content =
+            |segment: &Segment| matches!(segment, Segment::Key(key) if key == DATA_KEY);
+        match (path.segments(), new) {
+            ([segment], NewNode::Value(value)) if is_content(segment) => {
+                // EXPOSE: into a wiping copy that is sealed.
+                self.edit(Secret::from_slice(text_of(value).expose()))
+            }
+            ([], _) => Err(SetError::Root.into()),
+            ([Segment::Key(key)], NewNode::Value(_)) => Err(SetError::BadKey {
+                key: key.clone(),
+                format: Format::Binary,
+            }
+            .into()),
+            _ => Err(SetError::NoContainers {
+                path: path.to_string(),
+                format: Format::Binary,
+            }
+            .into()),
+        }
     }
 
     /// Takes new plaintext for the whole document, as an editor leaves it.
@@ -193,7 +222,8 @@ fn seal_document(
         .metadata_entry(part)
         .ok_or(SealError::Check("no metadata"))?;
     let node = plain_tree(old, entry.value).map_err(FileError::from)?;
-    let text = block_span(old, part)
+    let text = old
+        .metadata_span(part)
         .map(|span| old.source().slice(span))
         .unwrap_or_default();
     let mut sealer = Sealer {
@@ -262,12 +292,14 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
                 }
             }
             (What::Comment(comment), _) => {
-                let text = document.source().slice(comment.text());
+                let text = document.comment_text(&comment);
+                // EXPOSE: an envelope.
+                let text = text.expose();
                 match base.open_comment(at, text) {
                     Some((plain, false)) => OldLeaf {
                         kind: Kind::Comment,
                         plain,
-                        envelope: String::from_utf8_lossy(text).into_owned(),
+                        envelope: String::from_utf8_lossy(first_line(text)).into_owned(),
                         shown: None,
                     },
                     _ => continue,
@@ -378,10 +410,12 @@ fn seal_spliced(
 /// A comment whose place changed through the edit is sealed anew under its new one.
 fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Document, SealError> {
     let index = Index::of(&document, &base.sealed.metadata.selection, State::Sealed)?;
-    let mut old: HashMap<&[u8], usize> = HashMap::new();
+    let mut old: HashMap<Vec<u8>, usize> = HashMap::new();
     for (at, entry) in base.sealed.index.entries.iter().enumerate() {
         if let What::Comment(comment) = entry.what {
-            old.insert(base.sealed.document.source().slice(comment.text()), at);
+            // EXPOSE: envelopes, to find them again.
+            let text = base.sealed.document.comment_text(&comment);
+            old.insert(text.expose().to_vec(), at);
         }
     }
     let mut moved = Vec::new();
@@ -389,7 +423,9 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
         let What::Comment(comment) = entry.what else {
             continue;
         };
-        let text = document.source().slice(comment.text());
+        let text = document.comment_text(&comment);
+        // EXPOSE: an envelope.
+        let text = text.expose();
         let Some(&at) = old.get(text) else { continue };
         let old_index = &base.sealed.index;
         let before = old_index
@@ -408,7 +444,7 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
     for (comment, plain, aad) in moved {
         // EXPOSE: to the cipher.
         let envelope = base.cipher.seal(Kind::Comment, plain.expose(), &aad)?;
-        edits.push(Document::rewrite_comment(&comment, envelope.as_bytes()));
+        edits.extend(document.seal_comment(&comment, &envelope));
     }
     if edits.is_empty() {
         return Ok(document);

@@ -1,21 +1,13 @@
 //! Letting out one value, or one part of an opened file.
 
-use std::collections::{HashMap, HashSet};
-
-use super::open::{OpenFile, Opened};
-use super::{What, find_child};
-use crate::document::{Document, Item, NewNode, Node, NodeId};
+use super::convert::{kept_values, steps, subtree};
+use super::find_child;
+use super::open::OpenFile;
+use crate::document::canonical::{self, ConvertError, Token};
+use crate::document::{CanonicalLayout, Format, Node, NodeId, ParseError};
 use crate::error::ErrorCode;
 use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
-use crate::value::Value;
-
-/// What the scalars of a file hold.
-struct Leaves<'a> {
-    opened: HashMap<NodeId, &'a Opened>,
-    /// Sealed comments that stand as items of lists.
-    comments: HashSet<NodeId>,
-}
 
 impl OpenFile {
     /// Lets out what stands at a path of the first part: a string as its bytes, anything else as text in the format of
@@ -24,17 +16,24 @@ impl OpenFile {
     /// # Errors
     /// [`ExtractError`] names the step that leads nowhere.
     pub fn expose_at(&self, path: &TreePath) -> Result<Secret, ExtractError> {
-        let document = &self.sealed.document;
-        let id = self.walk(path)?;
-        let leaves = Leaves {
-            opened: self.opened_by_node(),
-            comments: self.sealed_comments(),
-        };
-        match self.copy(id, &leaves) {
-            // EXPOSE: into the secret that the caller gets.
-            NewNode::Value(Value::Str(text)) => Ok(Secret::from_slice(text.expose())),
-            node => Ok(Document::print(document.format(), &node)),
-        }
+        self.expose_at_as(path, self.sealed.format(), CanonicalLayout::default())
+    }
+
+    /// As [`OpenFile::expose_at`], in another format.
+    ///
+    /// # Errors
+    /// [`ExtractError`] names the step that leads nowhere, or what the format cannot hold.
+    pub fn expose_at_as(
+        &self,
+        path: &TreePath,
+        format: Format,
+        layout: CanonicalLayout,
+    ) -> Result<Secret, ExtractError> {
+        self.walk(path)?;
+        let steps = steps(&self.sealed.document)?;
+        let tokens = kept_values(self, subtree(&steps, path).unwrap_or_default());
+        let tokens: Vec<&Token<'_>> = tokens.iter().collect();
+        Ok(canonical::write_value(&tokens, format, layout)?)
     }
 
     fn walk(&self, path: &TreePath) -> Result<NodeId, ExtractError> {
@@ -60,61 +59,6 @@ impl OpenFile {
         }
         Ok(id)
     }
-
-    fn opened_by_node(&self) -> HashMap<NodeId, &Opened> {
-        let entries = self.sealed.index.entries.iter().zip(&self.content.leaves);
-        entries
-            .filter_map(|(entry, opened)| match entry.what {
-                What::Leaf(node) if entry.alias.is_none() => Some((node, opened.as_ref()?)),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// A subtree with its values, as new content. A leaf without a value is null.
-    fn copy(&self, id: NodeId, leaves: &Leaves<'_>) -> NewNode {
-        let document = &self.sealed.document;
-        let (target, node) = document.target(id);
-        match node {
-            Node::Map(map) => {
-                let entries = map.items.iter().filter_map(|item| match item {
-                    Item::Entry(entry) => Some((
-                        document.key(entry).to_owned(),
-                        self.copy(entry.value, leaves),
-                    )),
-                    _ => None,
-                });
-                NewNode::Map(entries.collect())
-            }
-            Node::List(list) => {
-                let elements = list.items.iter().filter_map(|item| match item {
-                    Item::Element(value) if !leaves.comments.contains(value) => {
-                        Some(self.copy(*value, leaves))
-                    }
-                    _ => None,
-                });
-                NewNode::List(elements.collect())
-            }
-            Node::Scalar(_) | Node::Alias(_) => {
-                let value = leaves
-                    .opened
-                    .get(&target)
-                    .and_then(|opened| Value::parse(opened.kind, self.content.bytes(opened)).ok());
-                value.map_or(NewNode::Null, |value| NewNode::Value(value.into_owned()))
-            }
-        }
-    }
-
-    /// sops seals a comment of a list into an item of that list.
-    fn sealed_comments(&self) -> HashSet<NodeId> {
-        let entries = self.sealed.index.entries.iter();
-        entries
-            .filter_map(|entry| match entry.what {
-                What::ListComment(node) => Some(node),
-                What::Comment(_) | What::Leaf(_) => None,
-            })
-            .collect()
-    }
 }
 
 /// Why nothing can be taken out at a path.
@@ -127,6 +71,9 @@ pub enum ExtractError {
     /// A value where a map or a list would have to be.
     #[error("`{0}` is a value; nothing stands below it")]
     BelowValue(String),
+    /// What stands there has no form in the format that is asked for.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// An index on a map.
     #[error("`{0}` is a map; its items have names")]
     IndexOnMap(String),
@@ -136,6 +83,9 @@ pub enum ExtractError {
     /// The file has no content.
     #[error("the file holds no document")]
     NoDocument,
+    /// Aliases that stand for more than can be written out.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
     /// A list has no such item.
     #[error("component [{0}] accesses out of bounds")]
     OutOfBounds(usize),
@@ -145,6 +95,10 @@ impl ExtractError {
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
-        ErrorCode::PathNotFound
+        match self {
+            Self::Convert(_) => ErrorCode::ValueUnsupported,
+            Self::Parse(error) => error.code(),
+            _ => ErrorCode::PathNotFound,
+        }
     }
 }

@@ -68,8 +68,8 @@ impl Outline<'_> {
 
     fn comment(&mut self, comment: &Comment) {
         if self.aliases == 0 {
-            let text = self.document.source().slice(comment.text());
-            let text = String::from_utf8_lossy(text);
+            let text = self.document.comment_text(comment);
+            let text = String::from_utf8_lossy(text.expose());
             self.lines.push(format!("#{}", text.trim()));
         }
     }
