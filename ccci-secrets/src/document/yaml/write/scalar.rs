@@ -135,10 +135,12 @@ pub(super) fn replace_token(document: &Document, scalar: &Scalar, mut token: Sec
         _ => {
             let at = scalar.span.start();
             let is_absent = scalar.span.is_empty();
-            if is_absent
+            let touches_key = is_absent
                 && place::start_of_blanks(document, at) == at
-                && !place::is_line_start(document, at)
-            {
+                && !place::is_line_start(document, at);
+            // `&a:b` is an anchor and a scalar: only some characters may follow a name without a blank.
+            let touches_anchor = scalar.props.anchor.is_some_and(|anchor| anchor.end() == at);
+            if touches_key || touches_anchor {
                 let mut spaced = Secret::with_capacity(token.len() + 1);
                 spaced.extend(b" ");
                 // EXPOSE: moved into the wiping text of an edit.
@@ -270,11 +272,11 @@ fn new_header(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
     use crate::document::yaml::text;
-    use crate::document::{Format, Node};
+    use crate::document::{Format, Item, Node};
 
     // Found by fuzzing: the new content and the next entry stood on one line.
     #[test]
@@ -306,11 +308,29 @@ mod tests {
         }
     }
 
+    // Found by fuzzing.
+    #[test]
+    fn what_stands_right_behind_an_anchor_gains_a_blank() {
+        let bytes = Secret::from_slice(b"a: &x:y\n");
+        let document = Document::parse(Format::Yaml, bytes).unwrap();
+        let new = NewScalar::Envelope("ENC[x]");
+        let edits = rewrite_scalar(&document, first_scalar(&document), &new);
+        let edited = document.source.splice(edits).unwrap();
+        assert_eq!(edited.expose(), b"a: &x ENC[x]\n");
+    }
+
     fn first_scalar(document: &Document) -> &Scalar {
-        let scalar = document.nodes.iter().find_map(|node| match node {
+        let Node::Map(root) = document.node(document.parts()[0].root) else {
+            panic!("the root is a map");
+        };
+        let values = root.items.iter().filter_map(|item| match item {
+            Item::Entry(entry) => Some(document.node(entry.value)),
+            _ => None,
+        });
+        let scalars = values.filter_map(|node| match node {
             Node::Scalar(scalar) => Some(scalar),
             _ => None,
         });
-        scalar.unwrap()
+        scalars.collect::<Vec<_>>()[0]
     }
 }
