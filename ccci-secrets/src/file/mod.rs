@@ -19,11 +19,13 @@ pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
 pub use self::open::{Leaf, Note, OpenFile};
 use crate::config::Policy;
+use crate::crypto::ThresholdError;
 use crate::document::{
     Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
 };
 use crate::envelope::Envelope;
 use crate::error::{ErrorCode, IoResultExt as _, Location, PathError};
+use crate::key::group::GroupError;
 use crate::key::{RecipientError, WrapError};
 use crate::keyring::UnwrapError;
 use crate::leaf::LeafError;
@@ -390,7 +392,10 @@ pub enum SealError {
     /// The path of a change.
     #[error(transparent)]
     Set(#[from] SetError),
-    /// A kind of key, several groups or a threshold, which this build cannot write.
+    /// A number of key groups that can never be met, or that protects nothing.
+    #[error(transparent)]
+    Threshold(#[from] ThresholdError),
+    /// A kind of key, which this build cannot write.
     #[error(
         "the rule asks for {0}, which this build cannot write; a file with fewer recipients than its rule is never made"
     )]
@@ -411,7 +416,19 @@ impl SealError {
             Self::Open(error) => error.code(),
             Self::Recipient(_) | Self::Wrap(_) => ErrorCode::RecipientInvalid,
             Self::Set(_) => ErrorCode::PathNotFound,
+            Self::Threshold(_) => ErrorCode::ConfigInvalid,
             Self::Unsupported(_) => ErrorCode::NotBuilt,
+        }
+    }
+}
+
+impl From<GroupError> for SealError {
+    fn from(error: GroupError) -> Self {
+        match error {
+            GroupError::Empty => Self::NoRecipients,
+            GroupError::Random(error) => error.into(),
+            GroupError::Threshold(error) => error.into(),
+            GroupError::Wrap(error) => error.into(),
         }
     }
 }

@@ -4,20 +4,20 @@ use std::collections::{HashMap, HashSet};
 
 use super::index::{Index, State, What};
 use super::{FileError, SealError, SealedFile};
-use crate::config::Policy;
+use crate::config::{Policy, PolicyKey};
 use crate::crypto::{Cipher, DataKey};
 use crate::document::{
     Comment, Document, Edit, METADATA_KEY, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Span,
 };
 use crate::error::Location;
 use crate::key;
+use crate::key::group::{self, WrappedGroups};
 use crate::leaf::{LeafCipher, sealed_spelling};
 use crate::mac::{Coverage, MacStream};
 use crate::metadata::{self, Metadata, WRITTEN_VERSION};
 use crate::secret::Secret;
 use crate::selection::Selection;
 use crate::value::{Kind, Value};
-use crate::wrapped::WrappedGroup;
 
 /// Seals a new file under a fresh data key.
 pub(crate) fn seal_draft(
@@ -53,18 +53,10 @@ fn new_metadata(
     if let Some(unsupported) = policy.unsupported() {
         return Err(SealError::Unsupported(unsupported.to_string()));
     }
-    let mut keys = Vec::new();
-    for recipient in policy.groups.iter().flatten() {
-        // EXPOSE: to the recipient, which wraps it.
-        keys.push(key::parse_recipient(&recipient.text)?.wrap(key.expose())?);
-    }
-    if keys.is_empty() {
-        return Err(SealError::NoRecipients);
-    }
+    let wrapped = wrap_for(policy, key)?;
     Ok(Metadata {
-        groups: vec![WrappedGroup { keys }],
-        grouped: false,
-        threshold: policy.threshold,
+        groups: wrapped.groups,
+        threshold: wrapped.threshold,
         selection: Selection::compile(policy.selection.settings().clone())
             .map_err(metadata::MetadataError::from)
             .map_err(FileError::from)?,
@@ -78,6 +70,17 @@ fn new_metadata(
         version: Some(WRITTEN_VERSION.into()),
         extra: Vec::new(),
     })
+}
+
+/// Wraps the data key, or its shares, for every key of a policy.
+fn wrap_for(policy: &Policy, key: &DataKey) -> Result<WrappedGroups, SealError> {
+    let parse = |key: &PolicyKey| key::parse_recipient(&key.text);
+    let groups: Vec<Vec<_>> = policy
+        .groups
+        .iter()
+        .map(|group| group.iter().map(parse).collect())
+        .collect::<Result<_, _>>()?;
+    Ok(group::wrap(key, &groups, policy.threshold)?)
 }
 
 /// A time as the metadata holds it: UTC, whole seconds.
