@@ -133,7 +133,28 @@ fn usage_error(error: &clap::Error, command: Option<&str>) -> CommandError {
             usage = usage.hint(format!("did you mean `{name}`?"));
         }
     }
+    if let (None, Some(verb)) = (command, sops_verb(error)) {
+        usage = usage.hint(format!("`ccsec {verb} FILE` does that"));
+    }
     usage.hint(help)
+}
+
+/// What somebody wants who types as sops takes it without a command: `-d FILE`, or a file alone.
+fn sops_verb(error: &clap::Error) -> Option<&'static str> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    match (
+        text(ContextKind::InvalidArg),
+        text(ContextKind::InvalidSubcommand),
+    ) {
+        (Some("-d" | "--decrypt"), _) => Some("decrypt"),
+        (Some("-e" | "--encrypt"), _) => Some("encrypt"),
+        (Some("--set"), _) => Some("set"),
+        (_, Some(word)) if word.contains(['.', '/']) => Some("edit"),
+        _ => None,
+    }
 }
 
 /// What is wrong. An argument that is not a flag by its looks may be a value, which must not be shown.

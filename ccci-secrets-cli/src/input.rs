@@ -1,6 +1,6 @@
 //! What a command reads: a file that was named, or standard input.
 
-use std::io::{self, Read as _};
+use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use ccci_secrets::document::Format;
@@ -102,6 +102,9 @@ pub(crate) fn read_stdin() -> Result<Secret, CommandError> {
     let mut content = Secret::with_capacity(BUFFER);
     let mut buffer = Zeroizing::new([0; BUFFER]);
     let mut stdin = io::stdin().lock();
+    if stdin.is_terminal() {
+        output::note("Reading standard input; end it with Ctrl+D on a line of its own.");
+    }
     loop {
         match stdin.read(buffer.as_mut_slice()) {
             Ok(0) => return Ok(content),

@@ -18,22 +18,18 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use crate::cli::Request;
-use crate::context::Context;
-use crate::exit::Exit;
-
 fn main() -> ExitCode {
     harden::process();
     harden::run(program).into()
 }
 
-fn program() -> Exit {
+fn program() -> exit::Exit {
     let (family, result) = match cli::parse(std::env::args_os()) {
-        Request::Run(cli) => {
-            let mut context = Context::capture(cli.global);
+        cli::Request::Run(cli) => {
+            let mut context = context::Context::capture(cli.global);
             (cli.command.family(), cli.command.run(&mut context))
         }
-        Request::Answer(family, result) => (family, result),
+        cli::Request::Answer(family, result) => (family, result),
     };
     result.unwrap_or_else(|error| {
         output::error(&error);

@@ -4,7 +4,6 @@
 //! them and inject an error. Reads are not counted.
 
 #[cfg(test)]
-#[allow(dead_code, reason = "the fault sweep that uses it follows")]
 pub(crate) mod testing;
 
 use std::ffi::{OsStr, OsString};

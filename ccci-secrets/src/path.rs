@@ -124,7 +124,8 @@ impl FromStr for TreePath {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.trim_start().starts_with('[') {
-            Self::parse_brackets(text)
+            // The dotted form begins with a bracket too where the root is a list.
+            Self::parse_brackets(text).or_else(|error| Self::parse_dotted(text).map_err(|_| error))
         } else if text.is_empty() {
             Err(PathParseError::Empty)
         } else {
@@ -256,6 +257,13 @@ mod tests {
             TreePath(vec![key("a"), key("b.c"), Segment::Index(2)])
         );
         assert_eq!(path.to_string(), "a.\"b.c\"[2]");
+    }
+
+    #[test]
+    fn a_path_that_begins_with_an_index_reads_back() {
+        let path = TreePath(vec![Segment::Index(0), key("a.b"), Segment::Index(1)]);
+        assert_eq!(path.to_string(), "[0].\"a.b\"[1]");
+        assert_eq!(path.to_string().parse(), Ok(path));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! associated data.
 
 use crate::document::{
-    ALIAS_BUDGET, Collection, Comment, Document, Item, MAX_DEPTH, METADATA_KEY, Node, NodeId,
-    ParseError, ParseErrorKind, Scalar,
+    ALIAS_BUDGET, Collection, Comment, Document, Entry, Item, MAX_DEPTH, METADATA_KEY, Node,
+    NodeId, ParseError, ParseErrorKind, Scalar, Span, TEXT_PER_NODE,
 };
 
 /// What a [`Walk`] meets.
@@ -23,7 +23,7 @@ pub(crate) enum Event<'d> {
     LeaveKey,
     /// The next YAML document begins.
     Part,
-    /// A scalar, at the place that [`Walk::aad`] names.
+    /// A scalar, at the place that [`Walk::path`] names.
     Scalar(NodeId, &'d Scalar),
 }
 
@@ -35,8 +35,9 @@ pub(crate) struct Walk<'d> {
     document: &'d Document,
     next_part: usize,
     frames: Vec<Frame<'d>>,
-    aad: String,
-    /// How many nodes were repeated through aliases.
+    paths: Paths,
+    path: PathId,
+    /// How much was repeated through aliases.
     repeated: usize,
     /// Set while the current scalar is an alias of its own.
     scalar_alias: Option<NodeId>,
@@ -44,6 +45,7 @@ pub(crate) struct Walk<'d> {
 
 #[derive(Debug)]
 struct Frame<'d> {
+    id: NodeId,
     collection: &'d Collection,
     /// The next item.
     item: usize,
@@ -60,8 +62,8 @@ struct Frame<'d> {
 struct Due {
     /// The value of an entry.
     value: Option<NodeId>,
-    /// Cut the associated data back to this length.
-    leave_key: Option<usize>,
+    /// Go back to this path.
+    leave_key: Option<PathId>,
     item_done: bool,
 }
 
@@ -71,15 +73,21 @@ impl<'d> Walk<'d> {
             document,
             next_part: 0,
             frames: Vec::new(),
-            aad: String::new(),
+            paths: Paths::default(),
+            path: PathId::ROOT,
             repeated: 0,
             scalar_alias: None,
         }
     }
 
-    /// The associated data of the current leaf or comment: each key with a `:` behind it; `:` alone at the top.
-    pub(crate) fn aad(&self) -> &str {
-        if self.aad.is_empty() { ":" } else { &self.aad }
+    /// The path of the current leaf or comment.
+    pub(crate) fn path(&self) -> PathId {
+        self.path
+    }
+
+    /// All paths that were met.
+    pub(crate) fn into_paths(self) -> Paths {
+        self.paths
     }
 
     /// The outermost alias through which the current place is seen, if it is a repetition.
@@ -103,35 +111,39 @@ impl<'d> Walk<'d> {
             return Ok(Some(event));
         }
         let document = self.document;
-        let Some(frame) = self.frames.last_mut() else {
-            return Ok(self.enter_part());
-        };
-        let Some(item) = frame.collection.items.get(frame.item) else {
-            self.frames.pop();
-            return Ok(Some(Event::LeaveCollection));
-        };
-        frame.item += 1;
-        match item {
-            Item::Comment(comment) => Ok(Some(Event::Comment(comment))),
-            Item::Element(value) => {
-                frame.due.item_done = true;
-                self.value(*value).map(Some)
-            }
-            Item::Entry(entry) => {
-                let key = document.key(entry);
-                if frame.is_root && key == METADATA_KEY {
-                    return self.next();
+        while let Some(frame) = self.frames.last_mut() {
+            let Some(item) = frame.collection.items.get(frame.item) else {
+                self.frames.pop();
+                return Ok(Some(Event::LeaveCollection));
+            };
+            frame.item += 1;
+            match item {
+                Item::Comment(comment) => return Ok(Some(Event::Comment(comment))),
+                Item::Element(value) => {
+                    frame.due.item_done = true;
+                    return self.value(*value).map(Some);
                 }
-                frame.due = Due {
-                    value: Some(entry.value),
-                    leave_key: Some(self.aad.len()),
-                    item_done: true,
-                };
-                self.aad.push_str(key);
-                self.aad.push(':');
-                Ok(Some(Event::EnterKey(key)))
+                Item::Entry(entry) if frame.is_root && document.key(entry) == METADATA_KEY => {}
+                Item::Entry(entry) => return Ok(Some(self.enter_key(entry))),
             }
         }
+        Ok(self.enter_part())
+    }
+
+    fn enter_key(&mut self, entry: &'d Entry) -> Event<'d> {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.due = Due {
+                value: Some(entry.value),
+                leave_key: Some(self.path),
+                item_done: true,
+            };
+            self.path = self.paths.push(Step {
+                parent: self.path,
+                map: frame.id,
+                item: u32::try_from(frame.item - 1).unwrap_or(u32::MAX),
+            });
+        }
+        Event::EnterKey(self.document.key(entry))
     }
 
     fn due(&mut self) -> Result<Option<Event<'d>>, ParseError> {
@@ -141,8 +153,8 @@ impl<'d> Walk<'d> {
         if let Some(node) = frame.due.value.take() {
             return self.value(node).map(Some);
         }
-        if let Some(len) = frame.due.leave_key.take() {
-            self.aad.truncate(len);
+        if let Some(path) = frame.due.leave_key.take() {
+            self.path = path;
             return Ok(Some(Event::LeaveKey));
         }
         Ok(std::mem::take(&mut frame.due.item_done).then_some(Event::ItemDone))
@@ -158,6 +170,7 @@ impl<'d> Walk<'d> {
         }
         if let Node::Map(collection) = self.document.node(root) {
             let frame = Frame {
+                id: root,
                 collection,
                 item: 0,
                 is_list: false,
@@ -174,13 +187,13 @@ impl<'d> Walk<'d> {
         let alias = matches!(self.document.node(id), Node::Alias(_)).then_some(id);
         let (id, node) = self.document.target(id);
         match node {
-            Node::Map(collection) => self.enter(collection, false, alias),
-            Node::List(collection) => self.enter(collection, true, alias),
+            Node::Map(collection) => self.enter((id, collection), false, alias),
+            Node::List(collection) => self.enter((id, collection), true, alias),
             Node::Scalar(scalar) => {
-                if alias.is_some() {
-                    self.count_repeated(scalar.span.start())?;
-                }
                 self.scalar_alias = self.frames.last().and_then(|frame| frame.alias).or(alias);
+                if self.scalar_alias.is_some() {
+                    self.count_repeated(1 + scalar.span.len() / TEXT_PER_NODE, scalar.span)?;
+                }
                 Ok(Event::Scalar(id, scalar))
             }
             // A target is never an alias: the reader resolves them as it meets them.
@@ -193,7 +206,7 @@ impl<'d> Walk<'d> {
 
     fn enter(
         &mut self,
-        collection: &'d Collection,
+        (id, collection): (NodeId, &'d Collection),
         is_list: bool,
         alias: Option<NodeId>,
     ) -> Result<Event<'d>, ParseError> {
@@ -205,11 +218,10 @@ impl<'d> Walk<'d> {
         }
         let alias = self.frames.last().and_then(|frame| frame.alias).or(alias);
         if alias.is_some() {
-            for _ in 0..=collection.items.len() {
-                self.count_repeated(collection.span.start())?;
-            }
+            self.count_repeated(1 + collection.items.len(), collection.span)?;
         }
         self.frames.push(Frame {
+            id,
             collection,
             item: 0,
             is_list,
@@ -220,14 +232,74 @@ impl<'d> Walk<'d> {
         Ok(Event::EnterCollection)
     }
 
-    fn count_repeated(&mut self, offset: usize) -> Result<(), ParseError> {
-        self.repeated += 1;
+    fn count_repeated(&mut self, more: usize, at: Span) -> Result<(), ParseError> {
+        self.repeated = self.repeated.saturating_add(more);
         if self.repeated > ALIAS_BUDGET {
             return Err(ParseError::new(
                 ParseErrorKind::AliasBudget,
-                self.document.source().line(offset),
+                self.document.line(at),
             ));
         }
         Ok(())
+    }
+}
+
+/// Names the path of a leaf or comment within one [`Paths`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PathId(u32);
+
+impl PathId {
+    /// The top of a document.
+    const ROOT: Self = Self(0);
+}
+
+/// The paths of a document, each as one key below another path.
+///
+/// Written out, the paths of a deep document would take the square of its size.
+#[derive(Debug, Default)]
+pub(crate) struct Paths(Vec<Step>);
+
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    parent: PathId,
+    /// The map and the number of the item that holds the key.
+    map: NodeId,
+    item: u32,
+}
+
+impl Paths {
+    fn push(&mut self, step: Step) -> PathId {
+        self.0.push(step);
+        PathId(u32::try_from(self.0.len()).unwrap_or(u32::MAX))
+    }
+
+    fn step(&self, id: PathId) -> Option<&Step> {
+        self.0.get((id.0 as usize).checked_sub(1)?)
+    }
+
+    /// The associated data that a path stands for: each key with a `:` behind it; `:` alone at the top.
+    pub(crate) fn aad(&self, document: &Document, id: PathId) -> String {
+        let steps = std::iter::successors(self.step(id), |step| self.step(step.parent));
+        let keys: Vec<&str> = steps.map(|step| key_of(document, step)).collect();
+        if keys.is_empty() {
+            return ":".to_owned();
+        }
+        let len = keys.iter().map(|key| key.len() + 1).sum();
+        let mut aad = String::with_capacity(len);
+        for key in keys.iter().rev() {
+            aad.push_str(key);
+            aad.push(':');
+        }
+        aad
+    }
+}
+
+fn key_of<'d>(document: &'d Document, step: &Step) -> &'d str {
+    let Node::Map(map) = document.node(step.map) else {
+        return "";
+    };
+    match map.items.get(step.item as usize) {
+        Some(Item::Entry(entry)) => document.key(entry),
+        _ => "",
     }
 }

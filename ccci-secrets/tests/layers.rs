@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const LAYERS: [&[&str]; 7] = [
-    &["digest", "error", "fs", "nearest", "secret"],
+    &["digest", "error", "fs", "nearest", "secret", "words"],
     &["atomic", "crypto", "env", "path", "value", "wrapped"],
     &["document", "envelope"],
     &["key", "leaf", "mac", "metadata", "selection", "tree"],

@@ -19,7 +19,10 @@ use crate::sealed;
 ///
 /// Every value is opened and the MAC is checked before anything is written. A file that is made gets mode 0600.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = exit::table(Family::Sops))]
+#[command(
+    override_usage = "ccsec decrypt [OPTIONS] [FILE]",
+    after_long_help = exit::table(Family::Sops)
+)]
 pub(crate) struct Args {
     /// The encrypted file; standard input if none is named
     #[arg(value_name = "FILE")]

@@ -29,7 +29,10 @@ use crate::workspace::Workspace;
 /// which is removed afterwards. Values that you do not change keep their ciphertext, so that a diff shows what changed.
 /// A new file starts empty and follows .sops.yaml.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = exit::table(Family::Sops))]
+#[command(
+    override_usage = "ccsec edit [OPTIONS] FILE",
+    after_long_help = exit::table(Family::Sops)
+)]
 pub(crate) struct Args {
     /// The file
     #[arg(value_name = "FILE")]
@@ -104,7 +107,7 @@ fn unchanged() -> CommandError {
 
 /// Waits for a line. The end of the input means no.
 fn wants_to_go_on(interrupts: &Interrupts) -> Result<bool, CommandError> {
-    output::message("Press Enter to return to the editor, or Ctrl+C to throw the changes away.");
+    output::message("Press Enter to return to the editor, or Ctrl+C to throw the changes away.\n");
     let answer = interrupts.wait_for(Heed::All, || {
         let mut line = String::new();
         std::io::stdin().read_line(&mut line)
@@ -124,7 +127,8 @@ enum State {
     Existing {
         /// The file as it was read, to begin again from, and to see whether somebody else changed it.
         before: Secret,
-        opened: Option<OpenFile>,
+        /// Used up by an attempt to seal.
+        opened: Option<Box<OpenFile>>,
         keyring: Keyring,
     },
     New(Policy),
@@ -141,7 +145,7 @@ impl Subject {
             format,
             state: State::Existing {
                 before,
-                opened: Some(opened),
+                opened: Some(Box::new(opened)),
                 keyring,
             },
         })
@@ -193,7 +197,7 @@ impl Subject {
                 keyring,
             } => {
                 let opened = match opened.take() {
-                    Some(opened) => opened,
+                    Some(opened) => *opened,
                     None => open(&self.name, self.format, before, keyring)?,
                 };
                 let edited = opened.edit(text).in_file(&self.name).map_err(|error| {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use ccci_secrets::atomic::NewFileMode;
 use ccci_secrets::config::Policy;
-use ccci_secrets::document::Format;
+use ccci_secrets::document::{Format, ParseErrorKind};
 use ccci_secrets::error::ErrorCode;
-use ccci_secrets::file::{DraftFile, SealedFile};
+use ccci_secrets::file::{DraftFile, FileError, SealedFile};
 use ccci_secrets::secret::Secret;
 
 use crate::arguments::{FormatArgs, KeyServiceArgs, OutputArgs};
@@ -21,7 +21,10 @@ use crate::policy::PolicyArgs;
 ///
 /// Nothing but the values, the comments that the rule covers and the `sops` block changes: the layout stays as it is.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = exit::table(Family::Sops))]
+#[command(
+    override_usage = "ccsec encrypt [OPTIONS] [FILE]",
+    after_long_help = exit::table(Family::Sops)
+)]
 pub(crate) struct Args {
     /// The plaintext file; standard input if none is named
     #[arg(value_name = "FILE")]
@@ -69,14 +72,30 @@ pub(crate) fn seal(
     plain: Secret,
     policy: &Policy,
 ) -> Result<SealedFile, CommandError> {
-    let draft = DraftFile::parse(format, plain)
+    let draft = DraftFile::parse(format, plain).map_err(|error| {
+        let exit = plaintext_exit(format, &error);
+        CommandError::about(name, error).exit_if(ErrorCode::DocumentInvalid, exit)
+    })?;
+    let sealed = draft
+        .seal(policy, Context::now())
         .in_file(name)
         .map_err(|error| error.exit_if(ErrorCode::DocumentInvalid, Exit::SopsCannotRead))?;
-    let sealed = draft.seal(policy, Context::now()).in_file(name)?;
     if sealed.sealed_leaves() == 0 {
         output::warning(format_args!(
             "{name}: not a single value was encrypted: the rule selects none of them"
         ));
     }
     Ok(sealed)
+}
+
+/// sops has a number for YAML without a single document; all other plaintext that does not parse cannot be read.
+fn plaintext_exit(format: Format, error: &FileError) -> Exit {
+    match error {
+        FileError::Parse(error)
+            if format == Format::Yaml && error.kind == ParseErrorKind::Empty =>
+        {
+            Exit::SopsNoDocument
+        }
+        _ => Exit::SopsCannotRead,
+    }
 }

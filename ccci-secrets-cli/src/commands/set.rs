@@ -24,10 +24,13 @@ use crate::sealed;
 /// on the command line can be seen by every user of the machine, so --value-stdin and --value-file are the better ways.
 /// Only this value, the MAC and the time of the last change change in the file.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = exit::table(Family::Sops))]
+#[command(
+    override_usage = "ccsec set [OPTIONS] FILE PATH [VALUE]",
+    after_long_help = exit::table(Family::Sops)
+)]
 pub(crate) struct Args {
     /// The encrypted file, the path in it such as '["database"]["password"]', and the value or its file
-    #[arg(value_name = "FILE PATH [VALUE]", allow_negative_numbers = true)]
+    #[arg(value_name = "FILE PATH VALUE", allow_negative_numbers = true)]
     words: Vec<OsString>,
     /// Read the value from a file: the one named last, or the one named here behind `=`
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
@@ -63,7 +66,10 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     if args.idempotent && opened.holds(&path, &new) {
         return Ok(Exit::Done);
     }
-    let edited = opened.set(&path, &new).in_file(&name)?;
+    let edited = opened
+        .set(&path, &new)
+        .in_file(&name)
+        .map_err(|error| error.exit_if(ErrorCode::PathNotFound, Exit::SopsSetFormat))?;
     let sealed = edited.seal(Context::now()).in_file(&name)?;
     output::file(&request.file, sealed.text(), NewFileMode::Umask)?;
     Ok(Exit::Done)

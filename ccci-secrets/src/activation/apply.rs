@@ -1,11 +1,10 @@
 //! Carries a plan out.
 
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::draft::{Draft, Scene, draft};
-use super::fault::{Fault, Warning, WarningKind};
+use super::fault::{Fault, Refusal, Warning, WarningKind};
 use super::finish::{close, open_generation};
 use super::generation::{commit, is_committed, seal, sync_commit};
 use super::links::{self, place_all};
@@ -25,26 +24,14 @@ pub(super) struct Applied {
     pub(super) failed_step: Option<FailedStep>,
 }
 
-/// Nothing was committed.
-#[derive(Debug)]
-pub(super) struct NotApplied {
-    pub(super) fault: Fault,
-    pub(super) left_behind: Vec<PathBuf>,
-    pub(super) warnings: Vec<Warning>,
-}
-
 /// Makes what the plan says.
 pub(super) fn apply(
     scene: Scene<'_>,
     records: &mut Records,
     pause: &dyn Fn(Duration),
-) -> Result<Applied, NotApplied> {
+) -> Result<Applied, Refusal> {
     let before = records.ledger.value().clone();
-    let draft = draft(scene, records).map_err(|fault| NotApplied {
-        fault,
-        left_behind: Vec::new(),
-        warnings: Vec::new(),
-    })?;
+    let draft = draft(scene, records).map_err(|fault| Refusal::new(vec![fault]))?;
     let mut work = Work {
         scene,
         run: draft.run.clone(),
@@ -162,7 +149,7 @@ impl Work<'_> {
         staged.find(|link| link.role == Role::Active)
     }
 
-    fn undo(self, fault: Fault, ledger: Ledger, records: &mut Records) -> NotApplied {
+    fn undo(self, fault: Fault, ledger: Ledger, records: &mut Records) -> Refusal {
         let undo = Undo {
             site: self.scene.site,
             mount: &self.scene.mount.real,
@@ -170,10 +157,10 @@ impl Work<'_> {
             mounted: self.mounted,
             ledger,
         };
-        NotApplied {
-            fault,
+        Refusal {
             left_behind: undo.roll_back(records),
             warnings: self.applied.warnings,
+            ..Refusal::new(vec![fault])
         }
     }
 

@@ -243,15 +243,14 @@ pub(super) fn settle(
         Err(error) => return Err(failed(error)),
     };
     let found = kind_at(site.fs, dir.as_fd(), &link.staged).map_err(failed)?;
+    let spot = backup::Spot {
+        site,
+        dir: dir.as_fd(),
+        link,
+    };
     match (found.map(|facts| facts.kind), &link.role) {
-        (Some(FileKind::Regular), Role::Target { .. }) => {
-            let spot = backup::Spot {
-                site,
-                dir: dir.as_fd(),
-                link,
-            };
-            spot.put_aside(records).map(Some)
-        }
+        (Some(FileKind::Regular), Role::Target { .. }) => spot.put_aside(records).map(Some),
+        (None, Role::Target { .. }) => spot.close_backup(records).map(|()| None),
         (Some(FileKind::Directory), Role::Active) => {
             remove_replaced_directory(site, link).map(|()| None)
         }

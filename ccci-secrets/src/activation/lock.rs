@@ -146,6 +146,9 @@ impl Attempt {
     }
 }
 
+/// Mode of the directory that stands for the root.
+const OPEN_MODE: u32 = 0o755;
+
 /// Makes the directory that stands for the root, and those above it, open to all.
 fn make_base(site: &Site<'_>, made: &mut Vec<PathBuf>) -> Result<(), Fault> {
     let failed = |path: &Path| {
@@ -165,15 +168,18 @@ fn make_base(site: &Site<'_>, made: &mut Vec<PathBuf>) -> Result<(), Fault> {
     };
     let missing: Vec<&Path> = site.base().ancestors().take_while(is_missing).collect();
     for path in missing.into_iter().rev() {
-        match site.fs.make_start(path, 0o700) {
+        match site.fs.make_start(path, OPEN_MODE) {
             Ok(()) => made.push(path.to_owned()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             Err(error) => return Err(failed(path)(error)),
         }
         let start = site.fs.open_start(path).map_err(failed(path))?;
         let dir = site.fs.open_dir(start.as_fd(), Path::new("."));
-        dir.and_then(|dir| site.fs.change_mode(dir.as_fd(), 0o755))
-            .map_err(failed(path))?;
+        dir.and_then(|dir| match site.fs.facts(dir.as_fd())?.mode {
+            OPEN_MODE => Ok(()),
+            _ => site.fs.change_mode(dir.as_fd(), OPEN_MODE),
+        })
+        .map_err(failed(path))?;
     }
     Ok(())
 }

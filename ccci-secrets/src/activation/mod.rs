@@ -39,6 +39,8 @@ mod stage;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod undo;
 mod unparsed;

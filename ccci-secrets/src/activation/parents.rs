@@ -51,11 +51,12 @@ pub(super) fn make(site: &Site<'_>, directory: &Path, manner: Manner) -> Result<
         .map_err(failed)?;
     let last = place.missing.len().saturating_sub(1);
     for (nth, name) in place.missing.iter().enumerate() {
-        let below = match site.fs.make_dir(dir.as_fd(), name, 0o700) {
+        let wish = manner.wish(above_facts, nth == last, site);
+        let below = match site.fs.make_dir(dir.as_fd(), name, wish.first_mode) {
             Ok(()) => {
                 let below = site.fs.open_dir(dir.as_fd(), Path::new(name));
                 let below = below.map_err(failed)?;
-                dress(site, &below, manner.wish(above_facts, nth == last, site)).map_err(failed)?;
+                dress(site, &below, wish).map_err(failed)?;
                 below
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => site
@@ -123,6 +124,8 @@ fn inside(directory: &Path) -> PathBuf {
 
 /// Mode, owner and group of a new directory.
 struct Dress {
+    /// Until it has its owner.
+    first_mode: u32,
     mode: u32,
     uid: u32,
     gid: u32,
@@ -132,17 +135,24 @@ impl Manner {
     fn wish(self, above: FileFacts, last: bool, site: &Site<'_>) -> Dress {
         match self {
             Self::Inherit(directories) => Dress {
+                first_mode: 0o700,
                 mode: directories.mode.unwrap_or_else(|| inherited_mode(above)),
                 uid: directories
                     .uid
                     .unwrap_or_else(|| inherited_owner(above, site)),
                 gid: directories.gid.unwrap_or(above.gid),
             },
-            Self::Records => Dress {
-                mode: if last { 0o700 } else { 0o755 },
-                uid: site.euid,
-                gid: above.gid,
-            },
+            Self::Records => {
+                // They come before the journal, which no later run could therefore learn from: as far as the umask
+                // permits they are right from the start.
+                let mode = if last { 0o700 } else { 0o755 };
+                Dress {
+                    first_mode: mode,
+                    mode,
+                    uid: site.euid,
+                    gid: above.gid,
+                }
+            }
         }
     }
 }
@@ -168,14 +178,17 @@ fn inherited_owner(above: FileFacts, site: &Site<'_>) -> u32 {
 fn dress(site: &Site<'_>, dir: &OwnedFd, wish: Dress) -> io::Result<()> {
     let facts = site.fs.facts(dir.as_fd())?;
     // Whoever owns the directory above could have put another one under the name meanwhile; an empty one of ours that
-    // nobody else may enter is as good as new.
+    // nobody else may write to is as good as new.
     let is_new =
-        facts.uid == site.euid && facts.mode & 0o077 == 0 && site.fs.list(dir.as_fd())?.is_empty();
+        facts.uid == site.euid && facts.mode & 0o022 == 0 && site.fs.list(dir.as_fd())?.is_empty();
     if !is_new {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     if site.is_root_user() && (facts.uid, facts.gid) != (wish.uid, wish.gid) {
         site.fs.change_owner(dir.as_fd(), wish.uid, wish.gid)?;
     }
-    site.fs.change_mode(dir.as_fd(), wish.mode)
+    match facts.mode == wish.mode {
+        true => Ok(()),
+        false => site.fs.change_mode(dir.as_fd(), wish.mode),
+    }
 }

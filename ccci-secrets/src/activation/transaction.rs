@@ -198,10 +198,9 @@ impl Transaction<'_> {
                 warnings.extend(applied.warnings);
                 Ok(applied.failed_step)
             }
-            Err(not_applied) => {
-                warnings.extend(not_applied.warnings);
-                let mut refusal = refusal(vec![not_applied.fault], std::mem::take(warnings));
-                refusal.left_behind = not_applied.left_behind;
+            Err(mut refusal) => {
+                warnings.append(&mut refusal.warnings);
+                refusal.warnings = std::mem::take(warnings);
                 Err(refusal)
             }
         }

@@ -12,7 +12,7 @@ pub(crate) mod yaml;
 
 use std::fmt;
 
-pub use self::span::{Edit, Source, Span, SpliceError};
+pub use self::span::{Edit, Source, Span, SpliceError, Splicer};
 use crate::error::ErrorCode;
 use crate::path::TreePath;
 use crate::secret::Secret;
@@ -327,6 +327,8 @@ impl NewNode {
 pub enum NewScalar<'a> {
     /// An envelope: ASCII without white space, starting `ENC[`. The token's style is kept as its carrier (T1).
     Envelope(&'a str),
+    /// An envelope without quotes, as sops writes it: the style of the text says nothing about it.
+    PlainEnvelope(&'a str),
     /// A value with the spelling to prefer, where that spelling reads back as the same value (T1b).
     Value {
         /// The value.
@@ -373,6 +375,12 @@ impl Document {
     #[must_use]
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Ends the document and gives its text back.
+    #[must_use]
+    pub fn into_text(self) -> Secret {
+        self.source.into_bytes()
     }
 
     /// The YAML documents of the file, in order.
@@ -550,8 +558,8 @@ pub enum ParseErrorKind {
     /// An alias inside the node it names.
     #[error("anchor `{0}` contains itself")]
     AliasCycle(String),
-    /// A directive that go-yaml refuses, such as `%YAML 1.2`.
-    #[error("this directive is not supported (only %YAML 1.1 and %TAG are)")]
+    /// A directive that go-yaml refuses, such as `%YAML 1.2`, or one that gives YAML's own tags another meaning.
+    #[error("this directive is not supported (only %YAML 1.1, and %TAG for tags of your own)")]
     Directive,
     /// The same key twice in one map.
     #[error("the key `{0}` is already in this map")]
@@ -632,3 +640,6 @@ pub enum SetError {
 
 /// Everything below an alias counts again at each of its uses; this many nodes in all are read.
 pub(crate) const ALIAS_BUDGET: usize = 1_000_000;
+
+/// So many bytes of repeated text count as much as one repeated node.
+pub(crate) const TEXT_PER_NODE: usize = 64;

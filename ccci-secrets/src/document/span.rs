@@ -95,6 +95,12 @@ impl Source {
         Self(bytes)
     }
 
+    /// Gives the bytes back.
+    #[must_use]
+    pub fn into_bytes(self) -> Secret {
+        self.0
+    }
+
     /// All bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -122,22 +128,76 @@ impl Source {
     /// # Errors
     /// [`SpliceError`] if two edits overlap or one lies outside the source. That is a bug of the caller, and an
     /// error all the same: nothing is written then.
-    pub fn splice(&self, mut edits: Vec<Edit>) -> Result<Secret, SpliceError> {
+    pub fn splice(&self, edits: Vec<Edit>) -> Result<Secret, SpliceError> {
+        self.splicer(edits).finish()
+    }
+
+    /// Applies edits as they are made, so that they need not all be kept: `edits` in any order, and those that are
+    /// pushed later in the order of the source.
+    #[must_use]
+    pub fn splicer(&self, mut edits: Vec<Edit>) -> Splicer<'_> {
+        // Stable: edits at the same place stay in order.
         edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
-        let source = self.bytes();
         let added: usize = edits.iter().map(|edit| edit.text.len()).sum();
-        let removed: usize = edits.iter().map(|edit| edit.span.len()).sum();
-        let mut out = Secret::with_capacity((source.len() + added).saturating_sub(removed));
-        let mut done = 0;
-        for edit in &edits {
-            let kept = source.get(done..edit.span.start()).ok_or(SpliceError)?;
-            out.extend(kept);
-            // EXPOSE: into the wiping output buffer.
-            out.extend(edit.text.expose());
-            done = edit.span.end();
+        Splicer {
+            source: self.bytes(),
+            done: 0,
+            out: Secret::with_capacity(self.bytes().len() + added),
+            waiting: edits.into_iter().peekable(),
         }
-        out.extend(source.get(done..).ok_or(SpliceError)?);
-        Ok(out)
+    }
+}
+
+/// A text under construction from a source and edits of it.
+pub struct Splicer<'s> {
+    source: &'s [u8],
+    done: usize,
+    out: Secret,
+    waiting: std::iter::Peekable<std::vec::IntoIter<Edit>>,
+}
+
+impl Splicer<'_> {
+    /// Applies an edit that lies behind all that were pushed before.
+    ///
+    /// # Errors
+    /// [`SpliceError`] if it does not, or lies outside the source.
+    pub fn push(&mut self, edit: Edit) -> Result<(), SpliceError> {
+        let place = (edit.span.start, edit.span.end);
+        while let Some(earlier) = self
+            .waiting
+            .next_if(|other| (other.span.start, other.span.end) <= place)
+        {
+            self.apply(&earlier)?;
+        }
+        self.apply(&edit)
+    }
+
+    fn apply(&mut self, edit: &Edit) -> Result<(), SpliceError> {
+        let kept = self.source.get(self.done..edit.span.start());
+        self.out.extend(kept.ok_or(SpliceError)?);
+        // EXPOSE: into the wiping output buffer.
+        self.out.extend(edit.text.expose());
+        self.done = edit.span.end();
+        Ok(())
+    }
+
+    /// The finished text.
+    ///
+    /// # Errors
+    /// [`SpliceError`] as for [`Source::splice`].
+    pub fn finish(mut self) -> Result<Secret, SpliceError> {
+        while let Some(edit) = self.waiting.next() {
+            self.apply(&edit)?;
+        }
+        let rest = self.source.get(self.done..).ok_or(SpliceError)?;
+        self.out.extend(rest);
+        Ok(self.out)
+    }
+}
+
+impl fmt::Debug for Splicer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Splicer({} of {} bytes)", self.done, self.source.len())
     }
 }
 

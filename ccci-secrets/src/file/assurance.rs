@@ -43,8 +43,9 @@ impl SealedFile {
         self.metadata.coverage == Coverage::OnlySealed
             && self.index.entries.iter().any(|entry| {
                 !entry.selected
-                    && matches!(entry.what, What::Leaf(_, scalar)
-                        if !matches!(self.document.resolve(&scalar), Ok(Resolved::Null)))
+                    && entry.leaf(&self.document).is_some_and(|scalar| {
+                        !matches!(self.document.resolve(scalar), Ok(Resolved::Null))
+                    })
             })
     }
 
@@ -53,7 +54,7 @@ impl SealedFile {
         let (target, _) = self.document.target(find(&self.document, path)?);
         scalar(&self.document, target)?;
         self.index.entries.iter().position(|entry| {
-            matches!(entry.what, What::Leaf(node, _) if node == target) && entry.alias.is_none()
+            matches!(entry.what, What::Leaf(node) if node == target) && entry.alias.is_none()
         })
     }
 }

@@ -1,12 +1,14 @@
 //! Changing an opened file: every untouched leaf keeps its envelope, every untouched byte stays.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::index::{Index, State, What};
 use super::open::open_leaves;
-use super::seal::{Block, OldLeaf, Reuse, Sealer, block_span, refresh_block, timestamp};
+use super::seal::{Block, OldLeaf, Reuse, Sealer, Shown, block_span, refresh_block, timestamp};
 use super::{DraftFile, FileError, OpenFile, SealError, SealedFile, find};
-use crate::document::{Document, Edit, NewNode, NewScalar, Node, Resolved, Span};
+use crate::document::{
+    Document, Edit, Item, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Span, Style,
+};
 use crate::envelope::Envelope;
 use crate::leaf::sealed_spelling;
 use crate::metadata::{WRITTEN_VERSION, mac_aad, plain_tree};
@@ -39,6 +41,8 @@ impl OpenFile {
     /// [`SealError::Set`] when the path cannot lead anywhere.
     pub fn set(self, path: &TreePath, new: &NewNode) -> Result<EditedFile, SealError> {
         let document = &self.sealed.document;
+        let written_out = without_aliases_of(document, path)?;
+        let document = written_out.as_ref().unwrap_or(document);
         let edits = document.set(path, new)?;
         let fresh = spans_after(&edits);
         let text = document.source().splice(edits)?;
@@ -67,8 +71,7 @@ impl OpenFile {
         find(&self.sealed.document, path).is_some_and(|id| self.equals(id, new, 0))
     }
 
-    fn equals(&self, id: crate::document::NodeId, new: &NewNode, depth: usize) -> bool {
-        use crate::document::Item;
+    fn equals(&self, id: NodeId, new: &NewNode, depth: usize) -> bool {
         let document = &self.sealed.document;
         if depth > crate::document::MAX_DEPTH {
             return false;
@@ -79,7 +82,8 @@ impl OpenFile {
                 matches!(document.resolve(scalar), Ok(Resolved::Null))
             }
             (Node::Scalar(_), NewNode::Value(value)) => {
-                let is_leaf = |entry: &super::Entry| matches!(entry.what, What::Leaf(node, _) if node == target);
+                let is_leaf =
+                    |entry: &super::Entry| matches!(entry.what, What::Leaf(node) if node == target);
                 let at = self.sealed.index.entries.iter().position(is_leaf);
                 let opened = at.and_then(|at| self.content.leaves.get(at)?.as_ref());
                 opened.is_some_and(|opened| {
@@ -125,6 +129,41 @@ impl OpenFile {
             _ => false,
         }
     }
+}
+
+/// The document with every alias written out that repeats what stands at `path`, or what that is a part of: the change
+/// is meant for one place. `None` where there is none.
+fn without_aliases_of(document: &Document, path: &TreePath) -> Result<Option<Document>, SealError> {
+    let is_alias = |node: &Node| matches!(node, Node::Alias(_));
+    if !document.nodes.iter().any(is_alias) {
+        return Ok(None);
+    }
+    let segments = path.segments();
+    let on_the_way = (0..=segments.len()).map_while(|len| {
+        find(
+            document,
+            &TreePath::from_segments(segments.get(..len)?.to_vec()),
+        )
+    });
+    let mut changed: HashSet<NodeId> = on_the_way.collect();
+    let mut replaced: Vec<NodeId> = find(document, path).into_iter().collect();
+    while let Some(id) = replaced.pop() {
+        changed.insert(id);
+        if let Node::Map(collection) | Node::List(collection) = document.node(id) {
+            replaced.extend(collection.items.iter().filter_map(|item| match item {
+                Item::Comment(_) => None,
+                Item::Element(id) => Some(*id),
+                Item::Entry(entry) => Some(entry.value),
+            }));
+        }
+    }
+    let repeats = |id: NodeId| matches!(document.node(id), Node::Alias(alias) if changed.contains(&alias.target));
+    let edits = document.expand_aliases(&repeats)?;
+    if edits.is_empty() {
+        return Ok(None);
+    }
+    let text = document.source().splice(edits)?;
+    Ok(Some(Document::parse(document.format(), text)?))
 }
 
 impl EditedFile {
@@ -213,17 +252,13 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
             continue;
         }
         let old = match (entry.what, opened) {
-            (What::Leaf(_, scalar), Some(opened)) if opened.sealed => {
-                let Ok(Resolved::Value(Value::Str(text))) = document.resolve(&scalar) else {
+            (What::Leaf(node), Some(opened)) if opened.sealed => {
+                let Some(scalar) = super::index::scalar(document, node) else {
                     continue;
                 };
-                // EXPOSE: an envelope.
-                let envelope = String::from_utf8_lossy(text.expose()).into_owned();
-                let plain = Secret::from_slice(base.content.bytes(opened));
-                OldLeaf {
-                    kind: opened.kind,
-                    plain,
-                    envelope,
+                match old_leaf(document, scalar, opened.kind, base.content.bytes(opened)) {
+                    Some(old) => old,
+                    None => continue,
                 }
             }
             (What::Comment(comment), _) => {
@@ -233,6 +268,7 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
                         kind: Kind::Comment,
                         plain,
                         envelope: String::from_utf8_lossy(text).into_owned(),
+                        shown: None,
                     },
                     _ => continue,
                 }
@@ -246,19 +282,45 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
                 .is_ok_and(|nonce| nonce.len() == crate::crypto::NONCE_LEN)
         });
         let is_comment = old.kind == Kind::Comment;
-        let nth = counts
-            .entry((base.sealed.index.aad(entry).to_owned(), is_comment))
-            .or_default();
+        let aad = base.sealed.index.aad(document, entry);
+        let nth = counts.entry((aad.clone(), is_comment)).or_default();
         if whole && old.envelope.ends_with(']') {
-            reuse.places.insert(
-                (base.sealed.index.aad(entry).to_owned(), *nth, is_comment),
-                reuse.old.len(),
-            );
+            reuse
+                .places
+                .insert((aad, *nth, is_comment), reuse.old.len());
             reuse.old.push(old);
         }
         *nth += 1;
     }
     Ok(reuse)
+}
+
+/// A sealed leaf as it reads in the plaintext, where `1` of type float stands as `1.0`.
+fn old_leaf(document: &Document, scalar: &Scalar, kind: Kind, spelling: &[u8]) -> Option<OldLeaf> {
+    let Ok(Resolved::Value(Value::Str(text))) = document.resolve(scalar) else {
+        return None;
+    };
+    let value = Value::parse(kind, spelling).ok()?;
+    let written = document.rewrite_scalar(
+        scalar,
+        &NewScalar::Value {
+            value: &value,
+            spelling,
+        },
+    );
+    let token = written.iter().find(|edit| !edit.text.is_empty());
+    // EXPOSE: into the wiping copy that the new plaintext is compared with.
+    let token = token.map_or(spelling, |edit| edit.text.expose());
+    let plain = Secret::from_slice(sealed_spelling(&value, token).expose());
+    let shown = (scalar.style == Style::Plain).then(|| Shown::of_token(token));
+    // EXPOSE: an envelope.
+    let envelope = String::from_utf8_lossy(text.expose()).into_owned();
+    Some(OldLeaf {
+        kind,
+        plain,
+        envelope,
+        shown,
+    })
 }
 
 /// Seals the fresh leaves of a spliced text, then gives it a new MAC.
@@ -270,28 +332,20 @@ fn seal_spliced(
 ) -> Result<SealedFile, SealError> {
     let selection = &base.sealed.metadata.selection;
     let index = Index::of(&document, selection, State::Sealed)?;
-    let is_fresh = |span: Span| {
-        fresh
-            .iter()
-            .any(|of| of.start() <= span.start() && span.end() <= of.end())
-    };
     let mut edits = Vec::new();
     for entry in index
         .entries
         .iter()
         .filter(|entry| entry.selected && entry.alias.is_none())
     {
-        let What::Leaf(_, scalar) = entry.what else {
+        let Some(scalar) = entry.leaf(&document).filter(|leaf| is_fresh(leaf, fresh)) else {
             continue;
         };
-        if !is_fresh(scalar.span) {
-            continue;
-        }
         let Resolved::Value(value) =
             document
-                .resolve(&scalar)
+                .resolve(scalar)
                 .map_err(|source| FileError::Scalar {
-                    place: crate::error::Location::line(document.line(scalar.span)),
+                    place: super::index::place(&document, &index, entry),
                     source,
                 })?
         else {
@@ -302,10 +356,9 @@ fn seal_spliced(
         if plain.expose().is_empty() {
             continue;
         }
-        let envelope = base
-            .cipher
-            .seal(value.kind(), plain.expose(), index.aad(entry))?;
-        edits.extend(document.rewrite_scalar(&scalar, &NewScalar::Envelope(&envelope)));
+        let aad = index.aad(&document, entry);
+        let envelope = base.cipher.seal(value.kind(), plain.expose(), &aad)?;
+        edits.extend(document.rewrite_scalar(scalar, &NewScalar::Envelope(&envelope)));
     }
     let text = document.source().splice(edits)?;
     let spliced = SealedFile::parse(document.format(), text)?;
@@ -338,17 +391,17 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
         };
         let text = document.source().slice(comment.text());
         let Some(&at) = old.get(text) else { continue };
-        let before = base
-            .sealed
-            .index
+        let old_index = &base.sealed.index;
+        let before = old_index
             .entries
             .get(at)
-            .map(|entry| base.sealed.index.aad(entry));
-        if before == Some(index.aad(entry)) || !Envelope::is_one(text) {
+            .map(|entry| old_index.aad(&base.sealed.document, entry));
+        let aad = index.aad(&document, entry);
+        if before.as_ref() == Some(&aad) || !Envelope::is_one(text) {
             continue;
         }
         if let Some((plain, _)) = base.open_comment(at, text) {
-            moved.push((comment, plain, index.aad(entry).to_owned()));
+            moved.push((comment, plain, aad));
         }
     }
     let mut edits: Vec<Edit> = Vec::new();
@@ -375,6 +428,20 @@ fn check_opens(base: &OpenFile, sealed: &SealedFile) -> Result<(), SealError> {
     mac.verify(&base.cipher, stored, &aad)
         .map_err(|_| SealError::Check("the MAC does not match"))?;
     Ok(())
+}
+
+/// Whether new text is part of a scalar. The header of a block scalar does not count: it changes, too, when only the
+/// lines behind the scalar do.
+fn is_fresh(scalar: &Scalar, fresh: &[Span]) -> bool {
+    let span = match scalar.style {
+        Style::Literal(block) | Style::Folded(block) => {
+            Span::new(block.body.start(), scalar.span.end())
+        }
+        Style::DoubleQuoted | Style::Plain | Style::SingleQuoted => scalar.span,
+    };
+    fresh
+        .iter()
+        .any(|new| new.start().max(span.start()) < new.end().min(span.end()))
 }
 
 /// Where the texts of edits lie once they are applied.

@@ -54,7 +54,7 @@ impl OpenFile {
         let entries = self.sealed.index.entries.iter().zip(&self.content.leaves);
         entries
             .filter_map(|(entry, opened)| match entry.what {
-                What::Leaf(node, _) if entry.alias.is_none() => Some((node, opened.as_ref()?)),
+                What::Leaf(node) if entry.alias.is_none() => Some((node, opened.as_ref()?)),
                 _ => None,
             })
             .collect()
@@ -95,16 +95,13 @@ impl OpenFile {
 
     /// sops seals a comment of a list into an item of that list.
     fn is_sealed_comment(&self, id: NodeId) -> bool {
-        let Node::Scalar(scalar) = self.sealed.document.node(id) else {
-            return false;
-        };
         let entries = self.sealed.index.entries.iter();
         entries
             .filter_map(|entry| match entry.what {
-                What::ListComment(comment) => Some(comment.span),
+                What::ListComment(comment) => Some(comment),
                 _ => None,
             })
-            .any(|span| span == scalar.span)
+            .any(|comment| comment == id)
     }
 }
 
@@ -137,5 +134,57 @@ impl ExtractError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         ErrorCode::PathNotFound
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::config::Policy;
+    use crate::document::Format;
+    use crate::env::Environment;
+    use crate::file::DraftFile;
+    use crate::keyring::Keyring;
+
+    fn opened(text: &str) -> OpenFile {
+        let keys = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/sops/keys");
+        let recipient = std::fs::read_to_string(keys.join("age-1.pub")).unwrap();
+        let environment =
+            Environment::empty().with_var("SOPS_AGE_KEY_FILE", keys.join("age-1.txt"));
+        let draft = DraftFile::parse(Format::Yaml, Secret::from_slice(text.as_bytes())).unwrap();
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        let sealed = draft
+            .seal(&Policy::age(&[recipient.trim()]).unwrap(), now)
+            .unwrap();
+        sealed.open(&Keyring::discover(&environment)).unwrap()
+    }
+
+    #[test]
+    fn a_part_comes_without_its_comments_and_with_aliases_written_out() {
+        let file = opened(
+            "a: &x\n  # why\n  k: v # inline\n  l:\n    # in a list\n    - 1\nb_unencrypted: *x\n",
+        );
+        let expected = b"k: v\nl:\n    - 1\n";
+        for path in ["a", "b_unencrypted"] {
+            assert!(
+                file.expose_at(&path.parse().unwrap())
+                    .unwrap()
+                    .ct_eq(expected),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_step_that_leads_nowhere_is_named() {
+        let file = opened("a: {b: x, l: [1]}\n");
+        let fails = |path: &str| file.expose_at(&path.parse().unwrap()).unwrap_err();
+        assert_eq!(fails("zz"), ExtractError::Absent("zz".into()));
+        assert_eq!(fails("sops"), ExtractError::Absent("sops".into()));
+        assert_eq!(fails("a.l[1]"), ExtractError::OutOfBounds(1));
+        assert_eq!(fails("a[0]"), ExtractError::IndexOnMap("a".into()));
+        assert_eq!(fails("a.l.x"), ExtractError::KeyOnList("a.l".into()));
+        assert_eq!(fails("a.b.c"), ExtractError::BelowValue("a.b".into()));
     }
 }

@@ -1,37 +1,47 @@
 //! Every leaf and comment of a document in tree order, with its associated data and whether it is selected.
 
-use crate::document::{Comment, Document, Node, NodeId, ParseError, Scalar, Style};
+use crate::document::{Comment, Document, Node, NodeId, ParseError, Scalar, Span, Style};
 use crate::envelope::Envelope;
-use crate::selection::Selection;
-use crate::tree::{Event, Walk};
+use crate::error::Location;
+use crate::selection::{Cursor, Selection};
+use crate::tree::{Event, PathId, Paths, Walk};
 use crate::value::Kind;
 
 /// The leaves and comments of one document.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Index {
     pub(crate) entries: Vec<Entry>,
-    /// All associated data, one after the other.
-    aads: String,
+    paths: Paths,
 }
 
 /// One leaf or comment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) what: What,
-    aad_start: usize,
-    aad_len: usize,
+    path: PathId,
     /// Whether the rule selects it for sealing.
     pub(crate) selected: bool,
     /// The alias through which it is a repetition.
     pub(crate) alias: Option<NodeId>,
 }
 
+impl Entry {
+    /// The scalar of a leaf.
+    pub(crate) fn leaf<'d>(&self, document: &'d Document) -> Option<&'d Scalar> {
+        match self.what {
+            What::Leaf(node) => scalar(document, node),
+            What::Comment(_) | What::ListComment(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum What {
     Comment(Comment),
+    /// A scalar.
+    Leaf(NodeId),
     /// A comment that sops sealed into a list: it stands there as a string item.
-    ListComment(Scalar),
-    Leaf(NodeId, Scalar),
+    ListComment(NodeId),
 }
 
 /// Whether sealed comments in lists may stand as items.
@@ -51,65 +61,62 @@ impl Index {
         selection: &Selection,
         state: State,
     ) -> Result<Self, ParseError> {
-        let mut index = Self::default();
+        let mut entries: Vec<Entry> = Vec::new();
         let mut cursor = selection.cursor();
         let mut walk = Walk::new(document);
         let mut was_comment = false;
         while let Some(event) = walk.next()? {
-            match event {
-                Event::EnterKey(key) => cursor.enter_key(key),
-                Event::LeaveKey => cursor.leave_key(),
-                Event::EnterCollection => cursor.enter_collection(),
-                Event::LeaveCollection => cursor.leave_collection(),
-                Event::Part => {}
-                // An item that is a sealed comment does not end the reach of the comments before it.
-                Event::ItemDone if was_comment => was_comment = false,
-                Event::ItemDone => cursor.item_done(),
+            let (what, selected) = match event {
                 Event::Comment(comment) => {
                     let selected = cursor.comment(document.source().slice(comment.text()));
-                    index.push(What::Comment(*comment), &walk, selected);
+                    (What::Comment(*comment), selected)
                 }
                 Event::Scalar(node, scalar) => {
-                    let list_comment = state == State::Sealed
+                    was_comment = state == State::Sealed
                         && walk.in_list()
+                        && cursor.value()
                         && is_sealed_comment(document, scalar);
-                    if list_comment {
-                        was_comment = true;
+                    if was_comment {
                         let selected = cursor.comment(document.source().slice(scalar.span));
-                        index.push(What::ListComment(*scalar), &walk, selected);
+                        (What::ListComment(node), selected)
                     } else {
-                        index.push(What::Leaf(node, *scalar), &walk, cursor.value());
+                        (What::Leaf(node), cursor.value())
                     }
                 }
-            }
+                // An item that is a sealed comment does not end the reach of the comments before it.
+                Event::ItemDone if std::mem::take(&mut was_comment) => continue,
+                other => {
+                    follow(&mut cursor, &other);
+                    continue;
+                }
+            };
+            entries.push(Entry {
+                what,
+                path: walk.path(),
+                selected,
+                alias: walk.alias(),
+            });
         }
-        Ok(index)
-    }
-
-    fn push(&mut self, what: What, walk: &Walk<'_>, selected: bool) {
-        let aad = walk.aad();
-        // Comments and list items in a row share their place.
-        let aad_start = match self.entries.last() {
-            Some(last) if self.aad(last) == aad => last.aad_start,
-            _ => {
-                self.aads.push_str(aad);
-                self.aads.len() - aad.len()
-            }
-        };
-        self.entries.push(Entry {
-            what,
-            aad_start,
-            aad_len: aad.len(),
-            selected,
-            alias: walk.alias(),
-        });
+        Ok(Self {
+            entries,
+            paths: walk.into_paths(),
+        })
     }
 
     /// The associated data of an entry.
-    pub(crate) fn aad(&self, entry: &Entry) -> &str {
-        self.aads
-            .get(entry.aad_start..entry.aad_start + entry.aad_len)
-            .unwrap_or_default()
+    pub(crate) fn aad(&self, document: &Document, entry: &Entry) -> String {
+        self.paths.aad(document, entry.path)
+    }
+}
+
+fn follow(cursor: &mut Cursor<'_>, event: &Event<'_>) {
+    match event {
+        Event::EnterCollection => cursor.enter_collection(),
+        Event::EnterKey(key) => cursor.enter_key(key),
+        Event::ItemDone => cursor.item_done(),
+        Event::LeaveCollection => cursor.leave_collection(),
+        Event::LeaveKey => cursor.leave_key(),
+        Event::Comment(_) | Event::Part | Event::Scalar(..) => {}
     }
 }
 
@@ -123,11 +130,24 @@ fn is_sealed_comment(document: &Document, scalar: &Scalar) -> bool {
     Envelope::parse(text).is_ok_and(|envelope| envelope.kind() == Kind::Comment)
 }
 
+/// Where a leaf or comment stands, for a message.
+pub(crate) fn place(document: &Document, index: &Index, entry: &Entry) -> Location {
+    let aad = index.aad(document, entry);
+    Location::leaf(aad.trim_end_matches(':'), line(document, entry))
+}
+
 /// The line of a leaf or comment.
 pub(crate) fn line(document: &Document, entry: &Entry) -> usize {
+    document.line(span(document, entry))
+}
+
+/// The token of a leaf, or a whole comment.
+pub(crate) fn span(document: &Document, entry: &Entry) -> Span {
     match entry.what {
-        What::Comment(comment) => document.line(comment.span),
-        What::ListComment(scalar) | What::Leaf(_, scalar) => document.line(scalar.span),
+        What::Comment(comment) => comment.span,
+        What::ListComment(node) | What::Leaf(node) => {
+            scalar(document, node).map_or(Span::default(), |scalar| scalar.span)
+        }
     }
 }
 

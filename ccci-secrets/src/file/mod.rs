@@ -143,16 +143,11 @@ impl SealedFile {
     /// A selected leaf in the clear was never sealed: an edit by hand, or a changed rule.
     fn refuse_clear_leaves(&self) -> Result<(), FileError> {
         for entry in self.index.entries.iter().filter(|entry| entry.selected) {
-            let What::Leaf(_, scalar) = entry.what else {
+            let Some(scalar) = entry.leaf(&self.document) else {
                 continue;
             };
-            let place = || {
-                Location::leaf(
-                    self.index.aad(entry).trim_end_matches(':'),
-                    self.document.line(scalar.span),
-                )
-            };
-            let sealed = match self.document.resolve(&scalar) {
+            let place = || index::place(&self.document, &self.index, entry);
+            let sealed = match self.document.resolve(scalar) {
                 Ok(Resolved::Null) => true,
                 Ok(Resolved::Value(crate::value::Value::Str(text))) => {
                     // EXPOSE: only looked at.
@@ -369,11 +364,27 @@ impl OpenError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
+    /// Comments decide what is sealed, and an alias repeats a value without them.
+    #[error(
+        "{place}: this value stands behind an alias, where the comments that decide whether it is sealed cannot stand; write the value out"
+    )]
+    AliasRule {
+        /// Where.
+        place: Location,
+    },
     /// The text that came out does not mean what went in. Nothing was written.
     #[error(
         "the new text does not read back as intended ({0}); this is a bug of ours, and nothing was written"
     )]
     Check(&'static str),
+    /// The rule for clear comments matches whatever a comment is sealed to.
+    #[error(
+        "{place}: this comment cannot be sealed: `unencrypted_comment_regex` matches every sealed comment"
+    )]
+    CommentRule {
+        /// Where.
+        place: Location,
+    },
     /// The plaintext.
     #[error(transparent)]
     File(#[from] FileError),
@@ -410,6 +421,7 @@ impl SealError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
+            Self::AliasRule { .. } | Self::CommentRule { .. } => ErrorCode::SelectionInvalid,
             Self::Check(_) | Self::Random(_) => ErrorCode::Internal,
             Self::File(error) => error.code(),
             Self::NoRecipients => ErrorCode::NoRecipients,
@@ -444,3 +456,23 @@ impl From<SpliceError> for SealError {
         Self::Check("edits overlap")
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod laws;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod testing;

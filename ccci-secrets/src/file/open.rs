@@ -84,14 +84,13 @@ pub(crate) fn open_leaves(
     let mut arena = Arena::with_capacity(document.source().bytes().len() / 4);
     let mut leaves = Vec::with_capacity(file.index.entries.len());
     for entry in &file.index.entries {
-        let What::Leaf(_, scalar) = entry.what else {
+        let Some(scalar) = entry.leaf(document) else {
             leaves.push(None);
             continue;
         };
-        let aad = file.index.aad(entry);
-        let place = || Location::leaf(aad.trim_end_matches(':'), document.line(scalar.span));
+        let place = || index::place(document, &file.index, entry);
         let resolved = document
-            .resolve(&scalar)
+            .resolve(scalar)
             .map_err(|source| OpenError::Scalar {
                 place: place(),
                 source,
@@ -120,8 +119,9 @@ pub(crate) fn open_leaves(
             source,
         };
         let envelope = Envelope::parse(text).map_err(|error| leaf_error(error.into()))?;
+        let aad = file.index.aad(document, entry);
         let len = cipher
-            .open(&envelope, aad, &mut arena)
+            .open(&envelope, &aad, &mut arena)
             .map_err(leaf_error)?;
         let kind = envelope.kind();
         let value = Value::parse(kind, arena.slice(start, len))
@@ -194,10 +194,8 @@ impl OpenFile {
     pub fn expose_token(&self, path: &TreePath) -> Option<Secret> {
         let at = self.sealed.entry_at(path)?;
         let opened = self.content.leaves.get(at)?.as_ref()?;
-        let What::Leaf(_, scalar) = self.sealed.index.entries.get(at)?.what else {
-            return None;
-        };
         let document = &self.sealed.document;
+        let scalar = self.sealed.index.entries.get(at)?.leaf(document)?;
         let spelling = self.content.bytes(opened);
         if matches!(opened.kind, Kind::Str | Kind::Bytes) {
             return Some(Secret::from_slice(spelling));
@@ -210,7 +208,7 @@ impl OpenFile {
             value: &value,
             spelling,
         };
-        let edits = document.rewrite_scalar(&scalar, &value);
+        let edits = document.rewrite_scalar(scalar, &value);
         // One edit holds the token; another may take away the tag that it had while it was sealed.
         let token = edits.into_iter().find(|edit| !edit.text.is_empty());
         token.map(|edit| edit.text)
@@ -223,9 +221,10 @@ impl OpenFile {
     /// values that were opened.
     pub fn expose_document(&self) -> Result<(Secret, Vec<Note>), SealError> {
         let document = &self.sealed.document;
-        let (mut edits, notes) = self.comment_edits()?;
+        let (edits, notes) = self.comment_edits()?;
+        let mut splicer = document.source().splicer(edits);
         for (entry, opened) in self.sealed.index.entries.iter().zip(&self.content.leaves) {
-            let (What::Leaf(_, scalar), Some(opened)) = (entry.what, opened) else {
+            let (Some(scalar), Some(opened)) = (entry.leaf(document), opened) else {
                 continue;
             };
             if !opened.sealed || entry.alias.is_some() {
@@ -233,42 +232,38 @@ impl OpenFile {
             }
             let spelling = self.content.bytes(opened);
             let value = Value::parse(opened.kind, spelling)
-                .map_err(|error| self.leaf_error(&scalar, error.into()))?;
-            edits.extend(document.rewrite_scalar(
-                &scalar,
-                &NewScalar::Value {
-                    value: &value,
-                    spelling,
-                },
-            ));
+                .map_err(|error| self.leaf_error(scalar, error.into()))?;
+            let new = NewScalar::Value {
+                value: &value,
+                spelling,
+            };
+            for edit in document.rewrite_scalar(scalar, &new) {
+                splicer.push(edit)?;
+            }
         }
         // Two splices, so that the block is cut from text in which every token has its final size.
-        let clear = document.source().splice(edits)?;
-        let clear = Document::parse(document.format(), clear)?;
+        let clear = Document::parse(document.format(), splicer.finish()?)?;
         let plain = clear.source().splice(clear.remove_metadata())?;
-        self.check_plaintext(&plain)?;
-        Ok((plain, notes))
+        drop(clear);
+        Ok((self.check_plaintext(plain)?, notes))
     }
 
-    fn check_plaintext(&self, plain: &Secret) -> Result<(), SealError> {
-        // EXPOSE: into a second wiping buffer, for reading it back.
-        let document = Document::parse(
-            self.sealed.document.format(),
-            Secret::from_slice(plain.expose()),
-        )?;
-        let again = Index::of(&document, &self.sealed.metadata.selection, State::Clear)?;
-        let is_leaf = |entry: &&super::Entry| matches!(entry.what, What::Leaf(..));
-        let mut found = again.entries.iter().filter(is_leaf);
-        for (entry, opened) in self.sealed.index.entries.iter().zip(&self.content.leaves) {
-            let What::Leaf(..) = entry.what else { continue };
-            let Some(other) = found.next() else {
+    /// Reads the plaintext back, and gives it out if it holds the values that were opened.
+    fn check_plaintext(&self, plain: Secret) -> Result<Secret, SealError> {
+        let sealed = &self.sealed;
+        let document = Document::parse(sealed.document.format(), plain)?;
+        let again = Index::of(&document, &sealed.metadata.selection, State::Clear)?;
+        let mut found = again
+            .entries
+            .iter()
+            .filter_map(|entry| Some((entry, entry.leaf(&document)?)));
+        for (entry, opened) in sealed.index.entries.iter().zip(&self.content.leaves) {
+            let What::Leaf(_) = entry.what else { continue };
+            let Some((other, scalar)) = found.next() else {
                 return Err(SealError::Check("a value is missing"));
             };
-            let What::Leaf(_, scalar) = other.what else {
-                continue;
-            };
             let resolved = document
-                .resolve(&scalar)
+                .resolve(scalar)
                 .map_err(|_| SealError::Check("a value changed its type"))?;
             let same = match (opened, &resolved) {
                 (None, Resolved::Null) => true,
@@ -278,15 +273,14 @@ impl OpenFile {
                 }
                 _ => false,
             };
-            if !same || again.aad(other) != self.sealed.index.aad(entry) {
+            if !same || again.aad(&document, other) != sealed.index.aad(&sealed.document, entry) {
                 return Err(SealError::Check("a value or its place changed"));
             }
         }
         if found.next().is_some() {
-            Err(SealError::Check("a value was added"))
-        } else {
-            Ok(())
+            return Err(SealError::Check("a value was added"));
         }
+        Ok(document.into_text())
     }
 
     fn leaf_error(&self, scalar: &Scalar, source: LeafError) -> SealError {
@@ -303,13 +297,16 @@ impl OpenFile {
                 continue;
             }
             let (text, target) = match entry.what {
-                What::Leaf(..) => continue,
+                What::Leaf(_) => continue,
                 What::Comment(comment) => (
                     document.source().slice(comment.text()).to_vec(),
                     comment.text(),
                 ),
-                What::ListComment(scalar) => {
-                    (self.item_text(&scalar)?, item_span(document, scalar.span))
+                What::ListComment(node) => {
+                    let Some(scalar) = index::scalar(document, node) else {
+                        continue;
+                    };
+                    (self.item_text(scalar)?, item_span(document, scalar.span))
                 }
             };
             let is_item = matches!(entry.what, What::ListComment(..));
@@ -356,18 +353,22 @@ impl OpenFile {
     /// where its own reader then attaches them to another map (yaml.md 5.3).
     pub(crate) fn open_comment(&self, at: usize, text: &[u8]) -> Option<(Secret, bool)> {
         let entries = &self.sealed.index.entries;
-        let envelope = Envelope::parse(text).ok()?;
-        let own = self.sealed.index.aad(entries.get(at)?);
-        if let Some(opened) = self.open_text(&envelope, own) {
+        // Sealed as a value, it would be one that somebody put where it is read as a comment.
+        let envelope = Envelope::parse(text)
+            .ok()
+            .filter(|envelope| envelope.kind() == Kind::Comment)?;
+        let document = &self.sealed.document;
+        let own = self.sealed.index.aad(document, entries.get(at)?);
+        if let Some(opened) = self.open_text(&envelope, &own) {
             return Some((opened, false));
         }
-        let mut tried = vec![own.to_owned()];
+        let mut tried = vec![own];
         let reach = entries.len().min(MOVED_COMMENT_REACH);
         let nearest = (1..reach)
             .flat_map(|step| [at.checked_sub(step), at.checked_add(step)])
             .flatten();
         for entry in nearest.filter_map(|near| entries.get(near)) {
-            for place in containers(self.sealed.index.aad(entry)) {
+            for place in containers(&self.sealed.index.aad(document, entry)) {
                 if tried.iter().any(|known| known == place) {
                     continue;
                 }

@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::index::{Index, State, What};
+use super::index::{self, Index, State, What};
 use super::{FileError, SealError, SealedFile};
 use crate::config::{Policy, PolicyKey};
 use crate::crypto::{Cipher, DataKey};
+use crate::digest::Sha512Stream;
 use crate::document::{
-    Comment, Document, Edit, METADATA_KEY, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Span,
+    Comment, Document, Edit, METADATA_KEY, NewNode, NewScalar, Node, NodeId, Resolved, Scalar,
+    Span, Style,
 };
 use crate::error::Location;
 use crate::key;
@@ -102,17 +104,52 @@ pub(crate) struct OldLeaf {
     pub(crate) kind: Kind,
     pub(crate) plain: Secret,
     pub(crate) envelope: String,
+    /// Where the envelope stood without quotes: the style that its text was shown in. Text that still has this style was
+    /// not touched, and its envelope goes back to where it came from.
+    pub(crate) shown: Option<Shown>,
+}
+
+/// The style of a text that a plain envelope held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    DoubleQuoted,
+    Literal,
+    Plain,
+    SingleQuoted,
+}
+
+impl Shown {
+    /// The style of a token that is about to be written.
+    pub(crate) fn of_token(token: &[u8]) -> Self {
+        match token.first() {
+            Some(b'"') => Self::DoubleQuoted,
+            Some(b'|') => Self::Literal,
+            Some(b'\'') => Self::SingleQuoted,
+            _ => Self::Plain,
+        }
+    }
+
+    fn is_of(self, scalar: &Scalar) -> bool {
+        let shown = match scalar.style {
+            Style::DoubleQuoted => Self::DoubleQuoted,
+            Style::Literal(_) => Self::Literal,
+            Style::Plain => Self::Plain,
+            Style::SingleQuoted => Self::SingleQuoted,
+            Style::Folded(_) => return false,
+        };
+        self == shown && !scalar.in_flow
+    }
 }
 
 impl Reuse {
-    /// The envelope that sealed exactly this here. Anything else would use a nonce twice.
-    fn find(&self, aad: &str, nth: usize, kind: Kind, plain: &[u8]) -> Option<&str> {
+    /// What sealed exactly this here. Anything else would use a nonce twice.
+    fn find(&self, aad: &str, nth: usize, kind: Kind, plain: &[u8]) -> Option<&OldLeaf> {
         let old = self.old.get(*self.places.get(&(
             aad.to_owned(),
             nth,
             kind == Kind::Comment,
         ))?)?;
-        (old.kind == kind && old.plain.ct_eq(plain)).then_some(old.envelope.as_str())
+        (old.kind == kind && old.plain.ct_eq(plain)).then_some(old)
     }
 }
 
@@ -128,16 +165,60 @@ pub(crate) struct Sealer<'a> {
 /// A document whose values are sealed; its comments are not yet, and it has no metadata.
 pub(crate) struct SealedValues {
     document: Document,
-    /// The leaves as they must read in the result, in order.
-    leaves: Vec<Intended>,
+    /// The leaves as they must read in the result.
+    leaves: Sequence,
     pub(crate) mac: crate::mac::Mac,
 }
 
-/// What a leaf of the result must be.
-enum Intended {
-    Null,
-    Envelope(String),
-    Clear(Value<'static>),
+/// The leaves, or the comments, that a text must hold, in order: a digest, because holding the envelopes themselves would
+/// double the memory that a large file takes.
+#[derive(Debug, Default)]
+struct Sequence(Sha512Stream);
+
+impl Sequence {
+    fn null(&mut self) {
+        self.push(b"null", b"");
+    }
+
+    fn clear(&mut self, value: &Value<'_>) {
+        // EXPOSE: to a digest that is only compared with another one.
+        self.push(value.kind().as_str().as_bytes(), value.canonical().expose());
+    }
+
+    fn envelope(&mut self, text: &[u8]) {
+        self.push(b"envelope", text);
+    }
+
+    fn comment(&mut self, aad: &str, envelope: &[u8]) {
+        self.push(aad.as_bytes(), envelope);
+    }
+
+    fn push(&mut self, what: &[u8], bytes: &[u8]) {
+        for field in [what, bytes] {
+            self.0.update(&field.len().to_le_bytes());
+            self.0.update(field);
+        }
+    }
+
+    fn is(self, other: Self) -> bool {
+        self.0.finish() == other.0.finish()
+    }
+}
+
+/// How many leaves or comments were met at each place so far.
+#[derive(Debug, Default)]
+struct Places(HashMap<String, usize>);
+
+impl Places {
+    /// The number of this one at its place.
+    fn count(&mut self, aad: &str) -> usize {
+        if let Some(count) = self.0.get_mut(aad) {
+            *count += 1;
+            return *count;
+        }
+        self.0.insert(aad.to_owned(), 0);
+        0
+    }
 }
 
 /// Where the metadata block comes from.
@@ -156,51 +237,50 @@ pub(crate) enum Block<'a> {
 impl Sealer<'_> {
     /// Seals every selected value of a plaintext document.
     pub(crate) fn seal_values(&mut self, document: Document) -> Result<SealedValues, SealError> {
-        let index = Index::of(&document, self.selection, State::Clear)?;
-        let expand = aliases_to_expand(&document, &index);
-        if !expand.is_empty() {
-            let edits = document.expand_aliases(&|alias| expand.contains(&alias))?;
-            let text = document.source().splice(edits)?;
-            return self.seal_values(Document::parse(document.format(), text)?);
-        }
+        let (document, index) = expand_aliases(document, self.selection)?;
         let mut mac = MacStream::new(self.coverage);
-        let (mut edits, mut leaves) = (Vec::new(), Vec::new());
-        let mut counts: HashMap<String, usize> = HashMap::new();
+        let mut leaves = Sequence::default();
+        let mut places = Places::default();
+        let mut splicer = document.source().splicer(Vec::new());
         for entry in &index.entries {
-            let What::Leaf(_, scalar) = entry.what else {
+            let Some(scalar) = entry.leaf(&document) else {
                 continue;
             };
-            let aad = index.aad(entry);
-            let place = || Location::leaf(aad.trim_end_matches(':'), document.line(scalar.span));
             let resolved = document
-                .resolve(&scalar)
+                .resolve(scalar)
                 .map_err(|source| FileError::Scalar {
-                    place: place(),
+                    place: index::place(&document, &index, entry),
                     source,
                 })?;
             let Resolved::Value(value) = resolved else {
-                leaves.push(Intended::Null);
+                leaves.null();
                 continue;
             };
             let canonical = value.canonical();
             // EXPOSE: to the MAC and the cipher.
             mac.value(canonical.expose(), entry.selected);
             if !entry.selected || canonical.expose().is_empty() {
-                drop(canonical);
-                leaves.push(Intended::Clear(value.into_owned()));
+                leaves.clear(&value);
                 continue;
             }
-            let nth = counts.entry(aad.to_owned()).or_default();
-            let envelope =
-                self.seal_value(&value, document.source().slice(scalar.span), aad, *nth)?;
-            *nth += 1;
-            edits.extend(document.rewrite_scalar(&scalar, &NewScalar::Envelope(&envelope)));
-            leaves.push(Intended::Envelope(envelope));
+            let aad = index.aad(&document, entry);
+            let nth = places.count(&aad);
+            let (envelope, shown) =
+                self.seal_value(&value, document.source().slice(scalar.span), &aad, nth)?;
+            let new = match shown {
+                Some(shown) if shown.is_of(scalar) => NewScalar::PlainEnvelope(&envelope),
+                _ => NewScalar::Envelope(&envelope),
+            };
+            for edit in document.rewrite_scalar(scalar, &new) {
+                splicer.push(edit)?;
+            }
+            leaves.envelope(envelope.as_bytes());
         }
-        let text = document.source().splice(edits)?;
-        let document = Document::parse(document.format(), text)?;
+        let format = document.format();
+        let text = splicer.finish()?;
+        drop((document, index));
         Ok(SealedValues {
-            document,
+            document: Document::parse(format, text)?,
             leaves,
             mac: mac.finish(),
         })
@@ -212,7 +292,7 @@ impl Sealer<'_> {
         token: &[u8],
         aad: &str,
         nth: usize,
-    ) -> Result<String, SealError> {
+    ) -> Result<(String, Option<Shown>), SealError> {
         let plain = sealed_spelling(value, token);
         // EXPOSE: to the cipher.
         self.seal_bytes(value.kind(), plain.expose(), aad, nth)
@@ -224,11 +304,11 @@ impl Sealer<'_> {
         plain: &[u8],
         aad: &str,
         nth: usize,
-    ) -> Result<String, SealError> {
-        if let Some(envelope) = self.reuse.find(aad, nth, kind, plain) {
-            return Ok(envelope.to_owned());
+    ) -> Result<(String, Option<Shown>), SealError> {
+        if let Some(old) = self.reuse.find(aad, nth, kind, plain) {
+            return Ok((old.envelope.clone(), old.shown));
         }
-        Ok(self.cipher.seal(kind, plain, aad)?)
+        Ok((self.cipher.seal(kind, plain, aad)?, None))
     }
 
     /// Places the block, seals the comments under the paths they have in that very text, and checks the result.
@@ -241,9 +321,19 @@ impl Sealer<'_> {
             document, leaves, ..
         } = body;
         let document = place_block(document, block)?;
-        let index = Index::of(&document, self.selection, State::Clear)?;
-        let (mut edits, mut comments) = (Vec::new(), Vec::new());
-        let mut counts: HashMap<String, usize> = HashMap::new();
+        let format = document.format();
+        let (text, comments) = self.seal_comments(&document)?;
+        drop(document);
+        let sealed = SealedFile::parse(format, text)?;
+        check(&sealed, leaves, comments)?;
+        Ok(sealed)
+    }
+
+    fn seal_comments(&mut self, document: &Document) -> Result<(Secret, Sequence), SealError> {
+        let index = Index::of(document, self.selection, State::Clear)?;
+        let mut comments = Sequence::default();
+        let mut places = Places::default();
+        let mut edits = Vec::new();
         for entry in &index.entries {
             let What::Comment(comment) = entry.what else {
                 continue;
@@ -252,43 +342,102 @@ impl Sealer<'_> {
             if !entry.selected || text.is_empty() || entry.alias.is_some() {
                 continue;
             }
-            let aad = index.aad(entry);
-            let nth = counts.entry(aad.to_owned()).or_default();
-            let envelope = self.seal_bytes(Kind::Comment, text, aad, *nth)?;
-            *nth += 1;
+            let aad = index.aad(document, entry);
+            let nth = places.count(&aad);
+            let envelope = self.seal_comment(document, &comment, &aad, nth)?;
+            comments.comment(&aad, envelope.as_bytes());
             edits.push(Document::rewrite_comment(&comment, envelope.as_bytes()));
-            comments.push((aad.to_owned(), envelope));
         }
-        let text = document.source().splice(edits)?;
-        let sealed = SealedFile::parse(document.format(), text)?;
-        check(&sealed, &leaves, &comments)?;
-        Ok(sealed)
+        Ok((document.source().splice(edits)?, comments))
+    }
+
+    /// A sealed comment that matches the rule for clear ones would be taken for one of these when the file is read, and
+    /// what follows it, too. A new nonce gives another text.
+    fn seal_comment(
+        &mut self,
+        document: &Document,
+        comment: &Comment,
+        aad: &str,
+        nth: usize,
+    ) -> Result<String, SealError> {
+        let text = document.source().slice(comment.text());
+        let (mut envelope, _) = self.seal_bytes(Kind::Comment, text, aad, nth)?;
+        for _ in 0..COMMENT_ATTEMPTS {
+            if !self.selection.leaves_clear(envelope.as_bytes()) {
+                return Ok(envelope);
+            }
+            envelope = self.cipher.seal(Kind::Comment, text, aad)?;
+        }
+        Err(SealError::CommentRule {
+            place: Location::line(document.line(comment.span)),
+        })
     }
 }
 
-/// An alias can stay only where nothing below it is sealed: one ciphertext cannot fit two paths (yaml.md 7).
+/// How often a comment is sealed anew before its rule is taken to match every sealed text.
+const COMMENT_ATTEMPTS: usize = 16;
+
+/// Writes out the aliases that stand for sealed leaves: one ciphertext cannot fit two paths (yaml.md 7).
+fn expand_aliases(
+    document: Document,
+    selection: &Selection,
+) -> Result<(Document, Index), SealError> {
+    let index = Index::of(&document, selection, State::Clear)?;
+    let expand = aliases_to_expand(&document, &index);
+    if expand.is_empty() {
+        return Ok((document, index));
+    }
+    let edits = document.expand_aliases(&|alias| expand.contains(&alias))?;
+    let text = document.source().splice(edits)?;
+    let expanded = Document::parse(document.format(), text)?;
+    let again = Index::of(&expanded, selection, State::Clear)?;
+    // Comments are not repeated where an alias stood, and one behind it moves into what it stood for: what they
+    // decide about would be sealed, or left clear, against the rule.
+    let mut leaves = again.entries.iter().filter(|entry| is_leaf(entry));
+    for entry in index.entries.iter().filter(|entry| is_leaf(entry)) {
+        if leaves.next().map(|leaf| leaf.selected) != Some(entry.selected) {
+            return Err(SealError::AliasRule {
+                place: index::place(&document, &index, entry),
+            });
+        }
+    }
+    Ok((expanded, again))
+}
+
+fn is_leaf(entry: &super::Entry) -> bool {
+    matches!(entry.what, What::Leaf(_))
+}
+
 fn aliases_to_expand(document: &Document, index: &Index) -> HashSet<NodeId> {
-    let seals = |what: &What| match what {
-        What::Leaf(_, scalar) => !scalar.span.is_empty(),
-        What::Comment(comment) => !document.source().slice(comment.text()).is_empty(),
-        What::ListComment(..) => false,
-    };
-    let start = |what: &What| match what {
-        What::Comment(comment) => comment.span.start(),
-        What::Leaf(_, scalar) | What::ListComment(scalar) => scalar.span.start(),
-    };
+    if index.entries.iter().all(|entry| entry.alias.is_none()) {
+        return HashSet::new();
+    }
     let sealed: HashSet<usize> = index
         .entries
         .iter()
-        .filter(|entry| entry.selected && seals(&entry.what))
-        .map(|entry| start(&entry.what))
+        .filter(|entry| entry.selected && has_text(document, entry))
+        .map(|entry| index::span(document, entry).start())
         .collect();
     index
         .entries
         .iter()
-        .filter(|entry| sealed.contains(&start(&entry.what)))
+        .filter(|entry| sealed.contains(&index::span(document, entry).start()))
         .filter_map(|entry| entry.alias)
         .collect()
+}
+
+/// Whether there is anything to seal: no null, no empty string, no empty comment.
+fn has_text(document: &Document, entry: &super::Entry) -> bool {
+    match (entry.what, entry.leaf(document)) {
+        (What::Comment(comment), _) => !document.source().slice(comment.text()).is_empty(),
+        (_, Some(scalar)) => match document.resolve(scalar) {
+            // EXPOSE: only its length.
+            Ok(Resolved::Value(value)) => !value.canonical().expose().is_empty(),
+            Ok(Resolved::Null) => false,
+            Err(_) => true,
+        },
+        (_, None) => false,
+    }
 }
 
 fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealError> {
@@ -297,6 +446,7 @@ fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealEr
         Block::New(node) | Block::Kept { node, .. } => node,
     };
     let text = document.source().splice(document.append_metadata(node))?;
+    drop(document);
     let document = Document::parse(format, text)?;
     let Block::Kept {
         text,
@@ -398,59 +548,39 @@ pub(crate) fn block_span(document: &Document, part: &crate::document::Part) -> O
 }
 
 /// Reads the text back: the same leaves in the same order, each the envelope or the value that was meant.
-fn check(
-    sealed: &SealedFile,
-    leaves: &[Intended],
-    comments: &[(String, String)],
-) -> Result<(), SealError> {
+fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<(), SealError> {
     let document = &sealed.document;
-    let mut intended = leaves.iter();
-    let mut sealed_comments = comments.iter();
+    let (mut found_leaves, mut found_comments) = (Sequence::default(), Sequence::default());
     for entry in &sealed.index.entries {
-        match entry.what {
-            What::ListComment(..) => {
+        match (entry.what, entry.leaf(document)) {
+            (What::ListComment(_), _) | (What::Leaf(_), None) => {
                 return Err(SealError::Check("a list item reads as a comment"));
             }
-            What::Comment(comment) => check_comment(sealed, entry, &comment, &mut sealed_comments)?,
-            What::Leaf(_, scalar) => {
-                let resolved = document
-                    .resolve(&scalar)
-                    .map_err(|_| SealError::Check("a value changed its type"))?;
-                let same = match (intended.next(), &resolved) {
-                    (Some(Intended::Null), Resolved::Null) => true,
-                    (Some(Intended::Clear(clear)), Resolved::Value(value)) => clear.same_as(value),
-                    (Some(Intended::Envelope(text)), Resolved::Value(Value::Str(found))) => {
-                        // EXPOSE: an envelope, compared only.
-                        found.expose() == text.as_bytes() && entry.selected
-                    }
-                    _ => false,
-                };
-                if !same {
-                    return Err(SealError::Check("a value changed"));
+            (What::Comment(comment), _) => {
+                let text = document.source().slice(comment.text());
+                if entry.selected && !text.is_empty() && entry.alias.is_none() {
+                    found_comments.comment(&sealed.index.aad(document, entry), text);
                 }
             }
+            (What::Leaf(_), Some(scalar)) => match document.resolve(scalar) {
+                Err(_) => return Err(SealError::Check("a value changed its type")),
+                Ok(Resolved::Null) => found_leaves.null(),
+                Ok(Resolved::Value(Value::Str(text)))
+                    // EXPOSE: an envelope, or the length of a clear value.
+                    if entry.selected && !text.expose().is_empty() =>
+                {
+                    // EXPOSE: an envelope.
+                    found_leaves.envelope(text.expose());
+                }
+                Ok(Resolved::Value(value)) => found_leaves.clear(&value),
+            },
         }
     }
-    if intended.next().is_some() || sealed_comments.next().is_some() {
-        return Err(SealError::Check("something is missing"));
+    if !found_leaves.is(leaves) {
+        return Err(SealError::Check("a value changed"));
+    }
+    if !found_comments.is(comments) {
+        return Err(SealError::Check("a comment changed its place"));
     }
     Ok(())
-}
-
-fn check_comment<'c>(
-    sealed: &SealedFile,
-    entry: &super::Entry,
-    comment: &Comment,
-    intended: &mut impl Iterator<Item = &'c (String, String)>,
-) -> Result<(), SealError> {
-    let text = sealed.document.source().slice(comment.text());
-    if !entry.selected || text.is_empty() || entry.alias.is_some() {
-        return Ok(());
-    }
-    match intended.next() {
-        Some((aad, envelope)) if envelope.as_bytes() == text && aad == sealed.index.aad(entry) => {
-            Ok(())
-        }
-        _ => Err(SealError::Check("a comment changed its place")),
-    }
 }

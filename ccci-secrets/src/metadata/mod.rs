@@ -75,6 +75,9 @@ pub enum MetadataError {
         /// What it must be.
         expected: &'static str,
     },
+    /// Two `sops` entries in one document.
+    #[error("found duplicate sops entry")]
+    Duplicate,
     /// The file holds no metadata: it is plaintext.
     #[error("sops metadata not found")]
     Missing,
@@ -97,7 +100,7 @@ impl MetadataError {
             Self::Missing => ErrorCode::FileNotSealed,
             Self::NoKeys => ErrorCode::NoRecipients,
             Self::Selection(_) => ErrorCode::SelectionInvalid,
-            Self::BadField { .. } | Self::NotAMap => ErrorCode::MetadataInvalid,
+            Self::BadField { .. } | Self::Duplicate | Self::NotAMap => ErrorCode::MetadataInvalid,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The nested wire form of the metadata: a map under `sops`, in YAML and JSON.
 
 use super::{Metadata, MetadataError, required_fields, selection_field};
-use crate::document::{Collection, Document, Item, NewNode, Node, NodeId, Resolved};
+use crate::document::{Collection, Document, Item, METADATA_KEY, NewNode, Node, NodeId, Resolved};
 use crate::mac::Coverage;
 use crate::selection::{Selection, SelectionSettings};
 use crate::value::Value;
@@ -10,12 +10,16 @@ use crate::wrapped::{KeyKind, WrappedGroup, WrappedKey};
 /// Metadata is a few levels deep; what is deeper is not ours.
 const MAX_LEVELS: usize = 32;
 
+/// A file for a thousand recipients has some thousands of fields.
+const MAX_NODES: usize = 100_000;
+
 /// Reads the metadata of a document: the block of its first part.
 ///
 /// # Errors
 /// [`MetadataError`]; [`MetadataError::Missing`] for plaintext.
 pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
     let part = document.parts().first().ok_or(MetadataError::Missing)?;
+    refuse_second_blocks(document)?;
     let (_, entry) = document
         .metadata_entry(part)
         .ok_or(MetadataError::Missing)?;
@@ -25,15 +29,35 @@ pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
     typed(fields)
 }
 
+/// Only one block of a part can be the one that was meant.
+fn refuse_second_blocks(document: &Document) -> Result<(), MetadataError> {
+    for part in document.parts() {
+        let Node::Map(root) = document.node(part.root) else {
+            continue;
+        };
+        let blocks = entries(document, root).filter(|(key, _)| *key == METADATA_KEY);
+        if blocks.count() > 1 {
+            return Err(MetadataError::Duplicate);
+        }
+    }
+    Ok(())
+}
+
 /// A subtree as owned content, comments left out.
 ///
 /// # Errors
-/// [`MetadataError::BadField`] when it nests deeper than metadata does, or holds a scalar that has no value.
+/// [`MetadataError::BadField`] when it is larger than metadata is, or holds a scalar that has no value.
 pub(crate) fn plain_tree(document: &Document, id: NodeId) -> Result<NewNode, MetadataError> {
-    subtree(document, id, MAX_LEVELS)
+    let mut budget = MAX_NODES;
+    subtree(document, id, MAX_LEVELS, &mut budget)
 }
 
-fn subtree(document: &Document, id: NodeId, levels: usize) -> Result<NewNode, MetadataError> {
+fn subtree(
+    document: &Document,
+    id: NodeId,
+    levels: usize,
+    budget: &mut usize,
+) -> Result<NewNode, MetadataError> {
     let bad = |expected| MetadataError::BadField {
         field: "sops".into(),
         expected,
@@ -41,24 +65,25 @@ fn subtree(document: &Document, id: NodeId, levels: usize) -> Result<NewNode, Me
     let levels = levels
         .checked_sub(1)
         .ok_or_else(|| bad("nested less deeply"))?;
+    // Aliases repeat what they stand for, each time they are met.
+    *budget = budget.checked_sub(1).ok_or_else(|| bad("shorter"))?;
     match document.target(id).1 {
-        Node::Map(map) => entries(document, map)
-            .map(|(key, value)| Ok((key.to_owned(), subtree(document, value, levels)?)))
-            .collect::<Result<_, _>>()
-            .map(NewNode::Map),
-        Node::List(list) => list
-            .items
-            .iter()
-            .filter_map(|item| {
+        Node::Map(map) => {
+            let mut fields = Vec::new();
+            for (key, value) in entries(document, map) {
+                fields.push((key.to_owned(), subtree(document, value, levels, budget)?));
+            }
+            Ok(NewNode::Map(fields))
+        }
+        Node::List(list) => {
+            let mut items = Vec::new();
+            for item in &list.items {
                 if let Item::Element(value) = item {
-                    Some(*value)
-                } else {
-                    None
+                    items.push(subtree(document, *value, levels, budget)?);
                 }
-            })
-            .map(|value| subtree(document, value, levels))
-            .collect::<Result<_, _>>()
-            .map(NewNode::List),
+            }
+            Ok(NewNode::List(items))
+        }
         Node::Scalar(scalar) => match document.resolve(scalar) {
             Ok(Resolved::Null) => Ok(NewNode::Null),
             Ok(Resolved::Value(value)) => Ok(NewNode::Value(value.into_owned())),
@@ -109,16 +134,19 @@ fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
                 "mac_only_encrypted" => {}
                 "lastmodified" => metadata.lastmodified = string(&key, &node)?,
                 "mac" => metadata.mac = text(&key, &node)?,
-                "version" => metadata.version = text(&key, &node)?,
+                "version" => metadata.version = version(&node)?,
                 _ => metadata.extra.push((name, node)),
             }
         }
+    }
+    if metadata.version.is_none() {
+        return Err(bad("version", "there"));
     }
     if metadata.mac_aad().is_none() {
         return Err(bad("lastmodified", "an RFC 3339 time in quotes"));
     }
     metadata.selection = Selection::compile(settings)?;
-    let group = flat_group(&mut flat)?;
+    let group = flat_group(flat)?;
     if group.keys.is_empty() {
         metadata.groups = groups(key_groups)?;
     } else {
@@ -131,14 +159,14 @@ fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
 }
 
 /// One group out of the flat lists, in the order in which sops loads them.
-fn flat_group(lists: &mut Vec<(KeyKind, NewNode)>) -> Result<WrappedGroup, MetadataError> {
+fn flat_group(lists: Vec<(KeyKind, NewNode)>) -> Result<WrappedGroup, MetadataError> {
+    let mut lists = lists;
+    let order = |kind: KeyKind| KeyKind::LOAD_ORDER.iter().position(|of| *of == kind);
+    lists.sort_by_key(|(kind, _)| order(*kind));
     let mut keys = Vec::new();
-    for kind in KeyKind::LOAD_ORDER {
-        while let Some(at) = lists.iter().position(|(of, _)| *of == kind) {
-            let (_, list) = lists.remove(at);
-            for entry in as_list(list) {
-                keys.push(wrapped_key(kind, entry)?);
-            }
+    for (kind, list) in lists {
+        for entry in as_list(list) {
+            keys.push(wrapped_key(kind, entry)?);
         }
     }
     Ok(WrappedGroup { keys })
@@ -158,11 +186,11 @@ fn groups(node: Option<NewNode>) -> Result<Vec<WrappedGroup>, MetadataError> {
                     return Err(bad("key_groups", "a list of maps"));
                 }
             };
-            let mut lists = fields
+            let lists = fields
                 .into_iter()
                 .filter_map(|(name, node)| Some((KeyKind::from_metadata_key(&name)?, node)))
                 .collect();
-            flat_group(&mut lists)
+            flat_group(lists)
         })
         .collect()
 }
@@ -221,6 +249,26 @@ fn text(field: &str, node: &NewNode) -> Result<Option<String>, MetadataError> {
             let text = String::from_utf8(bytes).map_err(|_| bad(field, "UTF-8 text"))?;
             Ok(Some(text).filter(|text| !text.is_empty()))
         }
+    }
+}
+
+/// A version as sops parses it before it opens a file. It stands last in the block, so this also tells a file that was
+/// cut off.
+fn version(node: &NewNode) -> Result<Option<String>, MetadataError> {
+    let Some(version) = text("version", node)? else {
+        return Ok(None);
+    };
+    let number = |part: &str| {
+        let has_zero = part.len() > 1 && part.starts_with('0');
+        !has_zero && part.parse::<u64>().is_ok() && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let plain = version.strip_prefix('v').unwrap_or(&version);
+    let release = plain.split(['-', '+']).next().unwrap_or_default();
+    let is_full = release.split('.').count() == 3 && release.split('.').all(number);
+    if is_full || version.starts_with("1.") {
+        Ok(Some(version))
+    } else {
+        Err(bad("version", "of the form Major.Minor.Patch"))
     }
 }
 

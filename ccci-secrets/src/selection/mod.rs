@@ -157,6 +157,12 @@ impl Selection {
         &self.settings
     }
 
+    /// Whether a comment of this text keeps itself and what follows in the clear.
+    #[must_use]
+    pub(crate) fn leaves_clear(&self, comment: &[u8]) -> bool {
+        matches!(&self.rule, Rule::Comment { regex, seals: false } if regex.is_match(comment))
+    }
+
     /// A cursor at the start of a document.
     #[must_use]
     pub fn cursor(&self) -> Cursor<'_> {

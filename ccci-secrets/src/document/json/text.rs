@@ -23,7 +23,7 @@ pub(crate) fn resolve<'a>(
 pub(crate) fn rewrite_scalar(_: &Document, scalar: &Scalar, new: &NewScalar<'_>) -> Vec<Edit> {
     let mut text = Secret::with_capacity(scalar.span.len() + 2);
     match new {
-        NewScalar::Envelope(envelope) => {
+        NewScalar::Envelope(envelope) | NewScalar::PlainEnvelope(envelope) => {
             push_string(&mut text, envelope.as_bytes(), Escapes::Fewest)
         }
         NewScalar::Value { value, spelling } => {

@@ -8,6 +8,7 @@ use crate::document::{
     Document, Item, NewNode, Node, NodeId, ParseError, ParseErrorKind, Resolved, ScalarError,
 };
 use crate::secret::Secret;
+use crate::value::Value;
 
 /// Reads any JSON value, not only an object.
 pub(crate) fn read_value(text: &Secret) -> Result<NewNode, ParseError> {
@@ -51,6 +52,15 @@ fn copy(document: &Document, id: NodeId) -> Result<NewNode, ParseError> {
         }
         Node::Scalar(scalar) => match resolve(document, scalar) {
             Ok(Resolved::Null) => Ok(NewNode::Null),
+            // A file may hold it, and it is a float there; whoever types an int gets an int or an error.
+            Ok(Resolved::Value(Value::Float(_)))
+                if is_int(document.source().slice(scalar.span)) =>
+            {
+                Err(ParseError::new(
+                    unusable(&ScalarError::Uint64),
+                    document.line(scalar.span),
+                ))
+            }
             Ok(Resolved::Value(value)) => Ok(NewNode::Value(value.into_owned())),
             Err(error) => Err(ParseError::new(
                 unusable(&error),
@@ -59,6 +69,12 @@ fn copy(document: &Document, id: NodeId) -> Result<NewNode, ParseError> {
         },
         Node::Alias(_) => Ok(NewNode::Null),
     }
+}
+
+fn is_int(token: &[u8]) -> bool {
+    token
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || *byte == b'-')
 }
 
 fn unusable(error: &ScalarError) -> ParseErrorKind {
@@ -73,10 +89,73 @@ pub(crate) fn print(content: &NewNode) -> Secret {
     let mut text = Secret::with_capacity(4096);
     let content = Content::of(content);
     Layout::standard().push_value(&mut text, &content, Escapes::LikeGo);
-    if matches!(content, Content::List(_) | Content::Map(_)) {
+    // sops ends a file with a line break, and prints all else without one.
+    if matches!(content, Content::Map(_)) {
         text.extend(b"\n");
     }
     text
 }
 
 const WRAPPING: usize = 5;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<NewNode, ParseError> {
+        read_value(&Secret::from_slice(text.as_bytes()))
+    }
+
+    fn printed(text: &str) -> String {
+        String::from_utf8(print(&read(text).unwrap()).expose().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn any_value_is_read_and_keeps_its_type_and_the_order_of_its_keys() {
+        for text in [
+            "5",
+            "-5",
+            "9007199254740993",
+            "1.5",
+            "true",
+            "null",
+            "\"a\"",
+            "[]",
+            "{}\n",
+        ] {
+            assert_eq!(printed(text), text);
+        }
+        assert_eq!(
+            printed(" {\"z\": [1, {}], \"a\": null}\n"),
+            "{\n\t\"z\": [\n\t\t1,\n\t\t{}\n\t],\n\t\"a\": null\n}\n"
+        );
+    }
+
+    #[test]
+    fn more_or_less_than_one_value_is_an_error() {
+        for text in [
+            "",
+            " ",
+            "1 2",
+            "1,",
+            "1}",
+            "1}, {",
+            "1, \"b\": 2",
+            "1} ",
+            "{",
+            "x",
+            "'a'",
+            "01",
+        ] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_sops_cannot_carry_is_an_error() {
+        for text in ["18446744073709551615", "-9223372036854775809", "1e999"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

@@ -10,13 +10,16 @@ pub(super) fn place_lost(nodes: &mut [Node], parts: &[Part], all: &[Span]) {
     if held.len() == all.len() {
         return;
     }
+    let mut around = Around::new(nodes);
     for lost in all.iter().filter(|span| !held.contains(*span)) {
         let at = parts.partition_point(|part| part.span.end() <= lost.start());
         let Some(part) = parts.get(at).or(parts.last()) else {
             return;
         };
-        let around = innermost(nodes, part.root, *lost);
-        if let Some(Node::Map(collection) | Node::List(collection)) = nodes.get_mut(around) {
+        let innermost = around.innermost(*lost).unwrap_or(part.root);
+        if let Some(Node::Map(collection) | Node::List(collection)) =
+            nodes.get_mut(innermost.0 as usize)
+        {
             let comment = Comment {
                 span: *lost,
                 place: Place::Lost,
@@ -37,26 +40,44 @@ fn comments(node: &Node) -> impl Iterator<Item = Span> + '_ {
     })
 }
 
-/// The index of the innermost collection around a place.
-fn innermost(nodes: &[Node], root: NodeId, place: Span) -> usize {
-    let mut current = root.0 as usize;
-    while let Some(next) = child_around(nodes, current, place) {
-        current = next;
-    }
-    current
+/// Finds the collections around places that are asked for in the order of the source.
+struct Around {
+    /// Where each collection lies, by its start; one inside another comes later.
+    collections: Vec<(Span, NodeId)>,
+    next: usize,
+    /// Those that have started, and of which none inside has ended before an outer one.
+    open: Vec<(Span, NodeId)>,
 }
 
-fn child_around(nodes: &[Node], parent: usize, place: Span) -> Option<usize> {
-    let (Node::Map(collection) | Node::List(collection)) = nodes.get(parent)? else {
-        return None;
-    };
-    let children = collection.items.iter().filter_map(|item| match item {
-        Item::Element(id) => Some(*id),
-        Item::Entry(entry) => Some(entry.value),
-        Item::Comment(_) => None,
-    });
-    children.map(|id| id.0 as usize).find(|&id| {
-        matches!(nodes.get(id), Some(Node::Map(inner) | Node::List(inner))
-            if inner.span.start() <= place.start() && place.end() <= inner.span.end())
-    })
+impl Around {
+    fn new(nodes: &[Node]) -> Self {
+        let spans = (0..).map(NodeId).zip(nodes);
+        let mut collections: Vec<_> = spans
+            .filter_map(|(id, node)| match node {
+                Node::Map(collection) | Node::List(collection) => Some((collection.span, id)),
+                Node::Alias(_) | Node::Scalar(_) => None,
+            })
+            .collect();
+        collections.sort_by_key(|(span, id)| (span.start(), *id));
+        Self {
+            collections,
+            next: 0,
+            open: Vec::new(),
+        }
+    }
+
+    fn innermost(&mut self, place: Span) -> Option<NodeId> {
+        while let Some(collection) = self.collections.get(self.next)
+            && collection.0.start() <= place.start()
+        {
+            self.open.push(*collection);
+            self.next += 1;
+        }
+        while self
+            .open
+            .pop_if(|(span, _)| span.end() < place.end())
+            .is_some()
+        {}
+        self.open.last().map(|(_, id)| *id)
+    }
 }

@@ -65,7 +65,7 @@ fn not_text(bytes: &[u8], at: usize) -> ParseError {
 
 #[cfg(test)]
 #[allow(clippy::string_slice, reason = "tests")]
-mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,
@@ -74,4 +74,4 @@ mod samples;
     clippy::disallowed_methods,
     reason = "tests"
 )]
-mod tests;
+pub(crate) mod tests;

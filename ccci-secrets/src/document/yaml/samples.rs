@@ -1,25 +1,25 @@
 //! Random documents with every style, comments at every column and all kinds of line ends, from a number.
 
 /// A small generator; the same number gives the same document.
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 11) % limit
     }
 
-    pub(super) fn one_in(&mut self, chances: u64) -> bool {
+    pub(crate) fn one_in(&mut self, chances: u64) -> bool {
         self.below(chances) == 0
     }
 
-    pub(super) fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         let at = usize::try_from(self.below(from.len() as u64)).unwrap_or(0);
         from.get(at).copied().unwrap_or_default()
     }
@@ -115,7 +115,7 @@ struct Draft<'r> {
 }
 
 /// The text of a document, or of several.
-pub(super) fn document(seed: u64) -> String {
+pub(crate) fn document(seed: u64) -> String {
     let mut random = Random::new(seed);
     let newline = if random.one_in(5) { "\r\n" } else { "\n" };
     let mut draft = Draft {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::document::{Item, Node, NodeId, Place};
 
-mod go_yaml;
+pub(crate) mod go_yaml;
 
 fn parse_text(text: &str) -> Result<Document, ParseError> {
     Document::parse(Format::Yaml, Secret::from_slice(text.as_bytes()))

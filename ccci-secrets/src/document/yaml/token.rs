@@ -41,8 +41,8 @@ pub(super) enum TokenKind {
     StreamStart,
     /// With its named handle, `!name!`, which must have been declared.
     Tag(Option<Span>),
-    /// `%TAG` with the handle it declares.
-    TagDirective(Span),
+    /// `%TAG` with the handle that it declares, and what that stands for.
+    TagDirective(Span, Span),
     Value,
     /// `%YAML` with its version.
     VersionDirective(u8, u8),

@@ -137,9 +137,10 @@ impl<'s> Parser<'s> {
             let token = self.stream.peek()?;
             match token.kind {
                 TokenKind::VersionDirective(1, 1) if !has_version => has_version = true,
-                TokenKind::TagDirective(handle) => {
+                TokenKind::TagDirective(handle, prefix) => {
                     let handle = text::slice(self.bytes, handle);
-                    if self.tag_handles.contains(&handle) {
+                    let prefix = text::slice(self.bytes, prefix);
+                    if self.tag_handles.contains(&handle) || !keeps_meaning(handle, prefix) {
                         return Err(error_at(token.start, ParseErrorKind::Directive));
                     }
                     self.tag_handles.push(handle);
@@ -251,8 +252,23 @@ fn syntax(token: &Token, expected: &'static str) -> ParseError {
 fn starts_document(kind: TokenKind) -> bool {
     matches!(
         kind,
-        TokenKind::VersionDirective(..) | TokenKind::TagDirective(_) | TokenKind::DocumentStart
+        TokenKind::VersionDirective(..) | TokenKind::TagDirective(..) | TokenKind::DocumentStart
     )
+}
+
+/// Whether tags mean what they seem to mean under this `%TAG`: those of YAML itself stay what they are, and no other
+/// handle comes to stand for them. A tag is read without its directive here.
+fn keeps_meaning(handle: &[u8], prefix: &[u8]) -> bool {
+    const YAML: &[u8] = b"tag:yaml.org,2002:";
+    match handle {
+        b"!" => prefix == b"!",
+        b"!!" => prefix == YAML,
+        _ => {
+            let may_be_yaml = YAML.starts_with(prefix) || prefix.starts_with(YAML);
+            let may_be_short = prefix == b"!" || prefix.starts_with(b"!!");
+            !(may_be_yaml || may_be_short || prefix.contains(&b'%'))
+        }
+    }
 }
 
 fn ends_document(kind: TokenKind) -> bool {

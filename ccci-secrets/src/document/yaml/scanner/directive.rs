@@ -70,8 +70,10 @@ impl<'s> Scanner<'s> {
             return None;
         }
         self.cursor.bump_blanks();
+        let start = self.cursor.mark().at;
         let has_prefix = self.take_uri().ok()?;
-        (has_prefix && self.at_token_end()).then_some(TokenKind::TagDirective(handle))
+        let prefix = Span::new(start, self.cursor.mark().at);
+        (has_prefix && self.at_token_end()).then_some(TokenKind::TagDirective(handle, prefix))
     }
 
     /// Passes letters, digits, `_` and `-`.

@@ -13,7 +13,7 @@ use super::*;
 use crate::document::{Collection, Resolved, ScalarError, Style};
 
 /// This reader's answer, in the form of the Go program.
-fn describe(text: &str) -> String {
+pub(crate) fn describe(text: &str) -> String {
     let Ok(document) = parse_text(text) else {
         return "error\n".to_owned();
     };

@@ -6,7 +6,7 @@ use crate::document::yaml::resolve::plain_value;
 use crate::document::yaml::text::decode;
 use crate::document::{
     ALIAS_BUDGET, Document, Edit, Entry, Item, Node, NodeId, ParseError, ParseErrorKind, Scalar,
-    Span, Style,
+    Span, Style, TEXT_PER_NODE,
 };
 use crate::secret::Secret;
 
@@ -47,7 +47,11 @@ fn copy(document: &Document, id: NodeId, budget: &mut usize) -> Option<Secret> {
             Task::Text(text) => out.extend(text),
             Task::Key(entry) => push_key(&mut out, document, entry),
             Task::Node(id) => {
-                *budget = budget.checked_sub(1)?;
+                let text = match document.node(id) {
+                    Node::Scalar(scalar) => scalar.span.len() / TEXT_PER_NODE,
+                    _ => 0,
+                };
+                *budget = budget.checked_sub(1 + text)?;
                 push_node(&mut out, document, id, &mut tasks);
             }
         }

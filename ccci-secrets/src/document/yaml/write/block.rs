@@ -26,6 +26,8 @@ pub(super) struct Layout<'a> {
 /// What follows the last line of new content.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastLine {
+    /// A comment, or blanks, so far in that a block scalar before them would take them for text.
+    BeforeText,
     /// A line break, and nothing that a `|+` could count.
     Closed,
     /// The end of the file.
@@ -85,10 +87,11 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn fits_at_the_end(&self) -> bool {
-        match self.last {
-            Some(Chomp::Keep) => false,
-            Some(Chomp::Clip) => self.layout.last_line == LastLine::Closed,
-            Some(Chomp::Strip) | None => true,
+        match (self.last, self.layout.last_line) {
+            (None, _) => true,
+            (Some(_), LastLine::BeforeText) | (Some(Chomp::Keep), _) => false,
+            (Some(Chomp::Clip), LastLine::Open) => false,
+            (Some(_), _) => true,
         }
     }
 

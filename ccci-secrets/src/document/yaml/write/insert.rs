@@ -1,6 +1,6 @@
 //! New entries, and new content where there is some already (yaml.md 5.4).
 
-use super::block::{self, LastLine};
+use super::block;
 use super::ending::{Ending, last_block_scalar};
 use super::flow::{self, Quotes};
 use super::metadata::{end_of_entry, separator};
@@ -170,11 +170,7 @@ fn insert_lines(
         base,
         step: step(document),
         newline: place::newline(document, at),
-        last_line: if is_open {
-            LastLine::Open
-        } else {
-            LastLine::Closed
-        },
+        last_line: place::last_line(document, at, base),
     };
     let lines = match key {
         Some(key) => block::entry(key, content, 0, layout),

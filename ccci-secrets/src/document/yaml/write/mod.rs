@@ -6,6 +6,7 @@ mod ending;
 mod flow;
 mod insert;
 mod lines;
+mod literal;
 mod metadata;
 mod place;
 mod replace;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::block::LastLine;
 use crate::document::yaml::chars::{line_break, line_end};
 use crate::document::{Chomp, Collection, Document, Item, Layout, Node, NodeId, Span, Style};
 
@@ -9,6 +10,10 @@ use crate::document::{Chomp, Collection, Document, Item, Layout, Node, NodeId, S
 pub(super) fn newline(document: &Document, at: usize) -> &'static [u8] {
     let bytes = document.source.bytes();
     let before = bytes.get(..at).unwrap_or(bytes);
+    // A lone one is a line break too, and would become half of another with a line feed behind it.
+    if before.last() == Some(&b'\r') {
+        return b"\r";
+    }
     let newline = memchr::memrchr(b'\n', before).or_else(|| memchr::memchr(b'\n', bytes));
     let carriage = newline
         .and_then(|at| at.checked_sub(1))
@@ -74,6 +79,28 @@ pub(super) fn end_of_blanks(document: &Document, at: usize) -> usize {
         .iter()
         .take_while(|byte| matches!(byte, b' ' | b'\t'))
         .count()
+}
+
+/// What follows new content that ends where a line starts, or at the end of the source, below a key at `column`.
+pub(super) fn last_line(document: &Document, at: usize, column: usize) -> LastLine {
+    let bytes = document.source.bytes();
+    if !is_line_start(document, at) && at == bytes.len() {
+        return LastLine::Open;
+    }
+    let mut line = at;
+    loop {
+        let text = end_of_blanks(document, line);
+        let is_comment = bytes.get(text) == Some(&b'#');
+        let is_blank = end_of_line(document, text) == text;
+        if (is_comment || is_blank) && text - line > column {
+            return LastLine::BeforeText;
+        }
+        let next = next_line(document, text);
+        if !is_blank || next == text {
+            return LastLine::Closed;
+        }
+        line = next;
+    }
 }
 
 /// How many line breaks a piece of text holds, and where the last one ends.
@@ -154,4 +181,40 @@ pub(super) fn end_of_node(document: &Document, id: NodeId) -> usize {
         }
     }
     end
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use crate::document::yaml::text;
+    use crate::document::{Document, Format, NewScalar, Node, Scalar};
+    use crate::secret::Secret;
+    use crate::value::Value;
+
+    fn parse(text: &[u8]) -> Document {
+        Document::parse(Format::Yaml, Secret::from_slice(text)).unwrap()
+    }
+
+    fn first_scalar(document: &Document) -> &Scalar {
+        let scalar = document.nodes.iter().find_map(|node| match node {
+            Node::Scalar(scalar) => Some(scalar),
+            _ => None,
+        });
+        scalar.unwrap()
+    }
+
+    // Found by fuzzing: a line feed behind the carriage return of the header made one line break of two.
+    #[test]
+    fn a_lone_carriage_return_is_not_joined_by_a_line_feed() {
+        let document = parse(b"a: |\r  x\nb: 1\n");
+        let value = Value::borrowed(b"\n\nx\n");
+        let new = NewScalar::Value {
+            value: &value,
+            spelling: b"",
+        };
+        let edits = document.rewrite_scalar(first_scalar(&document), &new);
+        let again = parse(document.source.splice(edits).unwrap().expose());
+        let decoded = text::decode(again.source.bytes(), first_scalar(&again));
+        assert_eq!(decoded.expose(), b"\n\nx\n");
+    }
 }

@@ -1,6 +1,6 @@
 //! New content where there is some already.
 
-use super::block::{self, LastLine};
+use super::block;
 use super::flow::{self, Quotes};
 use super::place;
 use super::scalar::{remove_tag, replace_token, rewrite_scalar, tag};
@@ -28,6 +28,9 @@ pub(super) fn replace(document: &Document, id: NodeId, content: &Content<'_>) ->
     let Some(spot) = spot(document, id) else {
         return Vec::new();
     };
+    if let Some(key) = key_without_colon(document, &spot, id) {
+        return vec![behind_key(document, &spot, key, content)];
+    }
     if let (Node::Scalar(scalar), Content::Value(value)) = (document.node(id), content)
         && !wants_lines(scalar, value)
     {
@@ -42,9 +45,10 @@ pub(super) fn replace(document: &Document, id: NodeId, content: &Content<'_>) ->
             },
         );
     }
+    let tag = drop_tag(document, id, content);
     let mut edits = Vec::new();
-    edits.extend(drop_tag(document, id, content));
     if spot.parent.layout == Layout::Flow {
+        edits.extend(tag);
         let mut text = Secret::with_capacity(256);
         flow::push(&mut text, content, Quotes::WhereNeeded);
         match document.node(id) {
@@ -57,12 +61,41 @@ pub(super) fn replace(document: &Document, id: NodeId, content: &Content<'_>) ->
     } else {
         match document.node(id) {
             Node::Map(old) | Node::List(old) if old.layout == Layout::Block => {
+                edits.extend(tag);
                 edits.extend(replace_lines(document, &spot, id, old, content));
             }
-            _ => edits.extend(replace_inline(document, &spot, id, content)),
+            _ => edits.extend(replace_inline(document, &spot, id, content, tag)),
         }
     }
     edits
+}
+
+/// The key of an entry without a value and without the colon before one: `{a}`, or `? a`.
+fn key_without_colon<'d>(document: &Document, spot: &Spot<'d>, id: NodeId) -> Option<&'d Entry> {
+    let entry = spot.entry?;
+    let end = place::span(document, id).end();
+    (end == entry.key.end()).then_some(entry)
+}
+
+fn behind_key(document: &Document, spot: &Spot<'_>, key: &Entry, content: &Content<'_>) -> Edit {
+    let at = key.key.end();
+    let mut text = Secret::with_capacity(256);
+    let span = if spot.parent.layout == Layout::Flow {
+        text.extend(b": ");
+        flow::push(&mut text, content, Quotes::WhereNeeded);
+        Span::new(at, at)
+    } else {
+        let line_end = place::end_of_line(document, at);
+        let behind = place::next_line(document, line_end);
+        let layout = layout(document, spot, line_end, behind);
+        text.extend(layout.newline);
+        text.extend(&vec![b' '; layout.base]);
+        text.extend(b":");
+        // EXPOSE: moved into the wiping text of an edit.
+        text.extend(block::value(content, 0, layout).expose());
+        Span::new(line_end, line_end)
+    };
+    Edit { span, text }
 }
 
 /// Whether a string of several lines comes where no block scalar is, and quotes would be all that could carry it.
@@ -113,12 +146,13 @@ fn drop_tag(document: &Document, id: NodeId, content: &Content<'_>) -> Option<Ed
     }
 }
 
-/// Replaces a scalar, an alias or a flow collection in a block collection.
+/// Replaces a scalar, an alias or a flow collection in a block collection, and its tag.
 fn replace_inline(
     document: &Document,
     spot: &Spot<'_>,
     id: NodeId,
     content: &Content<'_>,
+    tag: Option<Edit>,
 ) -> Vec<Edit> {
     let span = place::span(document, id);
     let header = match document.node(id) {
@@ -129,9 +163,8 @@ fn replace_inline(
         _ => None,
     };
     let line_end = place::end_of_line(document, header.unwrap_or(span).end());
-    let is_last =
-        place::end_of_line(document, span.end().max(line_end)) == document.source.bytes().len();
-    let layout = layout(document, spot, line_end, is_last);
+    let behind = place::next_line(document, span.end().max(line_end));
+    let layout = layout(document, spot, line_end, behind);
     if content.has_items() && header.is_none() && starts_well(document, spot, span, line_end) {
         let column = span.start() - place::start_of_line(document, span.start());
         let text = block::text(
@@ -142,16 +175,30 @@ fn replace_inline(
                 ..layout
             },
         );
-        return vec![Edit { span, text }];
+        return tag.into_iter().chain([Edit { span, text }]).collect();
     }
     let (head, lines) = cut(block::value(content, 0, layout));
-    let mut edits = match document.node(id) {
+    let mut edits = Vec::new();
+    match document.node(id) {
         Node::Scalar(scalar) if !head.is_empty() || header.is_some() => {
-            replace_token(document, scalar, head)
+            edits.extend(tag);
+            edits.extend(replace_token(document, scalar, head));
         }
-        _ if head.is_empty() => vec![remove_inline(document, span, line_end)],
-        _ => vec![Edit { span, text: head }],
-    };
+        _ if head.is_empty() => match tag {
+            Some(tag) if tag.span.end() == span.start() => {
+                let both = Span::new(tag.span.start(), span.end());
+                edits.push(remove_inline(document, both, line_end));
+            }
+            tag => {
+                edits.extend(tag);
+                edits.push(remove_inline(document, span, line_end));
+            }
+        },
+        _ => {
+            edits.extend(tag);
+            edits.push(Edit { span, text: head });
+        }
+    }
     if !lines.is_empty() {
         edits.push(Edit {
             span: Span::new(line_end, line_end),
@@ -181,7 +228,9 @@ fn starts_well(document: &Document, spot: &Spot<'_>, span: Span, line_end: usize
 /// Takes a token away with the blanks on one side of it.
 fn remove_inline(document: &Document, span: Span, line_end: usize) -> Edit {
     let behind = place::end_of_blanks(document, span.end());
-    let span = if behind == line_end {
+    let span = if span.is_empty() {
+        span
+    } else if behind == line_end {
         Span::new(place::start_of_blanks(document, span.start()), behind)
     } else {
         Span::new(span.start(), behind)
@@ -198,13 +247,13 @@ fn replace_lines(
     content: &Content<'_>,
 ) -> Vec<Edit> {
     let end = place::end_of_line(document, place::end_of_node(document, id));
-    let is_last = end == document.source.bytes().len();
+    let behind = place::next_line(document, end);
     let start = old.span.start();
     if !place::is_first_on_line(document, start)
         && spot.entry.is_none()
         && old.props == Props::default()
     {
-        let layout = layout(document, spot, start, is_last);
+        let layout = layout(document, spot, start, behind);
         let dash = place::start_of_line(document, start) + place::column(spot.parent);
         let text = block::item(content, 0, layout);
         return vec![Edit {
@@ -214,7 +263,7 @@ fn replace_lines(
     }
     let introduction = introduction(document, spot, old);
     let line_end = place::end_of_line(document, introduction);
-    let layout = layout(document, spot, line_end, is_last);
+    let layout = layout(document, spot, line_end, behind);
     let (head, lines) = cut(block::value(content, 0, layout));
     let mut spaced = Secret::with_capacity(head.len() + 1);
     if !head.is_empty() {
@@ -265,22 +314,19 @@ fn layout(
     document: &Document,
     spot: &Spot<'_>,
     at: usize,
-    is_last: bool,
+    behind: usize,
 ) -> block::Layout<'static> {
+    let base = place::column(spot.parent);
     block::Layout {
-        base: place::column(spot.parent),
+        base,
         step: step(document),
         newline: place::newline(document, at),
-        last_line: if is_last {
-            LastLine::Open
-        } else {
-            LastLine::Closed
-        },
+        last_line: place::last_line(document, behind, base),
     }
 }
 
 /// Cuts the text of a value into what stands behind the key, without its blank, and the lines below.
-fn cut(text: Secret) -> (Secret, Secret) {
+pub(super) fn cut(text: Secret) -> (Secret, Secret) {
     // EXPOSE: into two wiping buffers.
     let text = text.expose();
     let (head, lines) = text.split_at_checked(line_end(text)).unwrap_or((text, &[]));

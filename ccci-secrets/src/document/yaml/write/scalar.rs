@@ -2,6 +2,7 @@
 
 use super::ending::with_chomp;
 use super::lines::{BlockText, Lines};
+use super::literal;
 use super::place;
 use super::token::{
     Setting, fits_single_quotes, is_plain_string, push_binary, push_double_quoted,
@@ -26,18 +27,28 @@ pub(crate) fn rewrite_scalar(
             }
             edits.extend(rewrite_text(document, scalar, envelope, Role::Envelope));
         }
+        NewScalar::PlainEnvelope(envelope) => {
+            if tag.retypes() {
+                edits.extend(remove_tag(document, scalar));
+            }
+            let token = Secret::from_slice(envelope.as_bytes());
+            edits.extend(replace_token(document, scalar, token));
+        }
         NewScalar::Value {
             value: Value::Str(text),
             ..
         } => {
             // EXPOSE: into the wiping text of an edit.
             match std::str::from_utf8(text.expose()) {
-                Ok(text) => {
-                    if tag.retypes() {
-                        edits.extend(remove_tag(document, scalar));
+                Ok(text) => match literal::in_place(document, scalar, text) {
+                    Some(lines) => edits.extend(lines),
+                    None => {
+                        if tag.retypes() {
+                            edits.extend(remove_tag(document, scalar));
+                        }
+                        edits.extend(rewrite_text(document, scalar, text, Role::Text));
                     }
-                    edits.extend(rewrite_text(document, scalar, text, Role::Text));
-                }
+                },
                 Err(_) => {
                     edits.extend(remove_tag(document, scalar));
                     let mut token = Secret::with_capacity(text.expose().len() * 2);

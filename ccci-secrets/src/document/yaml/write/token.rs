@@ -148,6 +148,9 @@ pub(super) fn push_binary(out: &mut Secret, bytes: &[u8]) {
     out.extend(digits.expose());
 }
 
+/// `YYYY-MM-DD`
+const DATE_LEN: usize = 10;
+
 /// A bool, number or time without quotes: in the given spelling where that reads back as the same value, and so that
 /// it keeps its type.
 pub(super) fn push_typed(
@@ -164,9 +167,14 @@ pub(super) fn push_typed(
     // EXPOSE: into the wiping output buffer.
     let digits = canonical.expose();
     match (spelling.filter(fits), value) {
+        // Not as it was sealed, which is `True`.
+        (_, Value::Bool(true)) => out.extend(b"true"),
+        (_, Value::Bool(false)) => out.extend(b"false"),
+        // A date alone is what most people write.
+        (_, Value::Time(time)) if time.is_midnight_utc() => {
+            out.extend(digits.get(..DATE_LEN).unwrap_or(digits))
+        }
         (Some(spelling), _) => out.extend(spelling),
-        (None, Value::Bool(true)) => out.extend(b"true"),
-        (None, Value::Bool(false)) => out.extend(b"false"),
         (None, Value::Float(float)) => push_float(out, *float, digits, spells),
         (None, _) => out.extend(digits),
     }

@@ -1,0 +1,157 @@
+//! What is said when something else was typed than was meant.
+
+use crate::support::{PLAIN, Place};
+
+#[test]
+fn alone_it_prints_help_on_standard_error() {
+    let run =
+        Place::new()
+            .ccsec::<&str>([])
+            .expect(2)
+            .says(&["Usage: ccsec", "decrypt", "encrypt"]);
+    assert!(run.out.is_empty());
+}
+
+#[test]
+fn the_version_is_two_words() {
+    let run = Place::new().ccsec(["--version"]).expect(0);
+    assert_eq!(
+        run.text(),
+        concat!("ccsec ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}
+
+#[test]
+fn help_goes_to_standard_output_and_lists_the_exit_codes() {
+    let run = Place::new().ccsec(["decrypt", "--help"]).expect(0);
+    assert!(
+        run.text().contains("128  no key opens the file"),
+        "{}",
+        run.text()
+    );
+}
+
+#[test]
+fn an_unknown_command_is_answered_with_the_nearest_name() {
+    Place::new()
+        .ccsec(["decript"])
+        .expect(2)
+        .says(&["decript", "did you mean `decrypt`?"]);
+}
+
+#[test]
+fn an_unknown_flag_is_answered_with_the_nearest_name() {
+    let place = Place::new();
+    place
+        .ccsec(["decrypt", "--ouptut", "x", "s.yaml"])
+        .expect(1)
+        .says(&["--ouptut", "did you mean `--output`?"]);
+    place.ccsec(["--bogus"]).expect(2).says(&["--bogus"]);
+}
+
+#[test]
+fn who_types_as_for_sops_is_told_the_command() {
+    let place = Place::new();
+    place
+        .ccsec(["-d", "s.yaml"])
+        .expect(2)
+        .says(&["`ccsec decrypt FILE` does that"]);
+    place
+        .ccsec(["secrets/s.yaml"])
+        .expect(2)
+        .says(&["`ccsec edit FILE` does that"]);
+}
+
+#[test]
+fn an_unknown_format_is_refused_with_the_names_there_are() {
+    Place::new()
+        .ccsec(["decrypt", "--input-type", "toml", "x"])
+        .expect(1)
+        .says(&["toml", "binary, dotenv, ini, json, yaml"]);
+}
+
+#[test]
+fn a_value_that_looks_like_a_flag_is_not_shown() {
+    let place = Place::new();
+    let run = place
+        .ccsec(["set", "s.yaml", "[\"a\"]", "-----BEGIN canary"])
+        .expect(1);
+    assert!(!run.err.contains("canary"), "{}", run.err);
+}
+
+#[test]
+fn two_positionals_without_a_source_name_the_ways_to_give_a_value() {
+    Place::new()
+        .ccsec(["set", "s.yaml", "[\"a\"]"])
+        .expect(100)
+        .says(&["--value-stdin", "--value-file"]);
+}
+
+#[test]
+fn flags_of_parts_that_are_not_built_are_refused_by_name() {
+    let place = Place::new();
+    place.seal("s.yaml", PLAIN);
+    place.write("p.yaml", PLAIN);
+    let cases: &[&[&str]] = &[
+        &["decrypt", "--ignore-mac", "s.yaml"],
+        &["decrypt", "--keyservice", "tcp://localhost:1", "s.yaml"],
+        &["decrypt", "--output-type", "json", "s.yaml"],
+        &["edit", "--show-master-keys", "s.yaml"],
+        &["encrypt", "--encryption-context", "a:b", "p.yaml"],
+        &["encrypt", "--aws-profile", "p", "p.yaml"],
+    ];
+    for arguments in cases {
+        place
+            .ccsec(*arguments)
+            .expect(1)
+            .says(&[arguments[1], "not supported by this build"]);
+    }
+    for (flag, kind) in [
+        ("--pgp", "pgp"),
+        ("--kms", "kms"),
+        ("--gcp-kms", "gcp_kms"),
+        ("--azure-kv", "azure_kv"),
+        ("--hc-vault-transit", "hc_vault"),
+        ("--hckms", "hckms"),
+    ] {
+        place
+            .ccsec([
+                "encrypt",
+                flag,
+                "x",
+                "--age",
+                &crate::support::recipient(1),
+                "p.yaml",
+            ])
+            .expect(1)
+            .says(&[kind]);
+    }
+}
+
+#[test]
+fn a_recipient_variable_of_a_kind_that_is_not_built_is_refused() {
+    let mut place = Place::new();
+    place.write("p.yaml", PLAIN);
+    place.set("SOPS_PGP_FP", "85D77543B3D624B63CEA9E6DBC17301B491B3F21");
+    place
+        .ccsec(["encrypt", "--age", &crate::support::recipient(1), "p.yaml"])
+        .expect(1)
+        .says(&["pgp"]);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_program_quietly() {
+    let place = Place::new();
+    let many: String = (0..20_000).map(|n| format!("key{n}: value\n")).collect();
+    place.write("p.yaml", many);
+    let line = format!(
+        "\"$0\" encrypt --age {} p.yaml 2>err | head -c 1 >/dev/null; cat err",
+        crate::support::recipient(1)
+    );
+    let output = place
+        .command("/bin/sh".as_ref())
+        .args(["-c", &line, env!("CARGO_BIN_EXE_ccsec")])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+}
