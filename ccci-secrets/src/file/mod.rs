@@ -8,6 +8,7 @@ mod edit;
 mod extract;
 mod index;
 mod open;
+mod reuse;
 mod seal;
 
 use std::fmt;
@@ -18,6 +19,7 @@ pub use self::edit::EditedFile;
 pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
 pub use self::open::{Leaf, Note, OpenFile};
+pub use self::reuse::PolicyDifference;
 use crate::config::Policy;
 use crate::crypto::ThresholdError;
 use crate::document::{
@@ -397,6 +399,14 @@ pub enum SealError {
     /// The system has no randomness.
     #[error(transparent)]
     Random(#[from] crate::crypto::RandomError),
+    /// Plaintext of one format over a file of another.
+    #[error("plaintext of format {new} cannot be laid over a file of format {old}")]
+    OtherFormat {
+        /// Of the plaintext.
+        new: &'static str,
+        /// Of the older file.
+        old: &'static str,
+    },
     /// A recipient that cannot be used.
     #[error(transparent)]
     Recipient(#[from] RecipientError),
@@ -426,6 +436,7 @@ impl SealError {
             Self::File(error) => error.code(),
             Self::NoRecipients => ErrorCode::NoRecipients,
             Self::Open(error) => error.code(),
+            Self::OtherFormat { .. } => ErrorCode::Usage,
             Self::Recipient(_) | Self::Wrap(_) => ErrorCode::RecipientInvalid,
             Self::Set(_) => ErrorCode::PathNotFound,
             Self::Threshold(_) => ErrorCode::ConfigInvalid,

@@ -103,6 +103,8 @@ pub(crate) struct Reuse {
 pub(crate) struct OldLeaf {
     pub(crate) kind: Kind,
     pub(crate) plain: Secret,
+    /// How the plaintext document spells it, where that is not how it was sealed: `1` of type float stands there as `1.0`.
+    pub(crate) spelled: Option<Secret>,
     pub(crate) envelope: String,
     /// Where the envelope stood without quotes: the style that its text was shown in. Text that still has this style was
     /// not touched, and its envelope goes back to where it came from.
@@ -149,7 +151,9 @@ impl Reuse {
             nth,
             kind == Kind::Comment,
         ))?)?;
-        (old.kind == kind && old.plain.ct_eq(plain)).then_some(old)
+        let spelled = old.spelled.as_ref();
+        let is_same = old.plain.ct_eq(plain) || spelled.is_some_and(|text| text.ct_eq(plain));
+        (old.kind == kind && is_same).then_some(old)
     }
 }
 
@@ -224,9 +228,10 @@ impl Places {
 /// Where the metadata block comes from.
 pub(crate) enum Block<'a> {
     New(&'a NewNode),
-    /// An older block: its very text, and its content for the case that the text does not fit the new place.
+    /// An older block: its very text, as it stood in each part, and its content for the case that the text does not fit
+    /// the new place.
     Kept {
-        text: &'a [u8],
+        texts: &'a [Option<&'a [u8]>],
         node: &'a NewNode,
         mac: &'a str,
         lastmodified: &'a str,
@@ -449,7 +454,7 @@ fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealEr
     drop(document);
     let document = Document::parse(format, text)?;
     let Block::Kept {
-        text,
+        texts,
         mac,
         lastmodified,
         version,
@@ -458,12 +463,15 @@ fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealEr
     else {
         return Ok(document);
     };
-    let spans: Vec<Span> = document
-        .parts()
-        .iter()
-        .filter_map(|part| block_span(&document, part))
+    let spans = document.parts().iter().enumerate();
+    let edits = spans
+        .filter_map(|(nth, part)| {
+            // A part that is new takes the text of the first.
+            let of_part = texts.get(nth).copied().flatten();
+            let text = of_part.or(texts.first().copied().flatten())?;
+            Some(Edit::new(block_span(&document, part)?, text))
+        })
         .collect();
-    let edits = spans.iter().map(|span| Edit::new(*span, text)).collect();
     let kept = document.source().splice(edits)?;
     let document = match Document::parse(format, kept) {
         Ok(kept)
