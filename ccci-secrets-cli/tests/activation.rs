@@ -52,6 +52,7 @@ fn main() {
         Root results::s36_modes_and_owners_are_exact_under_any_umask,
         Both results::a_second_run_changes_nothing_and_says_so,
         Both results::two_runs_at_once_both_end_well,
+        Both results::links_that_went_are_placed_again_and_told,
         Both results::rotation_makes_a_new_generation_and_removes_the_old_one,
         Anywhere refusals::a_manifest_that_is_not_there_or_no_file_is_refused,
         Anywhere refusals::a_report_that_cannot_be_written_is_a_later_step_that_failed,

@@ -2,8 +2,8 @@
 //! associated data.
 
 use crate::document::{
-    ALIAS_BUDGET, Collection, Comment, Document, Entry, Item, MAX_DEPTH, METADATA_KEY, Node,
-    NodeId, ParseError, ParseErrorKind, Scalar, Span, TEXT_PER_NODE,
+    ALIAS_BUDGET, Collection, Comment, Document, Entry, Item, MAX_DEPTH, Node, NodeId, ParseError,
+    ParseErrorKind, Scalar, Span, TEXT_PER_NODE,
 };
 
 /// What a [`Walk`] meets.
@@ -123,7 +123,7 @@ impl<'d> Walk<'d> {
                     frame.due.item_done = true;
                     return self.value(*value).map(Some);
                 }
-                Item::Entry(entry) if frame.is_root && document.key(entry) == METADATA_KEY => {}
+                Item::Entry(entry) if frame.is_root && document.is_metadata(entry) => {}
                 Item::Entry(entry) => return Ok(Some(self.enter_key(entry))),
             }
         }

@@ -17,18 +17,8 @@ use ccci_secrets::file::{OpenError, SealedFile};
 use ccci_secrets::keyring::Keyring;
 
 /// What this build does not open yet, by name: whoever builds it finds this test red.
-const NOT_YET: [(&str, ErrorCode, &str); 10] = [
-    ("3.13.3/binary-empty.bin", ErrorCode::NotBuilt, "binary"),
-    ("3.13.3/binary-random.bin", ErrorCode::NotBuilt, "binary"),
-    ("3.13.3/cross-yaml.env", ErrorCode::NotBuilt, "dotenv"),
-    ("3.13.3/env-basic.env", ErrorCode::NotBuilt, "dotenv"),
-    ("3.13.3/env-shamir-2of3.env", ErrorCode::NotBuilt, "dotenv"),
-    ("3.13.3/ini-basic.ini", ErrorCode::NotBuilt, "ini"),
-    ("3.13.3/ini-shamir-2of3.ini", ErrorCode::NotBuilt, "ini"),
-    ("3.13.3/yaml-pq.yaml", ErrorCode::NoIdentity, "post-quantum"),
-    ("3.9.0/env-basic.env", ErrorCode::NotBuilt, "dotenv"),
-    ("3.9.0/ini-basic.ini", ErrorCode::NotBuilt, "ini"),
-];
+const NOT_YET: [(&str, ErrorCode, &str); 1] =
+    [("3.13.3/yaml-pq.yaml", ErrorCode::NoIdentity, "post-quantum")];
 
 struct Row {
     file: String,
@@ -86,11 +76,15 @@ fn every_file_opens_to_the_values_keys_and_comments_that_sops_prints() {
         let ours = open(&row).unwrap_or_else(|(_, text)| panic!("{}: {text}", row.file));
         let theirs = std::fs::read(directory().join(&row.plain)).unwrap();
         let format = Format::of_file_name(&row.file);
-        let (ours, theirs) = (
-            support::outline(format, &ours),
-            support::outline(format, &theirs),
-        );
-        assert_eq!(ours, theirs, "{}", row.file);
+        if format == Format::Binary {
+            assert_eq!(ours, theirs, "{}", row.file);
+        } else {
+            let (ours, theirs) = (
+                support::outline(format, &ours),
+                support::outline(format, &theirs),
+            );
+            assert_eq!(ours, theirs, "{}", row.file);
+        }
         opened += 1;
     }
     assert_eq!(opened, rows().len() - NOT_YET.len());

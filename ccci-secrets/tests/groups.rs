@@ -164,6 +164,14 @@ const YAML: &str =
     "# note\na: text\nb:\n    c: 5\n    d: [1.5, true, null]\nplain_unencrypted: x\n";
 const JSON: &str = "{\n    \"a\": \"text\",\n    \"b\": {\"c\": 5, \"d\": [1.5, true, null]},\n    \"plain_unencrypted\": \"x\"\n}\n";
 
+/// One for each form of the metadata.
+const FORMS: [(&str, Format, &str); 4] = [
+    ("f.yaml", Format::Yaml, YAML),
+    ("f.json", Format::Json, JSON),
+    ("f.env", Format::Dotenv, "# note\nA=text\nB=two\n"),
+    ("f.ini", Format::Ini, "[a]\nb = text\nc = two\n"),
+];
+
 const DOCUMENTS: [(&str, Format, &str); 2] = [
     ("f.yaml", Format::Yaml, YAML),
     ("f.json", Format::Json, JSON),
@@ -230,7 +238,7 @@ fn sops_opens_what_we_seal_for_groups_and_only_for_enough_of_them() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     for shape in &SHAPES {
-        for (name, format, text) in DOCUMENTS {
+        for (name, format, text) in FORMS {
             let sealed = seal(format, text, &policy(dir, shape.rule));
             assert_eq!(sealed.metadata().threshold, shape.threshold);
             std::fs::write(dir.join(name), sealed.text()).unwrap();
@@ -264,7 +272,7 @@ fn we_open_what_sops_seals_for_groups_and_only_for_enough_of_them() {
     let nobody = Holder { dir, keys: "" };
     for shape in &SHAPES {
         std::fs::write(dir.join(".sops.yaml"), configuration(shape.rule)).unwrap();
-        for (name, format, text) in DOCUMENTS {
+        for (name, format, text) in FORMS {
             std::fs::write(dir.join(name), text).unwrap();
             let Some(output) = nobody.sops(&["encrypt", name]) else {
                 return;

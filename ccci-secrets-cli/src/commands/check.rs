@@ -90,7 +90,10 @@ fn tell(args: &Args, checked: &Checked, run: &Run<'_>) -> Result<Exit, CommandEr
         output::data(Report::of_check(run, checked).to_json().as_bytes())?;
     }
     match checked.code() {
-        None => Ok(Exit::Done),
+        None => {
+            output::note(format_args!("{}: no fault found", args.manifest.display()));
+            Ok(Exit::Done)
+        }
         Some(code) => {
             let lines = refusal::of_faults(&checked.faults, &args.manifest, run.names);
             Err(CommandError::new(code, lines.join("\n")).verbatim())

@@ -240,3 +240,39 @@ pub(crate) fn rotation_makes_a_new_generation_and_removes_the_old_one(world: &Wo
     assert!(changed > 0, "the changed secret is named: {said}");
     Ok(())
 }
+
+pub(crate) fn links_that_went_are_placed_again_and_told(world: &World) -> Verdict {
+    let run = world.activate(&world.manifest());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let generation = world.generation();
+    let live = world.out(LIVE_CERTIFICATE);
+    std::fs::remove_file(&live).unwrap();
+    // The key has no place of its own any more.
+    let mut manifest = world.manifest();
+    for entry in manifest["secrets"].as_array_mut().unwrap() {
+        if entry["name"] == CERTIFICATE_KEY {
+            entry.as_object_mut().unwrap().remove("path");
+        }
+    }
+    let run = world.activate(&manifest);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(world.generation(), generation);
+    assert!(live.exists() && !world.out(LIVE_KEY).exists());
+    assert!(!run.stdout.contains("nothing changed"), "{}", run.stdout);
+    for path in [LIVE_CERTIFICATE, LIVE_KEY] {
+        let shown = world.out(path);
+        assert!(
+            run.stdout.contains(shown.to_str().unwrap()),
+            "{}",
+            run.stdout
+        );
+    }
+    let report = world.report();
+    assert_eq!(report["result"], json!("links-corrected"));
+    assert_eq!(
+        report["links"]["placed"],
+        json!([world.out(LIVE_CERTIFICATE)])
+    );
+    assert_eq!(report["links"]["removed"], json!([world.out(LIVE_KEY)]));
+    Ok(())
+}

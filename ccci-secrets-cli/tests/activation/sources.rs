@@ -162,6 +162,8 @@ pub(crate) fn s20_missing_mac_and_foreign_recipients_stop_everything(world: &Wor
     let mislabelled = foreign.replace(&world.other, &world.host);
     assert_ne!(mislabelled, foreign);
     world.write("secrets.yaml", mislabelled.as_bytes());
-    world.assert_refused(22, || world.activate_again(&[]));
+    let run = world.assert_refused(22, || world.activate_again(&[]));
+    let told = "labelled for a key that is here, wrapped for another one";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
     Ok(())
 }

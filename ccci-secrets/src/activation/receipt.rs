@@ -21,6 +21,10 @@ pub struct Receipt {
     pub entries: Vec<EntryResult>,
     /// Names that were in the previous generation and are gone.
     pub removed: Vec<String>,
+    /// Links beside the generation that were placed, as they are seen from outside.
+    pub links_placed: Vec<PathBuf>,
+    /// Links of earlier runs that were removed, as they were seen from outside.
+    pub links_removed: Vec<PathBuf>,
     /// Where the contents come from.
     pub provenance: Vec<FileProvenance>,
     /// Units that something changed for and that nobody has told: without repetitions, in the order of the manifest.
@@ -36,6 +40,12 @@ impl Receipt {
     #[must_use]
     pub fn active(&self) -> Option<u64> {
         self.generation.or(self.previous)
+    }
+
+    /// Whether everything was as the manifest says before the run.
+    #[must_use]
+    pub fn found_all_right(&self) -> bool {
+        self.generation.is_none() && self.links_placed.is_empty() && self.links_removed.is_empty()
     }
 }
 

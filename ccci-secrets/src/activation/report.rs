@@ -42,6 +42,7 @@ pub struct Report {
     files: Vec<File>,
     secrets: Vec<Secret>,
     removed: Vec<String>,
+    links: Links,
     templates: [(); 0],
     certs: [(); 0],
     units: Vec<Unit>,
@@ -58,6 +59,8 @@ enum Outcome {
     /// A check found nothing.
     Checked,
     CommittedWithFault,
+    /// The generation was right already, links beside it were not.
+    LinksCorrected,
     Refused,
     Unchanged,
 }
@@ -68,6 +71,13 @@ struct Generation {
     new: Option<u64>,
     /// The link under which the active one is read.
     link: Option<String>,
+}
+
+/// Links beside the generation that the run touched.
+#[derive(Debug, Default, Serialize)]
+struct Links {
+    placed: Vec<String>,
+    removed: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -148,7 +158,8 @@ impl Report {
             result: match (failed, receipt.generation) {
                 (Some(_), _) => Outcome::CommittedWithFault,
                 (None, Some(_)) => Outcome::Activated,
-                (None, None) => Outcome::Unchanged,
+                (None, None) if receipt.found_all_right() => Outcome::Unchanged,
+                (None, None) => Outcome::LinksCorrected,
             },
             code: failed.map(|step| step.code().as_str()),
             generation: Generation {
@@ -167,6 +178,18 @@ impl Report {
                 .map(|entry| Secret::of(entry, &receipt.link))
                 .collect(),
             removed: receipt.removed.clone(),
+            links: Links {
+                placed: receipt
+                    .links_placed
+                    .iter()
+                    .map(|path| shown(path))
+                    .collect(),
+                removed: receipt
+                    .links_removed
+                    .iter()
+                    .map(|path| shown(path))
+                    .collect(),
+            },
             units: receipt
                 .units_not_handled
                 .iter()
@@ -238,6 +261,7 @@ impl Report {
             files: Vec::new(),
             secrets: Vec::new(),
             removed: Vec::new(),
+            links: Links::default(),
             templates: [],
             certs: [],
             units: Vec::new(),

@@ -7,7 +7,7 @@ use super::fault::{Fault, TreeProblem};
 use super::manifest::{Manifest, ManifestFault, ManifestProblem, SecretEntry};
 use crate::digest;
 use crate::document::Format;
-use crate::error::{ErrorCode, IoResultExt as _};
+use crate::error::IoResultExt as _;
 use crate::file::{FileError, SealedFile};
 use crate::repository;
 use crate::secret::Secret;
@@ -58,19 +58,21 @@ pub(super) fn read(path: &Path, secret: &SecretEntry) -> Result<ReadFile, Fault>
     }
     // EXPOSE: hashed; see above.
     let sha256 = digest::sha256(bytes.expose());
+    let not_built = |what| {
+        Err(Fault::Manifest(ManifestFault {
+            pointer: format!("{}/format", secret.file.pointer),
+            problem: ManifestProblem::NotBuilt(what),
+        }))
+    };
+    // There a secret is the whole file, not a key of it.
+    match secret.format {
+        Format::Binary => return not_built("the format binary is"),
+        Format::Dotenv => return not_built("the format dotenv is"),
+        Format::Ini => return not_built("the format ini is"),
+        _ => {}
+    }
     match SealedFile::parse(secret.format, bytes) {
         Ok(sealed) => Ok(ReadFile { sealed, sha256 }),
-        Err(FileError::Parse(error)) if error.code() == ErrorCode::NotBuilt => {
-            Err(Fault::Manifest(ManifestFault {
-                pointer: format!("{}/format", secret.file.pointer),
-                problem: ManifestProblem::NotBuilt(match secret.format {
-                    Format::Binary => "the format binary is",
-                    Format::Dotenv => "the format dotenv is",
-                    Format::Ini => "the format ini is",
-                    _ => "the format is",
-                }),
-            }))
-        }
         Err(source) => Err(sops_file_fault(path, source)),
     }
 }

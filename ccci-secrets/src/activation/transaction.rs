@@ -113,6 +113,8 @@ impl Transaction<'_> {
             link: self.site.shown(&self.frame.link),
             entries: self.entries(scene),
             removed: seen.plan.removed.clone(),
+            links_placed: self.links_placed(scene),
+            links_removed: self.links_removed(scene),
             provenance: opened.provenance,
             units_not_handled: units,
             warnings,
@@ -219,6 +221,21 @@ impl Transaction<'_> {
         };
         let changes = &scene.plan.changes;
         scene.wanted.iter().zip(changes).map(entry).collect()
+    }
+
+    fn links_placed(&self, scene: Scene<'_>) -> Vec<PathBuf> {
+        let placed = scene.plan.links.iter();
+        placed
+            .filter_map(|step| scene.wanted.get(step.wanted))
+            .filter_map(|wanted| self.target_shown(wanted))
+            .collect()
+    }
+
+    fn links_removed(&self, scene: Scene<'_>) -> Vec<PathBuf> {
+        let removed = scene.plan.removals.iter();
+        removed
+            .map(|link| self.site.shown(Path::new(&link.path)))
+            .collect()
     }
 
     /// Units of everything that changed or went, if there was a generation before.

@@ -4,19 +4,27 @@
 //! how to make the text edits that seal a scalar, open it again in its old style, place the `sops` block or insert an
 //! entry; it knows nothing of keys or ciphers. `print(parse(x)) == x` holds by construction: printing is the source.
 
+pub(crate) mod binary;
+pub(crate) mod canonical;
 mod content;
+pub(crate) mod dotenv;
+pub(crate) mod ini;
 pub(crate) mod json;
+mod number;
+pub(crate) mod plain_text;
 mod span;
 mod walk;
 pub(crate) mod yaml;
 
 use std::fmt;
 
+pub use self::canonical::{ConvertError, Layout as CanonicalLayout};
+pub use self::plain_text::Unwritable;
 pub use self::span::{Edit, Source, Span, SpliceError, Splicer};
 use crate::error::ErrorCode;
 use crate::path::TreePath;
 use crate::secret::Secret;
-use crate::value::Value;
+use crate::value::{Text, Value};
 
 /// The name of the entry that holds the metadata, at the top of every document.
 pub const METADATA_KEY: &str = "sops";
@@ -350,18 +358,20 @@ impl Document {
         match format {
             Format::Yaml => yaml::parse(bytes),
             Format::Json => json::parse(bytes),
-            Format::Binary | Format::Dotenv | Format::Ini => {
-                Err(ParseError::new(ParseErrorKind::FormatNotBuilt(format), 1))
-            }
+            Format::Binary => binary::parse(bytes),
+            Format::Dotenv => dotenv::parse(bytes),
+            Format::Ini => ini::parse(bytes),
         }
     }
 
-    /// Text of its own for new content, laid out as sops lays it out.
-    #[must_use]
-    pub(crate) fn print(format: Format, content: &NewNode) -> Secret {
+    /// Parses plaintext: a binary file is one value then, and no JSON around it.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub fn parse_plaintext(format: Format, bytes: Secret) -> Result<Self, ParseError> {
         match format {
-            Format::Json => json::print(content),
-            _ => yaml::write::print(content),
+            Format::Binary if u32::try_from(bytes.len()).is_ok() => Ok(binary::whole_file(bytes)),
+            _ => Self::parse(format, bytes),
         }
     }
 
@@ -436,9 +446,38 @@ impl Document {
             .iter()
             .enumerate()
             .find_map(|(at, item)| match item {
-                Item::Entry(entry) if self.key(entry) == METADATA_KEY => Some((at, entry)),
+                Item::Entry(entry) if self.is_metadata(entry) => Some((at, entry)),
                 _ => None,
             })
+    }
+
+    /// Whether an entry of a root map is the metadata. In dotenv a key `sops` is a key like any other.
+    #[must_use]
+    pub fn is_metadata(&self, entry: &Entry) -> bool {
+        self.key(entry) == METADATA_KEY
+            && (self.format != Format::Dotenv || matches!(self.node(entry.value), Node::Map(_)))
+    }
+
+    /// Where the metadata of a part stand, if no data stand among them: from the key, or the first line, to the end.
+    #[must_use]
+    pub fn metadata_span(&self, part: &Part) -> Option<Span> {
+        let (_, entry) = self.metadata_entry(part)?;
+        let Node::Map(map) = self.node(entry.value) else {
+            return None;
+        };
+        if self.format == Format::Dotenv && !dotenv::is_contiguous(self) {
+            return None;
+        }
+        Some(Span::new(entry.key.start(), map.span.end()))
+    }
+
+    /// The text of a comment, as sops seals it.
+    #[must_use]
+    pub fn comment_text(&self, comment: &Comment) -> Text<'_> {
+        match self.format {
+            Format::Ini => ini::comment_text(self, comment),
+            _ => Text::Borrowed(self.source.slice(comment.text())),
+        }
     }
 
     /// What a scalar means: its type and its decoded text.
@@ -446,9 +485,13 @@ impl Document {
     /// # Errors
     /// [`ScalarError`] for values that sops cannot carry, or whose tag does not fit.
     pub fn resolve(&self, scalar: &Scalar) -> Result<Resolved<'_>, ScalarError> {
+        let text = |text| Ok(Resolved::Value(Value::Str(text)));
         match self.format {
+            Format::Binary => binary::resolve(self, scalar),
+            Format::Dotenv => text(dotenv::value_text(self.source.slice(scalar.span))),
+            Format::Ini => text(ini::value_text(self, scalar)),
             Format::Json => json::resolve(self, scalar),
-            _ => yaml::resolve::resolve(self, scalar),
+            Format::Yaml => yaml::resolve::resolve(self, scalar),
         }
     }
 
@@ -456,23 +499,58 @@ impl Document {
     #[must_use]
     pub fn rewrite_scalar(&self, scalar: &Scalar, new: &NewScalar<'_>) -> Vec<Edit> {
         match self.format {
+            Format::Binary => binary::rewrite_scalar(self, scalar, new),
+            Format::Dotenv => dotenv::rewrite_scalar(scalar, new),
+            Format::Ini => ini::rewrite_scalar(self, scalar, new),
             Format::Json => json::rewrite_scalar(self, scalar, new),
-            _ => yaml::write::rewrite_scalar(self, scalar, new),
+            Format::Yaml => yaml::write::rewrite_scalar(self, scalar, new),
         }
     }
 
-    /// The edit that replaces the text of a comment (without its `#`).
+    /// Whether [`Document::rewrite_scalar`] can write a value so that it reads back as itself.
+    ///
+    /// # Errors
+    /// [`Unwritable`], in formats that know only text.
+    pub fn can_hold(&self, scalar: &Scalar, value: &Value<'_>) -> Result<(), Unwritable> {
+        match self.format {
+            Format::Dotenv => dotenv::raw_value(value).map(|_| ()),
+            Format::Ini => ini::can_hold(self, scalar, value),
+            Format::Binary | Format::Json | Format::Yaml => Ok(()),
+        }
+    }
+
+    /// Whether values have types here; elsewhere each is a text (sops-format.md 12.3).
     #[must_use]
-    pub fn rewrite_comment(comment: &Comment, text: &[u8]) -> Edit {
-        Edit::new(comment.text(), text)
+    pub fn has_types(&self) -> bool {
+        matches!(self.format, Format::Json | Format::Yaml)
+    }
+
+    /// The edits that give a comment the text of an envelope.
+    #[must_use]
+    pub fn seal_comment(&self, comment: &Comment, envelope: &str) -> Vec<Edit> {
+        match self.format {
+            Format::Ini => ini::seal_comment(self, comment, envelope),
+            _ => vec![Edit::new(comment.text(), envelope.as_bytes())],
+        }
+    }
+
+    /// The edits that give a comment its text back.
+    #[must_use]
+    pub fn open_comment(&self, comment: &Comment, text: &[u8]) -> Vec<Edit> {
+        match self.format {
+            Format::Ini => ini::open_comment(self, comment, text),
+            _ => vec![Edit::new(comment.text(), text)],
+        }
     }
 
     /// The edits that put `block` as entry `sops` at the end of every part, where there is none yet (yaml.md 5.3).
     #[must_use]
     pub fn append_metadata(&self, block: &NewNode) -> Vec<Edit> {
         match self.format {
-            Format::Json => json::append_metadata(self, block),
-            _ => yaml::write::append_metadata(self, block),
+            Format::Binary | Format::Json => json::append_metadata(self, block),
+            Format::Dotenv => dotenv::append_metadata(self, block),
+            Format::Ini => ini::append_metadata(self, block),
+            Format::Yaml => yaml::write::append_metadata(self, block),
         }
     }
 
@@ -481,8 +559,10 @@ impl Document {
     #[must_use]
     pub fn remove_metadata(&self) -> Vec<Edit> {
         match self.format {
-            Format::Json => json::remove_metadata(self),
-            _ => yaml::write::remove_metadata(self),
+            Format::Binary | Format::Json => json::remove_metadata(self),
+            Format::Dotenv => dotenv::remove_metadata(self),
+            Format::Ini => ini::remove_metadata(self),
+            Format::Yaml => yaml::write::remove_metadata(self),
         }
     }
 
@@ -493,8 +573,11 @@ impl Document {
     /// [`SetError`] when the path cannot lead anywhere.
     pub fn set(&self, path: &TreePath, new: &NewNode) -> Result<Vec<Edit>, SetError> {
         match self.format {
+            Format::Binary => binary::set(self, path, new),
+            Format::Dotenv => dotenv::set(self, path, new),
+            Format::Ini => ini::set(self, path, new),
             Format::Json => json::set(self, path, new),
-            _ => yaml::write::set(self, path, new),
+            Format::Yaml => yaml::write::set(self, path, new),
         }
     }
 
@@ -505,8 +588,8 @@ impl Document {
     /// [`ParseError`] of kind [`ParseErrorKind::AliasBudget`] when the expansion grows beyond bounds.
     pub fn expand_aliases(&self, expand: &dyn Fn(NodeId) -> bool) -> Result<Vec<Edit>, ParseError> {
         match self.format {
-            Format::Json => Ok(Vec::new()),
-            _ => yaml::write::expand_aliases(self, expand),
+            Format::Yaml => yaml::write::expand_aliases(self, expand),
+            _ => Ok(Vec::new()),
         }
     }
 }
@@ -537,10 +620,7 @@ impl ParseError {
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
-        match self.kind {
-            ParseErrorKind::FormatNotBuilt(_) => ErrorCode::NotBuilt,
-            _ => ErrorCode::DocumentInvalid,
-        }
+        ErrorCode::DocumentInvalid
     }
 
     pub(crate) fn new(kind: ParseErrorKind, line: usize) -> Self {
@@ -570,9 +650,6 @@ pub enum ParseErrorKind {
     /// Nothing but comments and blank lines.
     #[error("the file holds only comments")]
     OnlyComments,
-    /// A format that this build does not read.
-    #[error("the format {} is not built yet", .0.as_str())]
-    FormatNotBuilt(Format),
     /// A key that is a map, a list, a number, a date, a bool or null.
     #[error("a key is not a string")]
     NonStringKey,
@@ -624,18 +701,42 @@ pub enum ScalarError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetError {
+    /// A key that would be read back as another one, or as something else than a key.
+    #[error("`{key}` cannot be a key in the format {}", .format.as_str())]
+    BadKey {
+        /// The key.
+        key: String,
+        /// The format.
+        format: Format,
+    },
     /// The path leads through an alias; changing its target would change other places too.
     #[error("`{0}` is behind an alias")]
     BehindAlias(String),
     /// A key on a list.
     #[error("`{0}` is a list; its items are numbered")]
     KeyOnList(String),
+    /// A list, a map or null where the format has only text.
+    #[error("`{path}` can only be a text in the format {}", .format.as_str())]
+    NoContainers {
+        /// Where.
+        path: String,
+        /// The format.
+        format: Format,
+    },
     /// The root itself.
     #[error("the root cannot be replaced")]
     Root,
     /// An index on a map.
     #[error("`{0}` is a map; its items have names")]
     IndexOnMap(String),
+    /// A text that the format cannot hold.
+    #[error("`{path}`: {reason}")]
+    Unwritable {
+        /// Where.
+        path: String,
+        /// Why.
+        reason: Unwritable,
+    },
 }
 
 /// Everything below an alias counts again at each of its uses; this many nodes in all are read.

@@ -42,8 +42,9 @@ impl SealedFile {
     pub fn has_unprotected_leaf(&self) -> bool {
         self.metadata.coverage == Coverage::OnlySealed
             && self.index.entries.iter().any(|entry| {
+                let scalar = entry.leaf(&self.document);
                 !entry.selected
-                    && entry.leaf(&self.document).is_some_and(|scalar| {
+                    && scalar.is_some_and(|scalar| {
                         !matches!(self.document.resolve(scalar), Ok(Resolved::Null))
                     })
             })

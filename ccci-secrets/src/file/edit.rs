@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::index::{Index, State, What};
 use super::open::open_leaves;
-use super::seal::{Block, OldLeaf, Reuse, Sealer, Shown, block_span, refresh_block, timestamp};
+use super::seal::{Block, OldLeaf, Reuse, Sealer, Shown, first_line, refresh_block, timestamp};
 use super::{DraftFile, FileError, OpenFile, SealError, SealedFile, find};
 use crate::document::{
     Document, Edit, Item, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Span, Style,
@@ -209,7 +209,7 @@ pub(super) fn seal_document(
         .metadata_entry(part)
         .ok_or(SealError::Check("no metadata"))?;
     let node = plain_tree(old, entry.value).map_err(FileError::from)?;
-    let block = |part| block_span(old, part).map(|span| old.source().slice(span));
+    let block = |part| old.metadata_span(part).map(|span| old.source().slice(span));
     let texts: Vec<Option<&[u8]>> = old.parts().iter().map(block).collect();
     let mut sealer = Sealer {
         cipher: base.cipher,
@@ -329,13 +329,15 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
                 }
             }
             (What::Comment(comment), _) => {
-                let text = document.source().slice(comment.text());
+                let text = document.comment_text(&comment);
+                // EXPOSE: an envelope.
+                let text = text.expose();
                 match base.open_comment(at, text) {
                     Some((plain, false)) => OldLeaf {
                         kind: Kind::Comment,
                         plain,
                         spelled: None,
-                        envelope: String::from_utf8_lossy(text).into_owned(),
+                        envelope: String::from_utf8_lossy(first_line(text)).into_owned(),
                         shown: None,
                     },
                     _ => continue,
@@ -448,10 +450,12 @@ fn seal_spliced(
 /// A comment whose place changed through the edit is sealed anew under its new one.
 fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Document, SealError> {
     let index = Index::of(&document, &base.sealed.metadata.selection, State::Sealed)?;
-    let mut old: HashMap<&[u8], usize> = HashMap::new();
+    let mut old: HashMap<Vec<u8>, usize> = HashMap::new();
     for (at, entry) in base.sealed.index.entries.iter().enumerate() {
         if let What::Comment(comment) = entry.what {
-            old.insert(base.sealed.document.source().slice(comment.text()), at);
+            // EXPOSE: envelopes, to find them again.
+            let text = base.sealed.document.comment_text(&comment);
+            old.insert(text.expose().to_vec(), at);
         }
     }
     let mut moved = Vec::new();
@@ -459,7 +463,9 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
         let What::Comment(comment) = entry.what else {
             continue;
         };
-        let text = document.source().slice(comment.text());
+        let text = document.comment_text(&comment);
+        // EXPOSE: an envelope.
+        let text = text.expose();
         let Some(&at) = old.get(text) else { continue };
         let old_index = &base.sealed.index;
         let before = old_index
@@ -478,7 +484,7 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
     for (comment, plain, aad) in moved {
         // EXPOSE: to the cipher.
         let envelope = base.cipher.seal(Kind::Comment, plain.expose(), &aad)?;
-        edits.push(Document::rewrite_comment(&comment, envelope.as_bytes()));
+        edits.extend(document.seal_comment(&comment, &envelope));
     }
     if edits.is_empty() {
         return Ok(document);

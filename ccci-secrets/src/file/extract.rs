@@ -1,14 +1,13 @@
 //! Letting out one value, or one part of an opened file.
 
-use std::collections::HashMap;
-
-use super::open::{OpenFile, Opened};
-use super::{What, find_child};
-use crate::document::{Document, Item, NewNode, Node, NodeId};
+use super::convert::{kept_values, steps, subtree};
+use super::find_child;
+use super::open::OpenFile;
+use crate::document::canonical::{self, ConvertError, Token};
+use crate::document::{CanonicalLayout, Format, Node, NodeId, ParseError};
 use crate::error::ErrorCode;
 use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
-use crate::value::Value;
 
 impl OpenFile {
     /// Lets out what stands at a path of the first part: a string as its bytes, anything else as text in the format of
@@ -17,13 +16,24 @@ impl OpenFile {
     /// # Errors
     /// [`ExtractError`] names the step that leads nowhere.
     pub fn expose_at(&self, path: &TreePath) -> Result<Secret, ExtractError> {
-        let document = &self.sealed.document;
-        let id = self.walk(path)?;
-        match self.copy(id, &self.opened_by_node()) {
-            // EXPOSE: into the secret that the caller gets.
-            NewNode::Value(Value::Str(text)) => Ok(Secret::from_slice(text.expose())),
-            node => Ok(Document::print(document.format(), &node)),
-        }
+        self.expose_at_as(path, self.sealed.format(), CanonicalLayout::default())
+    }
+
+    /// As [`OpenFile::expose_at`], in another format.
+    ///
+    /// # Errors
+    /// [`ExtractError`] names the step that leads nowhere, or what the format cannot hold.
+    pub fn expose_at_as(
+        &self,
+        path: &TreePath,
+        format: Format,
+        layout: CanonicalLayout,
+    ) -> Result<Secret, ExtractError> {
+        self.walk(path)?;
+        let steps = steps(&self.sealed.document)?;
+        let tokens = kept_values(self, subtree(&steps, path).unwrap_or_default());
+        let tokens: Vec<&Token<'_>> = tokens.iter().collect();
+        Ok(canonical::write_value(&tokens, format, layout)?)
     }
 
     fn walk(&self, path: &TreePath) -> Result<NodeId, ExtractError> {
@@ -49,60 +59,6 @@ impl OpenFile {
         }
         Ok(id)
     }
-
-    fn opened_by_node(&self) -> HashMap<NodeId, &Opened> {
-        let entries = self.sealed.index.entries.iter().zip(&self.content.leaves);
-        entries
-            .filter_map(|(entry, opened)| match entry.what {
-                What::Leaf(node) if entry.alias.is_none() => Some((node, opened.as_ref()?)),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// A subtree with its values, as new content. A leaf without a value is null.
-    fn copy(&self, id: NodeId, opened: &HashMap<NodeId, &Opened>) -> NewNode {
-        let document = &self.sealed.document;
-        let (target, node) = document.target(id);
-        match node {
-            Node::Map(map) => {
-                let entries = map.items.iter().filter_map(|item| match item {
-                    Item::Entry(entry) => Some((
-                        document.key(entry).to_owned(),
-                        self.copy(entry.value, opened),
-                    )),
-                    _ => None,
-                });
-                NewNode::Map(entries.collect())
-            }
-            Node::List(list) => {
-                let elements = list.items.iter().filter_map(|item| match item {
-                    Item::Element(value) if !self.is_sealed_comment(*value) => {
-                        Some(self.copy(*value, opened))
-                    }
-                    _ => None,
-                });
-                NewNode::List(elements.collect())
-            }
-            Node::Scalar(_) | Node::Alias(_) => {
-                let value = opened
-                    .get(&target)
-                    .and_then(|opened| Value::parse(opened.kind, self.content.bytes(opened)).ok());
-                value.map_or(NewNode::Null, |value| NewNode::Value(value.into_owned()))
-            }
-        }
-    }
-
-    /// sops seals a comment of a list into an item of that list.
-    fn is_sealed_comment(&self, id: NodeId) -> bool {
-        let entries = self.sealed.index.entries.iter();
-        entries
-            .filter_map(|entry| match entry.what {
-                What::ListComment(comment) => Some(comment),
-                _ => None,
-            })
-            .any(|comment| comment == id)
-    }
 }
 
 /// Why nothing can be taken out at a path.
@@ -115,6 +71,9 @@ pub enum ExtractError {
     /// A value where a map or a list would have to be.
     #[error("`{0}` is a value; nothing stands below it")]
     BelowValue(String),
+    /// What stands there has no form in the format that is asked for.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// An index on a map.
     #[error("`{0}` is a map; its items have names")]
     IndexOnMap(String),
@@ -124,6 +83,9 @@ pub enum ExtractError {
     /// The file has no content.
     #[error("the file holds no document")]
     NoDocument,
+    /// Aliases that stand for more than can be written out.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
     /// A list has no such item.
     #[error("component [{0}] accesses out of bounds")]
     OutOfBounds(usize),
@@ -133,58 +95,10 @@ impl ExtractError {
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
-        ErrorCode::PathNotFound
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-    use crate::config::Policy;
-    use crate::document::Format;
-    use crate::env::Environment;
-    use crate::file::DraftFile;
-    use crate::keyring::Keyring;
-
-    fn opened(text: &str) -> OpenFile {
-        let keys = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/sops/keys");
-        let recipient = std::fs::read_to_string(keys.join("age-1.pub")).unwrap();
-        let environment =
-            Environment::empty().with_var("SOPS_AGE_KEY_FILE", keys.join("age-1.txt"));
-        let draft = DraftFile::parse(Format::Yaml, Secret::from_slice(text.as_bytes())).unwrap();
-        let now = "2026-01-02T03:04:05Z".parse().unwrap();
-        let sealed = draft
-            .seal(&Policy::age(&[recipient.trim()]).unwrap(), now)
-            .unwrap();
-        sealed.open(&Keyring::discover(&environment)).unwrap()
-    }
-
-    #[test]
-    fn a_part_comes_without_its_comments_and_with_aliases_written_out() {
-        let file = opened(
-            "a: &x\n  # why\n  k: v # inline\n  l:\n    # in a list\n    - 1\nb_unencrypted: *x\n",
-        );
-        let expected = b"k: v\nl:\n    - 1\n";
-        for path in ["a", "b_unencrypted"] {
-            assert!(
-                file.expose_at(&path.parse().unwrap())
-                    .unwrap()
-                    .ct_eq(expected),
-                "{path}"
-            );
+        match self {
+            Self::Convert(_) => ErrorCode::ValueUnsupported,
+            Self::Parse(error) => error.code(),
+            _ => ErrorCode::PathNotFound,
         }
-    }
-
-    #[test]
-    fn a_step_that_leads_nowhere_is_named() {
-        let file = opened("a: {b: x, l: [1]}\n");
-        let fails = |path: &str| file.expose_at(&path.parse().unwrap()).unwrap_err();
-        assert_eq!(fails("zz"), ExtractError::Absent("zz".into()));
-        assert_eq!(fails("sops"), ExtractError::Absent("sops".into()));
-        assert_eq!(fails("a.l[1]"), ExtractError::OutOfBounds(1));
-        assert_eq!(fails("a[0]"), ExtractError::IndexOnMap("a".into()));
-        assert_eq!(fails("a.l.x"), ExtractError::KeyOnList("a.l".into()));
-        assert_eq!(fails("a.b.c"), ExtractError::BelowValue("a.b".into()));
     }
 }

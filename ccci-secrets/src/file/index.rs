@@ -68,7 +68,8 @@ impl Index {
         while let Some(event) = walk.next()? {
             let (what, selected) = match event {
                 Event::Comment(comment) => {
-                    let selected = cursor.comment(document.source().slice(comment.text()));
+                    // EXPOSE: only matched against the rule.
+                    let selected = cursor.comment(document.comment_text(comment).expose());
                     (What::Comment(*comment), selected)
                 }
                 Event::Scalar(node, scalar) => {

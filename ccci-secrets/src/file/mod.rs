@@ -4,6 +4,7 @@
 //! and is the only one that can be written. An [`OpenFile`] exists only once every leaf opened **and** the MAC matched.
 
 mod assurance;
+mod convert;
 mod edit;
 mod extract;
 mod index;
@@ -23,7 +24,8 @@ pub use self::reuse::PolicyDifference;
 use crate::config::Policy;
 use crate::crypto::ThresholdError;
 use crate::document::{
-    Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
+    ConvertError, Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
+    Unwritable,
 };
 use crate::envelope::Envelope;
 use crate::error::{ErrorCode, IoResultExt as _, Location, PathError};
@@ -206,7 +208,7 @@ impl DraftFile {
     /// # Errors
     /// [`FileError`]: the syntax, or a top-level `sops` entry, which marks a file that is sealed already.
     pub fn parse(format: Format, bytes: Secret) -> Result<Self, FileError> {
-        let document = Document::parse(format, bytes)?;
+        let document = Document::parse_plaintext(format, bytes)?;
         for part in document.parts() {
             if let Some((_, entry)) = document.metadata_entry(part) {
                 return Err(FileError::AlreadySealed {
@@ -246,11 +248,12 @@ pub(crate) fn find_child(
 ) -> Option<crate::document::NodeId> {
     use crate::document::Item;
     match (document.target(id).1, step) {
-        (Node::Map(map), Segment::Key(wanted))
-            if depth > 0 || wanted != crate::document::METADATA_KEY =>
-        {
+        (Node::Map(map), Segment::Key(wanted)) => {
+            let is_metadata = |entry| depth == 0 && document.is_metadata(entry);
             map.items.iter().find_map(|item| match item {
-                Item::Entry(entry) if document.key(entry) == wanted => Some(entry.value),
+                Item::Entry(entry) if document.key(entry) == wanted && !is_metadata(entry) => {
+                    Some(entry.value)
+                }
                 _ => None,
             })
         }
@@ -387,9 +390,17 @@ pub enum SealError {
         /// Where.
         place: Location,
     },
+    /// A format that cannot hold the file.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// The plaintext.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A file that is opened as binary, but whose content is something else.
+    #[error(
+        "the file holds no binary content: there is no text under `data`; name its format (--input-type)"
+    )]
+    NotBinary,
     /// The rule has no recipients.
     #[error("Could not generate data key: [empty key group provided]")]
     NoRecipients,
@@ -421,6 +432,14 @@ pub enum SealError {
         "the rule asks for {0}, which this build cannot write; a file with fewer recipients than its rule is never made"
     )]
     Unsupported(String),
+    /// A value that the format cannot hold.
+    #[error("{place}: {source}")]
+    Unwritable {
+        /// Where.
+        place: Location,
+        /// Why.
+        source: Unwritable,
+    },
     /// Wrapping the data key.
     #[error(transparent)]
     Wrap(#[from] WrapError),
@@ -435,9 +454,14 @@ impl SealError {
             Self::Check(_) | Self::Random(_) => ErrorCode::Internal,
             Self::File(error) => error.code(),
             Self::NoRecipients => ErrorCode::NoRecipients,
+            Self::Convert(_) => ErrorCode::ValueUnsupported,
+            Self::NotBinary => ErrorCode::DocumentInvalid,
             Self::Open(error) => error.code(),
             Self::OtherFormat { .. } => ErrorCode::Usage,
             Self::Recipient(_) | Self::Wrap(_) => ErrorCode::RecipientInvalid,
+            Self::Set(SetError::Unwritable { .. }) | Self::Unwritable { .. } => {
+                ErrorCode::ValueUnsupported
+            }
             Self::Set(_) => ErrorCode::PathNotFound,
             Self::Threshold(_) => ErrorCode::ConfigInvalid,
             Self::Unsupported(_) => ErrorCode::NotBuilt,
@@ -468,6 +492,16 @@ impl From<SpliceError> for SealError {
     }
 }
 
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod exchange;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,

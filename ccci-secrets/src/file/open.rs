@@ -1,16 +1,24 @@
 //! Opening: every leaf, then the MAC, then the plaintext document.
 
+use std::collections::{HashMap, HashSet};
+
+use super::convert;
 use super::index::{self, Index, What};
 use super::{Assurance, OpenError, SealError, SealedFile, State};
 use crate::crypto::Cipher;
-use crate::document::{Document, Edit, NewScalar, Resolved, Scalar, Span, Style};
+use crate::document::binary::DATA_KEY;
+use crate::document::plain_text::text_of;
+use crate::document::{
+    Collection, Document, Edit, Format, Item, NewScalar, Node, NodeId, Resolved, Scalar, Span,
+    Style,
+};
 use crate::envelope::Envelope;
 use crate::error::Location;
 use crate::keyring::{Keyring, OpenedBy};
 use crate::leaf::{Arena, LeafCipher, LeafError};
 use crate::mac::{Authentic, Mac, MacError, MacStream};
 use crate::metadata::Metadata;
-use crate::path::TreePath;
+use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
 use crate::value::{Kind, Value};
 
@@ -221,10 +229,29 @@ impl OpenFile {
     /// values that were opened.
     pub fn expose_document(&self) -> Result<(Secret, Vec<Note>), SealError> {
         let document = &self.sealed.document;
-        let (edits, notes) = self.comment_edits()?;
+        if document.format() == Format::Binary {
+            return Ok((self.binary_content()?, Vec::new()));
+        }
+        let (mut edits, notes) = self.comment_edits()?;
+        // In INI it depends on the comment behind a value which quotes can stand around it: comments come first there.
+        let commented = match document.format() {
+            Format::Ini => {
+                let text = document.source().splice(std::mem::take(&mut edits))?;
+                Some(Document::parse(Format::Ini, text)?)
+            }
+            _ => None,
+        };
+        let moved = commented.as_ref().map(convert::scalars).transpose()?;
+        let mut moved = moved.into_iter().flatten();
+        let document = commented.as_ref().unwrap_or(document);
         let mut splicer = document.source().splicer(edits);
         for (entry, opened) in self.sealed.index.entries.iter().zip(&self.content.leaves) {
-            let (Some(scalar), Some(opened)) = (entry.leaf(document), opened) else {
+            let Some(scalar) = entry.leaf(&self.sealed.document) else {
+                continue;
+            };
+            let moved = moved.next();
+            let scalar = moved.as_ref().unwrap_or(scalar);
+            let Some(opened) = opened else {
                 continue;
             };
             if !opened.sealed || entry.alias.is_some() {
@@ -237,6 +264,12 @@ impl OpenFile {
                 value: &value,
                 spelling,
             };
+            document
+                .can_hold(scalar, &value)
+                .map_err(|source| SealError::Unwritable {
+                    place: index::place(&self.sealed.document, &self.sealed.index, entry),
+                    source,
+                })?;
             for edit in document.rewrite_scalar(scalar, &new) {
                 splicer.push(edit)?;
             }
@@ -248,10 +281,20 @@ impl OpenFile {
         Ok((self.check_plaintext(plain)?, notes))
     }
 
+    /// The content of a binary file: what stands under `data`.
+    fn binary_content(&self) -> Result<Secret, SealError> {
+        let path = TreePath::from_segments(vec![Segment::Key(DATA_KEY.into())]);
+        match self.leaf(&path) {
+            // EXPOSE: into the wiping buffer that is handed out.
+            Some(leaf) if leaf.kind == Kind::Str => Ok(Secret::from_slice(leaf.bytes)),
+            _ => Err(SealError::NotBinary),
+        }
+    }
+
     /// Reads the plaintext back, and gives it out if it holds the values that were opened.
     fn check_plaintext(&self, plain: Secret) -> Result<Secret, SealError> {
         let sealed = &self.sealed;
-        let document = Document::parse(sealed.document.format(), plain)?;
+        let document = Document::parse_plaintext(sealed.document.format(), plain)?;
         let again = Index::of(&document, &sealed.metadata.selection, State::Clear)?;
         let mut found = again
             .entries
@@ -268,8 +311,15 @@ impl OpenFile {
             let same = match (opened, &resolved) {
                 (None, Resolved::Null) => true,
                 (Some(opened), Resolved::Value(value)) => {
-                    Value::parse(opened.kind, self.content.bytes(opened))
-                        .is_ok_and(|expected| expected.same_as(value))
+                    Value::parse(opened.kind, self.content.bytes(opened)).is_ok_and(|expected| {
+                        if document.has_types() {
+                            expected.same_as(value)
+                        } else {
+                            // EXPOSE: compared only.
+                            let text = text_of(&expected);
+                            value.same_as(&Value::borrowed(text.expose()))
+                        }
+                    })
                 }
                 _ => false,
             };
@@ -292,53 +342,73 @@ impl OpenFile {
     fn comment_edits(&self) -> Result<(Vec<Edit>, Vec<Note>), SealError> {
         let document = &self.sealed.document;
         let (mut edits, mut notes) = (Vec::new(), Vec::new());
+        let emptied = emptied_lists(document, &self.sealed.index);
         for (at, entry) in self.sealed.index.entries.iter().enumerate() {
             if !entry.selected || entry.alias.is_some() {
                 continue;
             }
-            let (text, target) = match entry.what {
-                What::Leaf(_) => continue,
-                What::Comment(comment) => (
-                    document.source().slice(comment.text()).to_vec(),
-                    comment.text(),
-                ),
+            let Some(opened) = self.opened_comment(at, &mut notes)? else {
+                continue;
+            };
+            // EXPOSE: into the plaintext document.
+            let opened = opened.expose();
+            match entry.what {
+                What::Leaf(_) => {}
+                What::Comment(comment) => edits.extend(document.open_comment(&comment, opened)),
                 What::ListComment(node) => {
                     let Some(scalar) = index::scalar(document, node) else {
                         continue;
                     };
-                    (self.item_text(scalar)?, item_span(document, scalar.span))
+                    let mut text = Secret::with_capacity(opened.len() + 8);
+                    text.extend(emptied.get(&node).copied().unwrap_or_default());
+                    text.extend(b"#");
+                    text.extend(opened);
+                    let span = item_span(document, scalar.span);
+                    edits.push(Edit { span, text });
                 }
-            };
-            let is_item = matches!(entry.what, What::ListComment(..));
-            let line = index::line(document, entry);
-            if text.is_empty() {
-                continue;
             }
-            if !Envelope::is_one(&text) {
-                notes.push(Note::ClearComment { line });
-                continue;
-            }
-            let (opened, moved) = self.open_comment(at, &text).ok_or_else(|| {
-                SealError::from(OpenError::Leaf {
-                    place: Location::line(line),
-                    source: LeafError::NotAuthentic,
-                })
-            })?;
-            if moved {
-                notes.push(Note::MovedComment { line });
-            }
-            let mut replacement = Secret::with_capacity(opened.len() + 1);
-            if is_item {
-                replacement.extend(b"#");
-            }
-            // EXPOSE: into the plaintext document.
-            replacement.extend(opened.expose());
-            edits.push(Edit {
-                span: target,
-                text: replacement,
-            });
         }
         Ok((edits, notes))
+    }
+
+    /// The text of a sealed comment; `None` for one in the clear, and for a value.
+    pub(super) fn opened_comment(
+        &self,
+        at: usize,
+        notes: &mut Vec<Note>,
+    ) -> Result<Option<Secret>, SealError> {
+        let document = &self.sealed.document;
+        let Some(entry) = self.sealed.index.entries.get(at) else {
+            return Ok(None);
+        };
+        let text = match entry.what {
+            What::Leaf(_) => return Ok(None),
+            _ if !entry.selected => return Ok(None),
+            // EXPOSE: an envelope, not plaintext.
+            What::Comment(comment) => document.comment_text(&comment).expose().to_vec(),
+            What::ListComment(node) => match index::scalar(document, node) {
+                Some(scalar) => self.item_text(scalar)?,
+                None => return Ok(None),
+            },
+        };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let line = index::line(document, entry);
+        if !Envelope::is_one(&text) {
+            notes.push(Note::ClearComment { line });
+            return Ok(None);
+        }
+        let (opened, moved) = self.open_comment(at, &text).ok_or_else(|| {
+            SealError::from(OpenError::Leaf {
+                place: Location::line(line),
+                source: LeafError::NotAuthentic,
+            })
+        })?;
+        if moved {
+            notes.push(Note::MovedComment { line });
+        }
+        Ok(Some(opened))
     }
 
     fn item_text(&self, scalar: &Scalar) -> Result<Vec<u8>, SealError> {
@@ -401,6 +471,57 @@ fn containers(aad: &str) -> impl Iterator<Item = &str> {
         .rmatch_indices(':')
         .filter_map(move |(at, _)| aad.get(..=at));
     cuts.chain(std::iter::once(":"))
+}
+
+/// The first items of lists that hold nothing but sealed comments, and what stands for the list once these are comments
+/// again: sops seals `[] # c` to such a list.
+fn emptied_lists(document: &Document, index: &Index) -> HashMap<NodeId, &'static [u8]> {
+    let comments: HashSet<NodeId> = index
+        .entries
+        .iter()
+        .filter_map(|entry| match entry.what {
+            What::ListComment(node) => Some(node),
+            What::Comment(_) | What::Leaf(_) => None,
+        })
+        .collect();
+    let mut emptied = HashMap::new();
+    if comments.is_empty() {
+        return emptied;
+    }
+    for node in &document.nodes {
+        let (Node::Map(parent) | Node::List(parent)) = node else {
+            continue;
+        };
+        for child in children(parent) {
+            let Node::List(list) = document.node(child) else {
+                continue;
+            };
+            let Some(first) = children(list).next() else {
+                continue;
+            };
+            if children(list).all(|item| comments.contains(&item)) {
+                // Where the dashes stand in the column of the keys, brackets must not.
+                let is_indented = list.column > parent.column;
+                emptied.insert(
+                    first,
+                    if is_indented {
+                        b"[] ".as_slice()
+                    } else {
+                        b"  [] "
+                    },
+                );
+            }
+        }
+    }
+    emptied
+}
+
+fn children(collection: &Collection) -> impl Iterator<Item = NodeId> + '_ {
+    collection.items.iter().filter_map(|item| match item {
+        Item::Comment(_) => None,
+        Item::Element(id) => Some(*id),
+        Item::Entry(entry) => Some(entry.value),
+    })
 }
 
 /// The whole list item around a token: from its dash.

@@ -8,12 +8,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::edit::{EditedFile, seal_document};
-use super::seal::timestamp;
+use super::seal::{coverage_for, selection_for, timestamp};
 use super::{DraftFile, OpenFile, SealError, SealedFile};
 use crate::config::{Policy, PolicyKey};
 use crate::key::comparable_recipient;
 use crate::key::group;
-use crate::mac::Coverage;
 use crate::wrapped::{KeyKind, WrappedGroup};
 
 impl DraftFile {
@@ -86,11 +85,12 @@ impl SealedFile {
         if threshold != Ok(metadata.threshold) {
             return Some(PolicyDifference::Threshold);
         }
-        if metadata.selection.settings() != policy.selection.settings() {
+        let format = self.document.format();
+        if metadata.selection.settings() != selection_for(policy, format).settings() {
             return Some(PolicyDifference::Selection);
         }
-        let only_sealed = metadata.coverage == Coverage::OnlySealed;
-        (only_sealed != policy.mac_only_encrypted).then_some(PolicyDifference::Coverage)
+        let same = metadata.coverage == coverage_for(policy, format);
+        (!same).then_some(PolicyDifference::Coverage)
     }
 }
 

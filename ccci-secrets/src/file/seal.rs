@@ -8,8 +8,7 @@ use crate::config::{Policy, PolicyKey};
 use crate::crypto::{Cipher, DataKey};
 use crate::digest::Sha512Stream;
 use crate::document::{
-    Comment, Document, Edit, METADATA_KEY, NewNode, NewScalar, Node, NodeId, Resolved, Scalar,
-    Span, Style,
+    Comment, Document, Edit, Format, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Style,
 };
 use crate::error::Location;
 use crate::key;
@@ -28,10 +27,12 @@ pub(crate) fn seal_draft(
     now: jiff::Timestamp,
 ) -> Result<SealedFile, SealError> {
     let key = DataKey::make_random()?;
-    let metadata = new_metadata(policy, &key, now)?;
+    let format = document.format();
+    let metadata = new_metadata(format, policy, &key, now)?;
+    let selection = metadata.selection.clone();
     let mut sealer = Sealer {
         cipher: LeafCipher::new(Cipher::new(key)),
-        selection: &policy.selection,
+        selection: &selection,
         coverage: metadata.coverage,
         reuse: Reuse::default(),
     };
@@ -40,14 +41,18 @@ pub(crate) fn seal_draft(
         .mac_aad()
         .ok_or(SealError::Check("the time is not RFC 3339"))?;
     let mac = body.mac.seal(&mut sealer.cipher, &mac_aad)?;
-    let block = metadata::print(Metadata {
-        mac: Some(mac),
-        ..metadata
-    });
+    let block = metadata::print(
+        Metadata {
+            mac: Some(mac),
+            ..metadata
+        },
+        format,
+    );
     sealer.finish(body, &Block::New(&block))
 }
 
 fn new_metadata(
+    format: Format,
     policy: &Policy,
     key: &DataKey,
     now: jiff::Timestamp,
@@ -59,19 +64,30 @@ fn new_metadata(
     Ok(Metadata {
         groups: wrapped.groups,
         threshold: wrapped.threshold,
-        selection: Selection::compile(policy.selection.settings().clone())
-            .map_err(metadata::MetadataError::from)
-            .map_err(FileError::from)?,
-        coverage: if policy.mac_only_encrypted {
-            Coverage::OnlySealed
-        } else {
-            Coverage::All
-        },
+        selection: selection_for(policy, format),
+        coverage: coverage_for(policy, format),
         lastmodified: timestamp(now),
         mac: None,
         version: Some(WRITTEN_VERSION.into()),
         extra: Vec::new(),
     })
+}
+
+/// A binary file is one value: rules for its parts mean nothing (sops-format.md 11).
+pub(super) fn selection_for(policy: &Policy, format: Format) -> Selection {
+    match format {
+        Format::Binary => Selection::of_binary(),
+        _ => policy.selection.clone(),
+    }
+}
+
+/// What the MAC of a new file covers.
+pub(super) fn coverage_for(policy: &Policy, format: Format) -> Coverage {
+    if policy.mac_only_encrypted && format != Format::Binary {
+        Coverage::OnlySealed
+    } else {
+        Coverage::All
+    }
 }
 
 /// Wraps the data key, or its shares, for every key of a policy.
@@ -266,6 +282,15 @@ impl Sealer<'_> {
             mac.value(canonical.expose(), entry.selected);
             if !entry.selected || canonical.expose().is_empty() {
                 leaves.clear(&value);
+                // Even an empty binary file gets its JSON.
+                if document.format() == Format::Binary {
+                    let spelling = &[];
+                    let value = &value;
+                    let new = NewScalar::Value { value, spelling };
+                    for edit in document.rewrite_scalar(scalar, &new) {
+                        splicer.push(edit)?;
+                    }
+                }
                 continue;
             }
             let aad = index.aad(&document, entry);
@@ -343,15 +368,16 @@ impl Sealer<'_> {
             let What::Comment(comment) = entry.what else {
                 continue;
             };
-            let text = document.source().slice(comment.text());
-            if !entry.selected || text.is_empty() || entry.alias.is_some() {
+            // EXPOSE: only its length.
+            let is_empty = document.comment_text(&comment).expose().is_empty();
+            if !entry.selected || is_empty || entry.alias.is_some() {
                 continue;
             }
             let aad = index.aad(document, entry);
             let nth = places.count(&aad);
             let envelope = self.seal_comment(document, &comment, &aad, nth)?;
             comments.comment(&aad, envelope.as_bytes());
-            edits.push(Document::rewrite_comment(&comment, envelope.as_bytes()));
+            edits.extend(document.seal_comment(&comment, &envelope));
         }
         Ok((document.source().splice(edits)?, comments))
     }
@@ -365,7 +391,9 @@ impl Sealer<'_> {
         aad: &str,
         nth: usize,
     ) -> Result<String, SealError> {
-        let text = document.source().slice(comment.text());
+        let text = document.comment_text(comment);
+        // EXPOSE: to the cipher.
+        let text = text.expose();
         let (mut envelope, _) = self.seal_bytes(Kind::Comment, text, aad, nth)?;
         for _ in 0..COMMENT_ATTEMPTS {
             if !self.selection.leaves_clear(envelope.as_bytes()) {
@@ -434,7 +462,8 @@ fn aliases_to_expand(document: &Document, index: &Index) -> HashSet<NodeId> {
 /// Whether there is anything to seal: no null, no empty string, no empty comment.
 fn has_text(document: &Document, entry: &super::Entry) -> bool {
     match (entry.what, entry.leaf(document)) {
-        (What::Comment(comment), _) => !document.source().slice(comment.text()).is_empty(),
+        // EXPOSE: only its length.
+        (What::Comment(comment), _) => !document.comment_text(&comment).expose().is_empty(),
         (_, Some(scalar)) => match document.resolve(scalar) {
             // EXPOSE: only its length.
             Ok(Resolved::Value(value)) => !value.canonical().expose().is_empty(),
@@ -469,7 +498,7 @@ fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealEr
             // A part that is new takes the text of the first.
             let of_part = texts.get(nth).copied().flatten();
             let text = of_part.or(texts.first().copied().flatten())?;
-            Some(Edit::new(block_span(&document, part)?, text))
+            Some(Edit::new(document.metadata_span(part)?, text))
         })
         .collect();
     let kept = document.source().splice(edits)?;
@@ -545,16 +574,6 @@ fn rewrite_text(document: &Document, scalar: &Scalar, text: &str) -> Vec<Edit> {
     )
 }
 
-/// From the key of the block to the end of its value.
-pub(crate) fn block_span(document: &Document, part: &crate::document::Part) -> Option<Span> {
-    let (_, entry) = document.metadata_entry(part)?;
-    let Node::Map(map) = document.node(entry.value) else {
-        return None;
-    };
-    debug_assert_eq!(document.key(entry), METADATA_KEY);
-    Some(Span::new(entry.key.start(), map.span.end()))
-}
-
 /// Reads the text back: the same leaves in the same order, each the envelope or the value that was meant.
 fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<(), SealError> {
     let document = &sealed.document;
@@ -565,7 +584,9 @@ fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<()
                 return Err(SealError::Check("a list item reads as a comment"));
             }
             (What::Comment(comment), _) => {
-                let text = document.source().slice(comment.text());
+                let text = document.comment_text(&comment);
+                // EXPOSE: an envelope, to a digest.
+                let text = first_line(text.expose());
                 if entry.selected && !text.is_empty() && entry.alias.is_none() {
                     found_comments.comment(&sealed.index.aad(document, entry), text);
                 }
@@ -591,4 +612,10 @@ fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<()
         return Err(SealError::Check("a comment changed its place"));
     }
     Ok(())
+}
+
+/// The envelope of a comment; its other lines, where it has some, are only what is left of its layout.
+pub(crate) fn first_line(text: &[u8]) -> &[u8] {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.strip_suffix(b"\r").unwrap_or(line)
 }

@@ -1,15 +1,16 @@
 //! The `sops` block: what a file says about its keys, its selection and its MAC (sops-format.md 6).
 
+mod flat;
 mod nested;
 
-use crate::document::NewNode;
+use crate::document::{Document, Format, NewNode};
 use crate::error::ErrorCode;
 use crate::mac::Coverage;
 use crate::selection::{Selection, SelectionError, SelectionSettings};
 use crate::value::Time;
 use crate::wrapped::{KeyKind, WrappedGroup};
 
-pub(crate) use self::nested::{plain_tree, print, read};
+pub(crate) use self::nested::plain_tree;
 
 /// The version of sops whose files we write. Readers repair files of versions before 3.3.0, so it is never ours.
 pub const WRITTEN_VERSION: &str = "3.13.3";
@@ -63,6 +64,30 @@ pub(crate) fn mac_aad(lastmodified: &str) -> Option<String> {
     Some(format!("{seconds}{zone}"))
 }
 
+/// Reads the metadata of a document: the block of its first part.
+///
+/// # Errors
+/// [`MetadataError`]; [`MetadataError::Missing`] for plaintext.
+pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
+    let fields = nested::fields(document)?;
+    nested::typed(match document.format() {
+        Format::Dotenv => flat::unflatten(fields, flat::LineBreaks::Real)?,
+        Format::Ini => flat::unflatten(fields, flat::LineBreaks::Escaped)?,
+        _ => fields,
+    })
+}
+
+/// The block as it is written in a format: all keys sorted at all levels.
+#[must_use]
+pub(crate) fn print(metadata: Metadata, format: Format) -> NewNode {
+    let block = nested::print(metadata);
+    match format {
+        Format::Dotenv => flat::flatten(block, flat::LineBreaks::Real),
+        Format::Ini => flat::flatten(block, flat::LineBreaks::Escaped),
+        _ => block,
+    }
+}
+
 /// Why a `sops` block cannot be used. Field names are shown, contents never.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -78,6 +103,14 @@ pub enum MetadataError {
     /// Two `sops` entries in one document.
     #[error("found duplicate sops entry")]
     Duplicate,
+    /// Flattened keys that make no tree: an index is missing, or a key is text and container at once.
+    #[error("the flattened metadata key `{key}` {problem}")]
+    Flat {
+        /// The key.
+        key: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// The file holds no metadata: it is plaintext.
     #[error("sops metadata not found")]
     Missing,
@@ -100,7 +133,9 @@ impl MetadataError {
             Self::Missing => ErrorCode::FileNotSealed,
             Self::NoKeys => ErrorCode::NoRecipients,
             Self::Selection(_) => ErrorCode::SelectionInvalid,
-            Self::BadField { .. } | Self::Duplicate | Self::NotAMap => ErrorCode::MetadataInvalid,
+            Self::BadField { .. } | Self::Duplicate | Self::Flat { .. } | Self::NotAMap => {
+                ErrorCode::MetadataInvalid
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The nested wire form of the metadata: a map under `sops`, in YAML and JSON.
 
 use super::{Metadata, MetadataError, required_fields, selection_field};
-use crate::document::{Collection, Document, Item, METADATA_KEY, NewNode, Node, NodeId, Resolved};
+use crate::document::{Collection, Document, Item, NewNode, Node, NodeId, Resolved};
 use crate::mac::Coverage;
 use crate::selection::{Selection, SelectionSettings};
 use crate::value::Value;
@@ -13,11 +13,11 @@ const MAX_LEVELS: usize = 32;
 /// A file for a thousand recipients has some thousands of fields.
 const MAX_NODES: usize = 100_000;
 
-/// Reads the metadata of a document: the block of its first part.
+/// The block of the first part of a document.
 ///
 /// # Errors
 /// [`MetadataError`]; [`MetadataError::Missing`] for plaintext.
-pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
+pub(super) fn fields(document: &Document) -> Result<Vec<(String, NewNode)>, MetadataError> {
     let part = document.parts().first().ok_or(MetadataError::Missing)?;
     refuse_second_blocks(document)?;
     let (_, entry) = document
@@ -26,7 +26,7 @@ pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
     let NewNode::Map(fields) = plain_tree(document, entry.value)? else {
         return Err(MetadataError::NotAMap);
     };
-    typed(fields)
+    Ok(fields)
 }
 
 /// Only one block of a part can be the one that was meant.
@@ -35,7 +35,10 @@ fn refuse_second_blocks(document: &Document) -> Result<(), MetadataError> {
         let Node::Map(root) = document.node(part.root) else {
             continue;
         };
-        let blocks = entries(document, root).filter(|(key, _)| *key == METADATA_KEY);
+        let blocks = root
+            .items
+            .iter()
+            .filter(|item| matches!(item, Item::Entry(entry) if document.is_metadata(entry)));
         if blocks.count() > 1 {
             return Err(MetadataError::Duplicate);
         }
@@ -104,7 +107,7 @@ fn entries<'d>(
 }
 
 /// Decodes as weakly as sops does: names in any case, null for absent, numbers and bools given as strings.
-fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
+pub(super) fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, MetadataError> {
     let mut settings = SelectionSettings::default();
     let mut flat: Vec<(KeyKind, NewNode)> = Vec::new();
     let mut key_groups = None;
@@ -330,7 +333,7 @@ fn truth(field: &str, node: &NewNode) -> Result<bool, MetadataError> {
 
 /// The block as it is written: all keys sorted at all levels.
 #[must_use]
-pub(crate) fn print(metadata: Metadata) -> NewNode {
+pub(super) fn print(metadata: Metadata) -> NewNode {
     let mut fields: Vec<(String, NewNode)> = Vec::new();
     let mut put = |name: &str, node: NewNode| fields.push((name.to_owned(), node));
     let settings = metadata.selection.settings();
@@ -441,7 +444,7 @@ mod tests {
 
     fn metadata(text: &str) -> Result<Metadata, MetadataError> {
         let text = Secret::from_slice(text.as_bytes());
-        read(&Document::parse(Format::Yaml, text).unwrap())
+        crate::metadata::read(&Document::parse(Format::Yaml, text).unwrap())
     }
 
     fn threshold(value: &str) -> Result<Option<u32>, MetadataError> {

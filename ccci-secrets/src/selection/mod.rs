@@ -151,6 +151,18 @@ impl Selection {
         Ok(Self { settings, rule })
     }
 
+    /// The rule of a binary file, whose only value is always sealed: a new one is written without any setting.
+    #[must_use]
+    pub fn of_binary() -> Self {
+        Self {
+            settings: SelectionSettings::default(),
+            rule: Rule::Key {
+                matcher: Matcher::Suffix(DEFAULT_UNENCRYPTED_SUFFIX.into()),
+                seals: false,
+            },
+        }
+    }
+
     /// The settings, with the default filled in.
     #[must_use]
     pub fn settings(&self) -> &SelectionSettings {

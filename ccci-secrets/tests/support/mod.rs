@@ -1,54 +1,81 @@
 //! What the tests of whole files share.
 
-use ccci_secrets::document::{Document, Format, Item, Node, NodeId, Resolved};
+use ccci_secrets::document::{Comment, Document, Format, Item, Node, NodeId, Resolved, Scalar};
 use ccci_secrets::secret::Secret;
 use ccci_secrets::value::Value;
 
-/// Every value with its path, type and canonical bytes, and every comment between the values it stands between, in order.
+/// Every value with its path, type and canonical bytes, and every comment between the values it stands between, in
+/// order.
 ///
-/// Layout, style and the spelling of values do not show; aliases are what they stand for. Nor does the collection that
-/// holds a comment: sops prints `- k: v # text` as a comment above the item, outside of the map it was in.
+/// Layout, style and the spelling of values do not show. An alias is the values it stands for, without comments: what is
+/// sealed behind one is written out in brackets. Nor does the collection show that holds a comment: sops prints
+/// `- k: v # text` as a comment above the item, outside of the map it was in.
 pub(crate) fn outline(format: Format, text: &[u8]) -> Vec<String> {
     let document = Document::parse(format, Secret::from_slice(text)).unwrap();
-    let mut lines = Vec::new();
-    for (nth, part) in document.parts().iter().enumerate() {
-        add(&document, part.root, &nth.to_string(), &mut lines);
-    }
-    lines
-}
-
-fn add(document: &Document, id: NodeId, path: &str, lines: &mut Vec<String>) {
-    let items = match document.target(id).1 {
-        Node::Scalar(scalar) => {
-            lines.push(format!("{path} {}", scalar_text(document, scalar)));
-            return;
-        }
-        Node::Alias(_) => unreachable!("an alias of an alias"),
-        Node::List(list) if list.items.is_empty() => return lines.push(format!("{path} []")),
-        Node::Map(map) if map.items.is_empty() => return lines.push(format!("{path} {{}}")),
-        Node::List(collection) | Node::Map(collection) => &collection.items,
+    let mut outline = Outline {
+        document: &document,
+        lines: Vec::new(),
+        aliases: 0,
     };
-    let mut nth = 0;
-    for item in items {
-        match item {
-            Item::Comment(comment) => {
-                let text = document.source().slice(comment.text());
-                let text = String::from_utf8_lossy(text);
-                lines.push(format!("#{}", text.trim()));
+    for (nth, part) in document.parts().iter().enumerate() {
+        outline.add(part.root, &nth.to_string());
+    }
+    outline.lines
+}
+
+struct Outline<'d> {
+    document: &'d Document,
+    lines: Vec<String>,
+    /// How many aliases lead here.
+    aliases: usize,
+}
+
+impl Outline<'_> {
+    fn add(&mut self, id: NodeId, path: &str) {
+        let (collection, brackets) = match self.document.node(id) {
+            Node::Alias(alias) => {
+                self.aliases += 1;
+                self.add(alias.target, path);
+                self.aliases -= 1;
+                return;
             }
-            Item::Element(value) => {
-                add(document, *value, &format!("{path}[{nth}]"), lines);
-                nth += 1;
+            Node::Scalar(scalar) => {
+                let text = scalar_text(self.document, scalar);
+                return self.lines.push(format!("{path} {text}"));
             }
-            Item::Entry(entry) => {
-                let key = document.key(entry);
-                add(document, entry.value, &format!("{path}.{key}"), lines);
+            Node::List(list) => (list, "[]"),
+            Node::Map(map) => (map, "{}"),
+        };
+        let mut nth = 0;
+        for item in &collection.items {
+            match item {
+                Item::Comment(comment) => self.comment(comment),
+                Item::Element(value) => {
+                    self.add(*value, &format!("{path}[{nth}]"));
+                    nth += 1;
+                }
+                Item::Entry(entry) => {
+                    let key = self.document.key(entry);
+                    self.add(entry.value, &format!("{path}.{key}"));
+                    nth += 1;
+                }
             }
+        }
+        if nth == 0 {
+            self.lines.push(format!("{path} {brackets}"));
+        }
+    }
+
+    fn comment(&mut self, comment: &Comment) {
+        if self.aliases == 0 {
+            let text = self.document.comment_text(comment);
+            let text = String::from_utf8_lossy(text.expose());
+            self.lines.push(format!("#{}", text.trim()));
         }
     }
 }
 
-fn scalar_text(document: &Document, scalar: &ccci_secrets::document::Scalar) -> String {
+fn scalar_text(document: &Document, scalar: &Scalar) -> String {
     let Resolved::Value(value) = document.resolve(scalar).unwrap() else {
         return "null".into();
     };

@@ -21,7 +21,8 @@ pub(super) fn text(receipt: &Receipt, names: &Names, root: Option<&Path>) -> Str
     };
     match receipt.generation {
         Some(generation) => report.new_generation(generation),
-        None => report.nothing_changed(),
+        None if receipt.found_all_right() => report.nothing_changed(),
+        None => report.links_corrected(),
     }
     report.text
 }
@@ -71,6 +72,25 @@ impl Report<'_> {
         ));
     }
 
+    /// The files were right, what leads to them from elsewhere was not.
+    fn links_corrected(&mut self) {
+        let generation = self.receipt.active().unwrap_or_default();
+        let link = self.receipt.link.display();
+        self.line(format_args!(
+            "no file changed: generation {generation} is active ({link}); links beside it were corrected"
+        ));
+        for path in &self.receipt.links_placed {
+            self.line(format_args!("  + link     {}", path.display()));
+        }
+        self.links_removed();
+    }
+
+    fn links_removed(&mut self) {
+        for path in &self.receipt.links_removed {
+            self.line(format_args!("  - link     {}", path.display()));
+        }
+    }
+
     fn new_generation(&mut self, generation: u64) {
         for file in &self.receipt.provenance {
             self.provenance(file);
@@ -85,6 +105,7 @@ impl Report<'_> {
         for name in &self.receipt.removed {
             self.line(format_args!("  - removed  {name}"));
         }
+        self.links_removed();
         if let Some(root) = self.root {
             self.next_steps(root);
         }

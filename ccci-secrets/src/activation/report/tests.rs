@@ -72,6 +72,8 @@ fn receipt(opened: Opened) -> Receipt {
         generation: Some(2),
         link: "/run/secrets".into(),
         entries: opened.wanted.iter().enumerate().map(entry).collect(),
+        links_placed: Vec::new(),
+        links_removed: Vec::new(),
         removed: vec!["old".into()],
         provenance: opened.provenance,
         units_not_handled: vec!["proxy.service".into()],

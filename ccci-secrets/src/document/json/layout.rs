@@ -70,16 +70,6 @@ impl Layout {
         }
     }
 
-    /// As sops writes a file that it makes.
-    pub(super) fn standard() -> Self {
-        Self {
-            separator: b"\n".to_vec(),
-            closing: b"\n".to_vec(),
-            step: Some(b"\t".to_vec()),
-            colon: b": ".to_vec(),
-        }
-    }
-
     /// One level further in.
     fn inside(&self) -> Self {
         let (mut separator, closing) = (self.separator.clone(), self.separator.clone());

@@ -134,6 +134,11 @@ pub(super) fn push_string(out: &mut Secret, bytes: &[u8], escapes: Escapes) {
     out.extend(b"\"");
 }
 
+/// A string token as Go writes it.
+pub(crate) fn push_json_string(out: &mut Secret, bytes: &[u8]) {
+    push_string(out, bytes, Escapes::LikeGo);
+}
+
 fn split_at_special(text: &str, escapes: Escapes) -> Option<(&str, char, &str)> {
     let is_special = |c: char| match c {
         '"' | '\\' | '\0'..='\u{1f}' => true,

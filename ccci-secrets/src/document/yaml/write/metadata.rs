@@ -53,7 +53,7 @@ fn append_lines(
     root: &Collection,
     content: &Content<'_>,
 ) -> Vec<Edit> {
-    let at = part.span.end();
+    let at = end_of_content(document, part);
     let is_open = !place::is_line_start(document, at);
     let newline = place::newline(document, at);
     let base = if entries(root).next().is_some() {
@@ -99,11 +99,30 @@ fn append_lines(
     edits
 }
 
+/// The end of a part. Blanks on its last line stay behind the block: with a line break behind them a block scalar would
+/// count them.
+fn end_of_content(document: &Document, part: &Part) -> usize {
+    let end = part.span.end();
+    let line = place::start_of_line(document, end);
+    let is_text =
+        last_block_scalar(document, part.root).is_some_and(|(scalar, _)| scalar.span.end() > line);
+    if place::is_first_on_line(document, end) && !is_text {
+        line
+    } else {
+        end
+    }
+}
+
 /// A block scalar that ends with the file, and gains a line break once a line follows, gets a header under which its
 /// value stays the same. As many blank lines as the chomping was lowered by tell [`remove_metadata`] how it was: no
 /// other file without a last line break has blank lines there.
 fn close_last_line(document: &Document, root: NodeId, end: usize) -> Option<(Edit, usize)> {
-    let ending = Ending::of(document, last_block_scalar(document, root)?, end)?;
+    let (scalar, block) = last_block_scalar(document, root)?;
+    // The line break ends the header itself and counts for nothing.
+    if !place::is_line_start(document, block.body.start()) {
+        return None;
+    }
+    let ending = Ending::of(document, (scalar, block), end)?;
     let (lowered, marks) = ending.closed()?;
     Some((lowered.header_edit(document), marks))
 }
@@ -112,10 +131,24 @@ fn remove_lines(document: &Document, root: &Collection, at: usize, entry: &Entry
     let start = place::start_of_line(document, entry.key.start());
     let value_end = place::end_of_node(document, entry.value).max(entry.key.end());
     let end = place::next_line(document, value_end);
+    if entries(root).count() == 1 && !has_start_marker(document, start) {
+        // What would be left is no document.
+        let line_end = place::end_of_line(document, value_end);
+        let map = Span::new(entry.key.start(), line_end);
+        return vec![Edit::new(map, b"{}")];
+    }
     if !place::is_line_start(document, end) || start == 0 {
         return reopen_last_line(document, root, at, Span::new(start, end));
     }
     vec![Edit::new(Span::new(start, end), b"")]
+}
+
+/// Whether a `---` stands before a place.
+fn has_start_marker(document: &Document, end: usize) -> bool {
+    let before = document.source.slice(Span::new(0, end));
+    before
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .any(|line| line.starts_with(b"---"))
 }
 
 /// The file has no last line break, so the block came with the one before it.
@@ -126,7 +159,10 @@ fn reopen_last_line(document: &Document, root: &Collection, at: usize, lines: Sp
         Some(Item::Entry(entry)) => last_block_scalar(document, entry.value),
         _ => None,
     };
-    let ending = scalar.and_then(|scalar| Ending::of(document, scalar, lines.start()));
+    // Behind a header alone there is no line break that could count.
+    let ending = scalar
+        .and_then(|scalar| Ending::of(document, scalar, lines.start()))
+        .filter(|ending| ending.breaks > 0);
     let Some(ending) = ending else {
         return vec![Edit::new(
             Span::new(without_break(before), lines.end()),
@@ -254,5 +290,37 @@ pub(super) fn as_entry(item: &Item) -> Option<&Entry> {
     match item {
         Item::Entry(entry) => Some(entry),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use crate::document::{Document, Format, NewNode};
+    use crate::secret::Secret;
+
+    fn parse(text: &[u8]) -> Document {
+        Document::parse(Format::Yaml, Secret::from_slice(text)).unwrap()
+    }
+
+    // Found by fuzzing.
+    #[test]
+    fn a_header_at_the_end_of_a_file_stays_without_its_line_break() {
+        let block = NewNode::Map(vec![("version".into(), NewNode::text("3"))]);
+        for text in [
+            "a: |",
+            "a: >-",
+            "b:\n  a: |+",
+            "a:\n  > # x",
+            "a: |\n",
+            "a: |\n\n",
+        ] {
+            let document = parse(text.as_bytes());
+            let edits = super::append_metadata(&document, &block);
+            let sealed = parse(document.source.splice(edits).unwrap().expose());
+            let edits = super::remove_metadata(&sealed);
+            let back = sealed.source.splice(edits).unwrap();
+            assert_eq!(String::from_utf8_lossy(back.expose()), text);
+        }
     }
 }

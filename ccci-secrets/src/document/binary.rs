@@ -1,0 +1,102 @@
+//! Binary files (sops-format.md 11): in the clear the whole file is one value; sealed, JSON holds it under `data`.
+
+use super::{
+    Collection, Document, Edit, Entry, Format, Item, Layout, NewNode, NewScalar, Node, NodeId,
+    ParseError, Part, Props, Resolved, Scalar, ScalarError, SetError, Source, Span, Style, json,
+};
+use crate::path::{Segment, TreePath};
+use crate::secret::Secret;
+use crate::value::{Text, Value};
+
+/// The key under which the content stands.
+pub(crate) const DATA_KEY: &str = "data";
+
+/// Reads the sealed form.
+///
+/// # Errors
+/// [`ParseError`], as for JSON.
+pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
+    Ok(Document {
+        format: Format::Binary,
+        ..json::parse(bytes)?
+    })
+}
+
+/// Plaintext: any bytes, even none.
+pub(crate) fn whole_file(bytes: Secret) -> Document {
+    let all = Span::new(0, bytes.len());
+    let start = Span::new(0, 0);
+    let value = Node::Scalar(Scalar {
+        span: all,
+        style: Style::Plain,
+        props: Props::default(),
+        in_flow: false,
+    });
+    let root = Node::Map(Collection {
+        items: vec![Item::Entry(Entry {
+            key: start,
+            key_text: Some(DATA_KEY.into()),
+            value: NodeId(0),
+        })],
+        layout: Layout::Block,
+        span: all,
+        column: 0,
+        props: Props::default(),
+    });
+    Document {
+        format: Format::Binary,
+        source: Source::new(bytes),
+        nodes: vec![value, root],
+        parts: vec![Part {
+            root: NodeId(1),
+            span: all,
+        }],
+    }
+}
+
+pub(crate) fn resolve<'a>(
+    document: &'a Document,
+    scalar: &Scalar,
+) -> Result<Resolved<'a>, ScalarError> {
+    if scalar.in_flow {
+        return json::resolve(document, scalar);
+    }
+    let bytes = document.source.slice(scalar.span);
+    Ok(Resolved::Value(Value::Str(Text::Borrowed(bytes))))
+}
+
+/// Sealing plaintext puts the JSON around it, laid out as sops does.
+pub(crate) fn rewrite_scalar(
+    document: &Document,
+    scalar: &Scalar,
+    new: &NewScalar<'_>,
+) -> Vec<Edit> {
+    let mut edits = json::rewrite_scalar(document, scalar, new);
+    if !scalar.in_flow {
+        let (start, end) = (scalar.span.start(), scalar.span.end());
+        edits.insert(0, Edit::new(Span::new(start, start), b"{\n\t\"data\": "));
+        edits.push(Edit::new(Span::new(end, end), b"\n}\n"));
+    }
+    edits
+}
+
+/// The only thing to set is the content.
+pub(crate) fn set(
+    document: &Document,
+    path: &TreePath,
+    new: &NewNode,
+) -> Result<Vec<Edit>, SetError> {
+    match (path.segments(), new) {
+        ([Segment::Key(key)], NewNode::Value(_)) if key == DATA_KEY => {
+            json::set(document, path, new)
+        }
+        ([Segment::Key(key)], NewNode::Value(_)) => Err(SetError::BadKey {
+            key: key.clone(),
+            format: Format::Binary,
+        }),
+        _ => Err(SetError::NoContainers {
+            path: path.to_string(),
+            format: Format::Binary,
+        }),
+    }
+}

@@ -1,0 +1,372 @@
+//! A file in another format, or in the layout that sops prints.
+//!
+//! A document is walked once to steps, the steps of what is asked for become tokens with their values and comments, and
+//! the tokens are written. The text is read back before it is handed out.
+
+use super::index::What;
+use super::{DraftFile, FileError, Note, OpenFile, SealError};
+use crate::document::canonical::{self, CommentText, Floats, Token};
+use crate::document::plain_text::text_of;
+use crate::document::{
+    CanonicalLayout, Comment, Document, Format, ParseError, Place, Resolved, Scalar,
+};
+use crate::error::Location;
+use crate::path::{Segment, TreePath};
+use crate::secret::Secret;
+use crate::tree::{Event, Walk};
+use crate::value::{Kind, Text, Value};
+
+/// A step through a document; leaves and comments carry their number in its index.
+#[derive(Clone, Copy)]
+pub(super) enum Step<'d> {
+    Close,
+    Comment(usize, &'d Comment),
+    Key(&'d str),
+    OpenList,
+    OpenMap,
+    Part,
+    Scalar(usize, &'d Scalar),
+}
+
+pub(super) fn steps(document: &Document) -> Result<Vec<Step<'_>>, ParseError> {
+    let mut steps = Vec::new();
+    let mut walk = Walk::new(document);
+    let mut number = 0;
+    while let Some(event) = walk.next()? {
+        steps.push(match event {
+            Event::Part => Step::Part,
+            Event::EnterCollection if walk.in_list() => Step::OpenList,
+            Event::EnterCollection => Step::OpenMap,
+            Event::LeaveCollection => Step::Close,
+            Event::EnterKey(key) => Step::Key(key),
+            Event::Comment(comment) => Step::Comment(number, comment),
+            Event::Scalar(_, scalar) => Step::Scalar(number, scalar),
+            Event::ItemDone | Event::LeaveKey => continue,
+        });
+        number += usize::from(matches!(
+            steps.last(),
+            Some(Step::Comment(..) | Step::Scalar(..))
+        ));
+    }
+    Ok(steps)
+}
+
+/// All scalars of a document, in the order of sops' tree.
+pub(super) fn scalars(document: &Document) -> Result<Vec<Scalar>, ParseError> {
+    let scalars = steps(document)?.into_iter().filter_map(|step| match step {
+        Step::Scalar(_, scalar) => Some(*scalar),
+        _ => None,
+    });
+    Ok(scalars.collect())
+}
+
+/// The steps at a path of the first part.
+pub(super) fn subtree<'s, 'd>(steps: &'s [Step<'d>], path: &TreePath) -> Option<&'s [Step<'d>]> {
+    let mut at = steps
+        .iter()
+        .position(|step| matches!(step, Step::OpenMap))?;
+    for segment in path.segments() {
+        at = child(steps, at, segment)?;
+    }
+    steps.get(at..end(steps, at))
+}
+
+fn child(steps: &[Step<'_>], open: usize, segment: &Segment) -> Option<usize> {
+    let (mut at, mut count) = (open + 1, 0);
+    if !matches!(steps.get(open)?, Step::OpenList | Step::OpenMap) {
+        return None;
+    }
+    loop {
+        match (steps.get(at)?, segment) {
+            (Step::Close | Step::Part, _) => return None,
+            (Step::Comment(..), _) => at += 1,
+            (Step::Key(key), Segment::Key(wanted)) if key == wanted => return Some(at + 1),
+            (Step::Key(_), _) => at = end(steps, at + 1),
+            (_, Segment::Index(wanted)) if *wanted == count => return Some(at),
+            _ => {
+                count += 1;
+                at = end(steps, at);
+            }
+        }
+    }
+}
+
+/// Behind the value that starts at `at`.
+fn end(steps: &[Step<'_>], mut at: usize) -> usize {
+    let mut depth = 0_usize;
+    loop {
+        match steps.get(at) {
+            None => return at,
+            Some(Step::OpenList | Step::OpenMap) => depth += 1,
+            Some(Step::Close) => depth = depth.saturating_sub(1),
+            Some(_) => {}
+        }
+        at += 1;
+        if depth == 0 {
+            return at;
+        }
+    }
+}
+
+impl OpenFile {
+    /// The plaintext in another format, or in the layout of sops where the format is the file's own.
+    ///
+    /// A comment that was sealed stands on a line of its own, and a float without a fraction loses its point, as sops
+    /// prints them.
+    ///
+    /// # Errors
+    /// [`SealError::Convert`] when the format cannot hold the file; [`SealError::Open`] for a comment that opens
+    /// nowhere; [`SealError::Check`] if the text does not read back as the values that were opened.
+    pub fn expose_as(
+        &self,
+        format: Format,
+        layout: CanonicalLayout,
+    ) -> Result<(Secret, Vec<Note>), SealError> {
+        let steps = steps(&self.sealed.document)?;
+        let (tokens, notes) = self.tokens(&steps)?;
+        let parts = parts(&tokens);
+        let text = canonical::write(&parts, format, layout, Floats::AsSops)?;
+        check(&parts, &text, format)?;
+        Ok((text, notes))
+    }
+
+    /// The tokens of steps; nothing stands for the start of a part.
+    fn tokens<'f>(&'f self, steps: &[Step<'f>]) -> Result<(Row<'f>, Vec<Note>), SealError> {
+        let (mut tokens, mut notes) = (Vec::with_capacity(steps.len()), Vec::new());
+        for step in steps {
+            let token = match step {
+                Step::Comment(at, comment) => self.comment(*at, comment, &mut notes)?,
+                Step::Scalar(at, ..) => self.scalar(*at, &mut notes)?,
+                other => structure(other),
+            };
+            let is_part = matches!(step, Step::Part);
+            if is_part || token.is_some() {
+                tokens.push(token);
+            }
+        }
+        Ok((tokens, notes))
+    }
+
+    fn comment<'f>(
+        &'f self,
+        at: usize,
+        comment: &Comment,
+        notes: &mut Vec<Note>,
+    ) -> Result<Option<Token<'f>>, SealError> {
+        let document = &self.sealed.document;
+        Ok(match self.opened_comment(at, notes)? {
+            Some(text) => kept(comment).then(|| line_comment(Text::Owned(text))),
+            None => clear_comment(document, comment),
+        })
+    }
+
+    fn scalar<'f>(
+        &'f self,
+        at: usize,
+        notes: &mut Vec<Note>,
+    ) -> Result<Option<Token<'f>>, SealError> {
+        let entry = self.sealed.index.entries.get(at);
+        if entry.is_some_and(|entry| matches!(entry.what, What::ListComment(_))) {
+            let text = self.opened_comment(at, notes)?;
+            return Ok(text.map(|text| line_comment(Text::Owned(text))));
+        }
+        let Some(opened) = self.content.leaves.get(at).and_then(Option::as_ref) else {
+            return Ok(Some(Token::Null));
+        };
+        let value = Value::parse(opened.kind, self.content.bytes(opened))
+            .map_err(|_| SealError::Check("an opened value is no value"))?;
+        Ok(Some(Token::Value(value)))
+    }
+}
+
+impl DraftFile {
+    /// The same values in another format, in the layout of sops: what is sealed then opens again in that format. A
+    /// value that has a type becomes text where the format knows only text.
+    ///
+    /// # Errors
+    /// [`SealError::Convert`] when the format cannot hold the file.
+    pub fn convert(self, format: Format, layout: CanonicalLayout) -> Result<Self, SealError> {
+        let row = plain_row(&self.document)?;
+        let parts = parts(&row);
+        let text = canonical::write(&parts, format, layout, Floats::KeepType)?;
+        check(&parts, &text, format)?;
+        Ok(Self::parse(format, text)?)
+    }
+}
+
+/// The tokens of steps without comments, which stay sealed.
+pub(super) fn kept_values<'f>(file: &'f OpenFile, steps: &[Step<'f>]) -> Vec<Token<'f>> {
+    let value = |at: usize| {
+        let entry = file.sealed.index.entries.get(at)?;
+        if matches!(entry.what, What::ListComment(_)) {
+            return None;
+        }
+        let opened = file.content.leaves.get(at)?.as_ref();
+        let value =
+            opened.and_then(|opened| Value::parse(opened.kind, file.content.bytes(opened)).ok());
+        Some(value.map_or(Token::Null, Token::Value))
+    };
+    let tokens = steps.iter().filter_map(|step| match step {
+        Step::Comment(..) => None,
+        Step::Scalar(at, _) => value(*at),
+        other => structure(other),
+    });
+    tokens.collect()
+}
+
+/// Tokens, and nothing where a part starts.
+type Row<'t> = Vec<Option<Token<'t>>>;
+
+fn plain_row(document: &Document) -> Result<Row<'_>, SealError> {
+    let mut row = Vec::new();
+    for step in steps(document)? {
+        let token = match step {
+            Step::Comment(_, comment) => clear_comment(document, comment),
+            Step::Scalar(_, scalar) => Some(plain_scalar(document, scalar)?),
+            other => structure(&other),
+        };
+        if matches!(step, Step::Part) || token.is_some() {
+            row.push(token);
+        }
+    }
+    Ok(row)
+}
+
+fn plain_scalar<'d>(document: &'d Document, scalar: &Scalar) -> Result<Token<'d>, SealError> {
+    match document.resolve(scalar) {
+        Ok(Resolved::Null) => Ok(Token::Null),
+        Ok(Resolved::Value(value)) => Ok(Token::Value(value)),
+        Err(source) => Err(FileError::Scalar {
+            place: Location::line(document.line(scalar.span)),
+            source,
+        }
+        .into()),
+    }
+}
+
+fn structure<'d>(step: &Step<'d>) -> Option<Token<'d>> {
+    match step {
+        Step::Close => Some(Token::Close),
+        Step::Key(key) => Some(Token::Key(key)),
+        Step::OpenList => Some(Token::OpenList),
+        Step::OpenMap => Some(Token::OpenMap),
+        Step::Comment(..) | Step::Part | Step::Scalar(..) => None,
+    }
+}
+
+/// Comments that sops drops have no place in its layout.
+fn kept(comment: &Comment) -> bool {
+    comment.place != Place::Lost
+}
+
+fn clear_comment<'d>(document: &'d Document, comment: &Comment) -> Option<Token<'d>> {
+    kept(comment).then(|| {
+        Token::Comment(CommentText {
+            text: document.comment_text(comment),
+            is_inline: comment.place == Place::Inline && document.format() == Format::Yaml,
+        })
+    })
+}
+
+fn line_comment(text: Text<'_>) -> Token<'_> {
+    Token::Comment(CommentText {
+        text,
+        is_inline: false,
+    })
+}
+
+/// The parts of a row, each from its first token on.
+fn parts<'r, 't>(row: &'r Row<'t>) -> Vec<Vec<&'r Token<'t>>> {
+    let mut parts: Vec<Vec<&Token<'_>>> = Vec::new();
+    for token in row {
+        match (token, parts.last_mut()) {
+            (None, _) => parts.push(Vec::new()),
+            (Some(token), Some(part)) => part.push(token),
+            (Some(_), None) => {}
+        }
+    }
+    parts
+}
+
+/// Reads a text back and compares its structure and values with those it was made of.
+fn check(parts: &[Vec<&Token<'_>>], text: &Secret, format: Format) -> Result<(), SealError> {
+    if format == Format::Binary {
+        return Ok(());
+    }
+    // EXPOSE: into a second wiping buffer, for reading it back.
+    let document = Document::parse_plaintext(format, Secret::from_slice(text.expose()))?;
+    let row = plain_row(&document)?;
+    let found: Vec<&Token<'_>> = row.iter().flatten().filter(is_data).collect();
+    let expected: Vec<&Token<'_>> = parts.iter().flatten().copied().filter(is_data).collect();
+    let (found, expected) = match format {
+        Format::Ini => (
+            without_empty_default(&found),
+            without_empty_default(&expected),
+        ),
+        _ => (&found[..], &expected[..]),
+    };
+    let same = found.len() == expected.len()
+        && found
+            .iter()
+            .zip(expected)
+            .all(|(found, expected)| reads_as(expected, found, format));
+    if same {
+        Ok(())
+    } else {
+        Err(SealError::Check("a converted value reads back otherwise"))
+    }
+}
+
+fn is_data(token: &&Token<'_>) -> bool {
+    !matches!(token, Token::Comment(_))
+}
+
+/// A section `DEFAULT` is always read first, even where there is none.
+fn without_empty_default<'r, 't>(tokens: &'r [&'r Token<'t>]) -> &'r [&'r Token<'t>] {
+    match tokens {
+        [
+            Token::OpenMap,
+            Token::Key("DEFAULT"),
+            Token::OpenMap,
+            Token::Close,
+            rest @ ..,
+        ]
+        | [Token::OpenMap, rest @ ..] => rest,
+        other => other,
+    }
+}
+
+/// Whether a token is read as what was to be written: its type may be lost where the format has no such type.
+fn reads_as(expected: &Token<'_>, found: &Token<'_>, format: Format) -> bool {
+    let is_text = matches!(format, Format::Dotenv | Format::Ini);
+    match (expected, found) {
+        (Token::Key(expected), Token::Key(found)) => expected == found,
+        (Token::Null, Token::Value(found)) => is_text && found.same_as(&Value::borrowed(b"")),
+        (Token::Value(expected), Token::Value(found)) if is_text => {
+            // EXPOSE: compared only.
+            found.same_as(&Value::borrowed(text_of(expected).expose()))
+        }
+        (Token::Value(Value::Time(time)), Token::Value(found)) if format == Format::Json => {
+            found.same_as(&Value::borrowed(time.as_str().as_bytes()))
+        }
+        // A float without a fraction is printed as an integer.
+        (Token::Value(Value::Float(float)), Token::Value(found @ Value::Int(_))) => {
+            let found = found.canonical();
+            // EXPOSE: compared only.
+            let found = Value::parse(Kind::Float, found.expose());
+            matches!(found, Ok(Value::Float(found)) if found == *float)
+        }
+        (Token::Value(expected), Token::Value(found)) => expected.same_as(found),
+        (expected, found) => std::mem::discriminant(expected) == std::mem::discriminant(found),
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod tests;

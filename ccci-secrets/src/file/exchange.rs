@@ -1,0 +1,326 @@
+//! Made-up files exchanged with real sops 3.13.3: it opens what we seal, we open what it seals, to the same values and
+//! comments. Skipped, saying so, where there is no sops.
+//!
+//! `CCSEC_TEST_EXCHANGE` sets how many files are made up, and `CCSEC_TEST_SEED` where their numbers start.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use super::testing::*;
+use super::*;
+use crate::document::yaml::samples;
+use crate::keyring::Keyring;
+
+const RULES: [(&str, &str); 6] = [
+    ("unencrypted_suffix", "1"),
+    ("encrypted_suffix", "0"),
+    ("unencrypted_regex", "^key|er1$"),
+    ("encrypted_regex", "y\\d|double"),
+    ("unencrypted_comment_regex", "^ (comment|inline)"),
+    ("encrypted_comment_regex", "tight|inline"),
+];
+
+/// One of the six settings, or none.
+#[derive(Clone, Copy)]
+struct Rule {
+    setting: Option<(&'static str, &'static str)>,
+    mac_only_encrypted: bool,
+}
+
+impl Rule {
+    const NONE: Self = Self {
+        setting: None,
+        mac_only_encrypted: false,
+    };
+
+    fn for_seed(seed: u64) -> Self {
+        let at = usize::try_from(seed % 9).unwrap();
+        Self {
+            setting: RULES.get(at).copied(),
+            mac_only_encrypted: seed % 5 == 0,
+        }
+    }
+
+    fn policy(self) -> Policy {
+        let mut policy = match self.setting {
+            Some((setting, value)) => policy_with(setting, value),
+            None => policy(),
+        };
+        policy.mac_only_encrypted = self.mac_only_encrypted;
+        policy
+    }
+
+    /// As the configuration of sops; some settings have no flag.
+    fn config(self) -> String {
+        let mut rule = serde_json::json!({ "age": RECIPIENT });
+        if let Some((setting, value)) = self.setting {
+            rule[setting] = value.into();
+        }
+        if self.mac_only_encrypted {
+            rule["mac_only_encrypted"] = true.into();
+        }
+        serde_json::json!({ "creation_rules": [rule] }).to_string()
+    }
+}
+
+struct Sops {
+    program: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Sops {
+    fn find() -> Option<Self> {
+        let home = std::env::var_os("HOME").unwrap_or_default();
+        let installed = Path::new(&home).join("go/bin/sops");
+        let candidates = [PathBuf::from("sops"), installed];
+        let program = candidates
+            .into_iter()
+            .find(|program| Command::new(program).arg("--version").output().is_ok());
+        let Some(program) = program else {
+            eprintln!("SKIPPED: sops is not installed, so no file was exchanged with it");
+            return None;
+        };
+        Some(Self {
+            program,
+            folder: tempfile::tempdir().unwrap(),
+        })
+    }
+
+    fn run(&self, args: &[String], text: &str) -> Output {
+        let file = self.folder.path().join("file.yaml");
+        std::fs::write(&file, text).unwrap();
+        Command::new(&self.program)
+            .args(args)
+            .arg(&file)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("SOPS_AGE_KEY_FILE", KEY_FILE)
+            .env("SOPS_DISABLE_VERSION_CHECK", "1")
+            .env("HOME", "/nonexistent")
+            .output()
+            .unwrap()
+    }
+
+    fn decrypt(&self, text: &str) -> Result<String, String> {
+        let output = self.run(&["decrypt".into()], text);
+        let warnings = String::from_utf8_lossy(&output.stderr);
+        if output.status.success() && warnings.is_empty() {
+            Ok(String::from_utf8(output.stdout).unwrap())
+        } else {
+            Err(format!("{}: {warnings}", output.status))
+        }
+    }
+
+    /// The comments that are left when sops opens what it sealed itself: beside empty lists it loses some.
+    fn comments_after_a_round_trip(&self, theirs: &str) -> Option<Vec<String>> {
+        let plain = self.decrypt(theirs).ok()?;
+        Some(Content::of(&plain, PRINTED).comments)
+    }
+
+    fn encrypt(&self, rule: Rule, text: &str) -> Result<String, String> {
+        let config = self.folder.path().join("sops.yaml");
+        std::fs::write(&config, rule.config()).unwrap();
+        let config = config.to_str().unwrap();
+        let output = self.run(&["--config".into(), config.into(), "encrypt".into()], text);
+        if output.status.success() {
+            Ok(String::from_utf8(output.stdout).unwrap())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+}
+
+/// What sops has printed: a comment may stand where it is attached to nothing when it is read again.
+const PRINTED: Listing = Listing {
+    lost_comments: true,
+    ..AS_SOPS
+};
+
+/// Values with their places, and the texts of the comments.
+#[derive(PartialEq)]
+struct Content {
+    values: Vec<String>,
+    comments: Vec<String>,
+}
+
+impl Content {
+    /// What sops makes of a plaintext.
+    fn of(text: &str, listing: Listing) -> Self {
+        let (values, comments) = list(&parse(text), listing);
+        let text = |line: &String| line.split_once('#').map(|(_, text)| text.to_owned());
+        let mut comments: Vec<_> = comments.iter().filter_map(text).collect();
+        // Of an empty comment in a list sops makes an empty string.
+        let values = values
+            .into_iter()
+            .filter(|line| !line.ends_with("[] str \"\""))
+            .collect();
+        comments.retain(|text| !text.is_empty());
+        comments.sort();
+        Self { values, comments }
+    }
+
+    /// What sops must find in a file that we sealed: our plaintext of it, without the comments that it does not see.
+    fn of_sealed(keyring: &Keyring, sealed: &str) -> Result<Self, String> {
+        let file = open(keyring, sealed)?;
+        let document = &file.sealed.document;
+        let lost: Vec<_> = document
+            .nodes
+            .iter()
+            .flat_map(|node| match node {
+                Node::Map(collection) | Node::List(collection) => collection.items.as_slice(),
+                _ => &[],
+            })
+            .filter_map(|item| match item {
+                crate::document::Item::Comment(comment)
+                    if comment.place == crate::document::Place::Lost =>
+                {
+                    Some(comment.span)
+                }
+                _ => None,
+            })
+            .collect();
+        let mut comments = Vec::new();
+        for (at, entry) in file.sealed.index.entries.iter().enumerate() {
+            let What::Comment(comment) = entry.what else {
+                continue;
+            };
+            if lost.contains(&comment.span) {
+                continue;
+            }
+            let text = document.source().slice(comment.text());
+            let text = match entry.selected && !text.is_empty() {
+                false => text.to_vec(),
+                true => file.open_comment(at, text).unwrap().0.expose().to_vec(),
+            };
+            comments.push(String::from_utf8(text).unwrap());
+        }
+        comments.retain(|text| !text.is_empty());
+        comments.sort();
+        let values = Self::of(&plaintext(&file)?.0, AS_SOPS).values;
+        Ok(Self { values, comments })
+    }
+
+    fn difference(&self, other: &Self) -> Option<String> {
+        let first = |old: &[String], new: &[String]| {
+            let at = old.iter().zip(new).position(|(old, new)| old != new);
+            let at = at.unwrap_or(old.len().min(new.len()));
+            (old != new).then(|| format!("{:?} -> {:?}", old.get(at), new.get(at)))
+        };
+        first(&self.values, &other.values).or_else(|| first(&self.comments, &other.comments))
+    }
+}
+
+/// Which leaves are sealed, in order.
+fn sealed_leaves(text: &str) -> Vec<String> {
+    let (values, _) = list(&parse(text), AS_SOPS);
+    values
+        .into_iter()
+        .map(|line| match line.split_once(" str \"ENC[") {
+            // A sealed comment in a list stands there as an item.
+            Some((_, rest)) if rest.contains("type:comment") => String::new(),
+            Some((path, _)) => format!("{path} sealed"),
+            None => line,
+        })
+        .filter(|line| !line.is_empty() && !line.ends_with("[] str \"\""))
+        .collect()
+}
+
+struct Outcome {
+    exchanged: u32,
+    refused: u32,
+    unreadable: u32,
+    wrong: Vec<String>,
+}
+
+fn exchange(sops: &Sops, keyring: &Keyring, rule: Rule, text: &str, outcome: &mut Outcome) {
+    let flags = rule.config();
+    let mut wrong = |what: &str, more: &str| {
+        outcome
+            .wrong
+            .push(format!("{text}\n>>> {flags}: {what}\n{more}"));
+    };
+    let ours = seal(&rule.policy(), text);
+    let theirs = sops.encrypt(rule, text);
+    let (ours, theirs) = match (ours, theirs) {
+        (Ok(ours), Ok(theirs)) => (ours, theirs),
+        (Err(_), Err(_)) => return outcome.refused += 1,
+        // Comments cannot be repeated at the alias that they decide about.
+        (Err(error), Ok(_)) if error.contains("behind an alias") => return outcome.refused += 1,
+        // It encodes each scalar on its own and cannot read back those that start with a tab and have several lines.
+        (Ok(_), Err(error)) if error.contains("unknown kind 0") => return outcome.unreadable += 1,
+        (Ok(_), Err(error)) => return wrong("only sops refuses", &error),
+        (Err(error), Ok(_)) => return wrong("only we refuse", &error),
+    };
+    outcome.exchanged += 1;
+    match (sops.decrypt(&ours), Content::of_sealed(keyring, &ours)) {
+        (Err(error), _) => wrong(&format!("sops does not open ours: {error}"), &ours),
+        (_, Err(error)) => wrong(&format!("we do not open ours: {error}"), &ours),
+        // The hint of its `|4` is wrong inside lists: sops cannot read its own plaintext then.
+        (Ok(plain), _) if sops.encrypt(Rule::NONE, &plain).is_err() => outcome.unreadable += 1,
+        (Ok(plain), Ok(expected)) => {
+            let found = Content::of(&plain, PRINTED);
+            let own = || sops.comments_after_a_round_trip(&theirs);
+            if let Some(changed) = expected.difference(&found)
+                && (expected.values != found.values || own() != Some(found.comments))
+            {
+                wrong(&format!("sops reads ours as other: {changed}"), &ours);
+            }
+        }
+    }
+    let opened = open(keyring, &theirs).and_then(|file| plaintext(&file));
+    if opened.is_err() && sops.run(&["decrypt".into()], &theirs).status.code() != Some(0) {
+        return outcome.unreadable += 1;
+    }
+    match opened {
+        Err(error) => wrong(&format!("we do not open theirs: {error}"), &theirs),
+        Ok((plain, _)) => {
+            let expected = Content::of(text, AS_SOPS);
+            let found = Content::of(&plain, PRINTED);
+            let own = || sops.comments_after_a_round_trip(&theirs);
+            if let Some(changed) = expected.difference(&found)
+                && (expected.values != found.values || own() != Some(found.comments))
+            {
+                wrong(
+                    &format!("we read theirs as other: {changed}"),
+                    &format!("{theirs}\n>>> became\n{plain}"),
+                );
+            }
+        }
+    }
+    let (ours, theirs) = (sealed_leaves(&ours), sealed_leaves(&theirs));
+    if ours != theirs {
+        wrong(
+            "other leaves are sealed",
+            &format!("{}\n---\n{}", ours.join("\n"), theirs.join("\n")),
+        );
+    }
+}
+
+#[test]
+fn made_up_files_are_exchanged_with_sops() {
+    let Some(sops) = Sops::find() else {
+        return;
+    };
+    let keyring = keyring();
+    let mut outcome = Outcome {
+        exchanged: 0,
+        refused: 0,
+        unreadable: 0,
+        wrong: Vec::new(),
+    };
+    for seed in count("CCSEC_TEST_EXCHANGE", 60) {
+        let rule = Rule::for_seed(seed);
+        exchange(
+            &sops,
+            &keyring,
+            rule,
+            &samples::document(seed),
+            &mut outcome,
+        );
+    }
+    eprintln!(
+        "{} files exchanged with sops, {} refused by both; {} times sops could not read its own plaintext again",
+        outcome.exchanged, outcome.refused, outcome.unreadable
+    );
+    assert_none(outcome.wrong);
+}
