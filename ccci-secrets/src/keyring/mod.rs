@@ -136,6 +136,13 @@ impl Keyring {
         self.sources.extend(other.sources);
     }
 
+    /// The same keyring without the commands that print keys: nobody is asked anything.
+    #[must_use]
+    pub fn without_commands(mut self) -> Self {
+        self.sources.retain(|source| !source.is_command());
+        self
+    }
+
     /// Reads an age key file now and adds its identities.
     ///
     /// The file has to be a regular one, small, and reached only through symbolic links that root or the user owns;
