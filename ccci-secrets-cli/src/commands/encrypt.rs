@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ccci_secrets::atomic::NewFileMode;
 use ccci_secrets::config::Policy;
-use ccci_secrets::document::{Format, ParseErrorKind};
+use ccci_secrets::document::{CanonicalLayout, Format, ParseErrorKind};
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::file::{DraftFile, FileError, OpenFile, SealError, SealedFile};
 use ccci_secrets::secret::Secret;
@@ -66,21 +66,21 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     };
     input.require(context)?;
     let format = input.format(args.format.input_type, Some(named));
-    args.format.require_same(format)?;
     let policy = args.policy.resolve(context, named)?;
     let name = input.name();
+    let formats = (format, args.format.output_type.unwrap_or(format));
     let plain = input.read()?;
     let sealed = match (&args.onto, &target) {
         (Some(old), _) => {
-            let old = open_old(context, old, format, &policy)?;
-            let edited = draft(&name, format, plain)?.onto(old).in_file(&name)?;
+            let old = open_old(context, old, formats.1, &policy)?;
+            let edited = draft(&name, formats, plain)?.onto(old).in_file(&name)?;
             finish(&name, edited.seal(Context::now()))?
         }
-        (None, Target::File(path)) => match as_it_is(context, path, format, &plain, &policy) {
+        (None, Target::File(path)) => match as_it_is(context, path, formats, &plain, &policy) {
             Some(sealed) => sealed,
-            None => seal(&name, format, plain, &policy)?,
+            None => seal_as(&name, formats, plain, &policy)?,
         },
-        (None, Target::Stdout) => seal(&name, format, plain, &policy)?,
+        (None, Target::Stdout) => seal_as(&name, formats, plain, &policy)?,
     };
     match target {
         Target::Stdout => output::data(sealed.text())?,
@@ -96,15 +96,37 @@ pub(crate) fn seal(
     plain: Secret,
     policy: &Policy,
 ) -> Result<SealedFile, CommandError> {
-    let draft = draft(name, format, plain)?;
+    seal_as(name, (format, format), plain, policy)
+}
+
+/// Seals plaintext of one format as a new file of another.
+fn seal_as(
+    name: &str,
+    formats: (Format, Format),
+    plain: Secret,
+    policy: &Policy,
+) -> Result<SealedFile, CommandError> {
+    let draft = draft(name, formats, plain)?;
     finish(name, draft.seal(policy, Context::now()))
 }
 
-fn draft(name: &str, format: Format, plain: Secret) -> Result<DraftFile, CommandError> {
-    DraftFile::parse(format, plain).map_err(|error| {
+/// Plaintext of one format, as plaintext of another.
+fn draft(
+    name: &str,
+    (format, output): (Format, Format),
+    plain: Secret,
+) -> Result<DraftFile, CommandError> {
+    let draft = DraftFile::parse(format, plain).map_err(|error| {
         let exit = plaintext_exit(format, &error);
         CommandError::about(name, error).exit_if(ErrorCode::DocumentInvalid, exit)
-    })
+    })?;
+    if output == format {
+        return Ok(draft);
+    }
+    draft
+        .convert(output, CanonicalLayout::default())
+        .in_file(name)
+        .map_err(|error| error.exit_if(ErrorCode::ValueUnsupported, Exit::SopsCannotPrint))
 }
 
 fn finish(name: &str, sealed: Result<SealedFile, SealError>) -> Result<SealedFile, CommandError> {
@@ -145,18 +167,18 @@ fn open_old(
 fn as_it_is(
     context: &Context,
     path: &Path,
-    format: Format,
+    formats: (Format, Format),
     plain: &Secret,
     policy: &Policy,
 ) -> Option<SealedFile> {
     let old = path.is_file().then(|| input::read_file(path).ok())??;
-    let old = SealedFile::parse(format, old).ok()?;
+    let old = SealedFile::parse(formats.1, old).ok()?;
     if old.difference_from(policy).is_some() {
         return None;
     }
     let old = old.open(&context.keyring().without_commands()).ok()?;
     // EXPOSE: into a second wiping buffer: the first is sealed by itself where this one is of no use.
-    let draft = DraftFile::parse(format, Secret::from_slice(plain.expose())).ok()?;
+    let draft = draft("", formats, Secret::from_slice(plain.expose())).ok()?;
     draft.onto_if_known(old, Context::now()).ok()?
 }
 

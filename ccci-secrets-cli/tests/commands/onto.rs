@@ -169,3 +169,33 @@ fn a_target_that_cannot_be_used_is_written_over() {
     assert_eq!(kept(&before, &place.read_text("s.yaml")).0, 0);
     assert!(!place.names().contains(&"asked".to_owned()));
 }
+
+#[test]
+fn every_format_is_left_alone_where_nothing_changes() {
+    let place = Place::new();
+    let one = recipient(1);
+    place.write("p.env", "# note\nA=text\nB=two words\n");
+    place.write("p.ini", "; note\n[a]\nb = text\n");
+    place.write("p.json", "{\"a\": [1.50, \"x\", \"x\"]}\n");
+    place.write("p.bin", b"\0\x01binary\n");
+    place.write("p.yaml", PLAIN);
+    let plain = ["p.env", "p.ini", "p.json", "p.bin", "p.yaml"];
+    let mut runs: Vec<Vec<&str>> = plain.map(|name| vec![name]).into();
+    runs.push(vec!["--output-type", "json", "p.yaml"]);
+    for (nth, run) in runs.iter().enumerate() {
+        let sealed = format!("sealed-{nth}");
+        let args = [
+            &["encrypt", "--age", &one, "--output", &sealed],
+            run.as_slice(),
+        ]
+        .concat();
+        place.ccsec(&args).expect(0);
+        let (before, file) = (place.read(&sealed), inode(&place, &sealed));
+        place.ccsec(&args).expect(0);
+        assert_eq!(place.read(&sealed), before, "{run:?}");
+        assert_eq!(inode(&place, &sealed), file, "{run:?}");
+        let onto = [&args[..], &["--onto", &sealed]].concat();
+        place.ccsec(onto).expect(0);
+        assert_eq!(place.read(&sealed), before, "{run:?}");
+    }
+}

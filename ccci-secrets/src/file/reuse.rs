@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::edit::{EditedFile, seal_document};
-use super::seal::{coverage_for, selection_for, timestamp};
+use super::seal::{coverage_for, timestamp};
 use super::{DraftFile, OpenFile, SealError, SealedFile};
 use crate::config::{Policy, PolicyKey};
+use crate::document::Format;
 use crate::key::comparable_recipient;
 use crate::key::group;
 use crate::wrapped::{KeyKind, WrappedGroup};
@@ -86,7 +87,9 @@ impl SealedFile {
             return Some(PolicyDifference::Threshold);
         }
         let format = self.document.format();
-        if metadata.selection.settings() != selection_for(policy, format).settings() {
+        // A binary file is one value, and says nothing about a rule.
+        let says_rule = format != Format::Binary;
+        if says_rule && metadata.selection.settings() != policy.selection.settings() {
             return Some(PolicyDifference::Selection);
         }
         let same = metadata.coverage == coverage_for(policy, format);
@@ -183,7 +186,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::document::Format;
     use crate::document::yaml::samples;
     use crate::file::testing::{
         RECIPIENT, assert_none, count, keyring, later, now, open, parse_sealed, policy,

@@ -74,7 +74,7 @@ fn new_metadata(
 }
 
 /// A binary file is one value: rules for its parts mean nothing (sops-format.md 11).
-pub(super) fn selection_for(policy: &Policy, format: Format) -> Selection {
+fn selection_for(policy: &Policy, format: Format) -> Selection {
     match format {
         Format::Binary => Selection::of_binary(),
         _ => policy.selection.clone(),
