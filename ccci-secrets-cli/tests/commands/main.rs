@@ -13,5 +13,7 @@ mod canary;
 mod edit;
 mod exit_codes;
 mod files;
+mod groups;
+mod onto;
 mod support;
 mod usage;
