@@ -100,7 +100,7 @@ impl OpenFile {
 
     fn equals(&self, id: NodeId, new: &NewNode, depth: usize) -> bool {
         let document = &self.sealed.document;
-        if depth > crate::document::MAX_DEPTH {
+        if depth > crate::document::MAX_NEW_DEPTH {
             return false;
         }
         let (target, node) = document.target(id);

@@ -3,6 +3,7 @@
 //! A [`DraftFile`] holds plaintext and can only be sealed. A [`SealedFile`] holds no plaintext that its rule protects,
 //! and is the only one that can be written. An [`OpenFile`] exists only once every leaf opened **and** the MAC matched.
 
+mod apart;
 mod assurance;
 mod convert;
 mod edit;
@@ -57,6 +58,7 @@ impl SealedFile {
     pub fn parse(format: Format, bytes: Secret) -> Result<Self, FileError> {
         let document = Document::parse(format, bytes)?;
         let metadata = metadata::read(&document)?;
+        Self::refuse_other_blocks(&document)?;
         let index = Index::of(&document, &metadata.selection, State::Sealed)?;
         let file = Self {
             document,
@@ -304,6 +306,14 @@ pub enum FileError {
         /// Why.
         source: ScalarError,
     },
+    /// A later document with a `sops` block of its own.
+    #[error(
+        "{place}: the sops block differs from the first one: these documents were not sealed together"
+    )]
+    SealedApart {
+        /// Where.
+        place: Location,
+    },
 }
 
 impl FileError {
@@ -320,6 +330,7 @@ impl FileError {
             }
             Self::Read(_) => ErrorCode::FileUnreadable,
             Self::Scalar { .. } => ErrorCode::ValueUnsupported,
+            Self::SealedApart { .. } => ErrorCode::MetadataInvalid,
         }
     }
 }
@@ -501,6 +512,16 @@ impl From<SpliceError> for SealError {
     reason = "tests"
 )]
 mod exchange;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod hostile;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,

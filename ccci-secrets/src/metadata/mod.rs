@@ -10,7 +10,7 @@ use crate::selection::{Selection, SelectionError, SelectionSettings};
 use crate::value::Time;
 use crate::wrapped::{KeyKind, WrappedGroup};
 
-pub(crate) use self::nested::plain_tree;
+pub(crate) use self::nested::{first_parts, plain_tree};
 
 /// The version of sops whose files we write. Readers repair files of versions before 3.3.0, so it is never ours.
 pub const WRITTEN_VERSION: &str = "3.13.3";

@@ -46,6 +46,38 @@ fn refuse_second_blocks(document: &Document) -> Result<(), MetadataError> {
     Ok(())
 }
 
+/// The numbers of those parts with which documents begin that were sealed together: copies of one block have the same MAC
+/// and time. A part without a block belongs to the one before.
+pub(crate) fn first_parts(document: &Document) -> Vec<usize> {
+    let mut starts = vec![0];
+    let mut current = None;
+    for (nth, part) in document.parts().iter().enumerate() {
+        let Some((_, entry)) = document.metadata_entry(part) else {
+            continue;
+        };
+        let found = Some(seal(document, entry.value));
+        if nth > 0 && found != current {
+            starts.push(nth);
+        }
+        current = found;
+    }
+    starts
+}
+
+/// The MAC and the time of a block.
+fn seal(document: &Document, block: NodeId) -> [Option<String>; 2] {
+    let Node::Map(map) = document.target(block).1 else {
+        return [None, None];
+    };
+    let field = |wanted: &str| {
+        let (_, value) =
+            entries(document, map).find(|(key, _)| key.eq_ignore_ascii_case(wanted))?;
+        let node = plain_tree(document, value).ok()?;
+        text(wanted, &node).ok()?
+    };
+    [field("mac"), field("lastmodified")]
+}
+
 /// A subtree as owned content, comments left out.
 ///
 /// # Errors
