@@ -51,6 +51,7 @@ fn main() {
         Root refusals::s26_blocked_targets_are_reported_together,
         Root results::s36_modes_and_owners_are_exact_under_any_umask,
         Both results::a_second_run_changes_nothing_and_says_so,
+        Both results::a_report_that_nobody_can_read_is_a_failed_step_and_no_refusal,
         Both results::two_runs_at_once_both_end_well,
         Both results::links_that_went_are_placed_again_and_told,
         Both results::rotation_makes_a_new_generation_and_removes_the_old_one,
