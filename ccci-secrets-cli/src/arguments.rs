@@ -17,7 +17,7 @@ pub(crate) struct FormatArgs {
     /// Read the input as this format, whatever its name says
     #[arg(long, value_name = "TYPE", value_parser = format_names())]
     pub(crate) input_type: Option<Format>,
-    /// Write the output in this format; only the format of the input is supported yet
+    /// Write the output in this format, laid out as sops does it
     #[arg(long, value_name = "TYPE", value_parser = format_names())]
     pub(crate) output_type: Option<Format>,
 }

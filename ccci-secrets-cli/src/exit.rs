@@ -67,6 +67,7 @@ exits! {
     SopsGeneric = 1, [Sops], "anything without a number of its own";
     SopsCannotRead = 2, [Sops], "the input cannot be read, or plaintext does not parse";
     SopsCannotWrite = 3, [Sops], "the output cannot be written";
+    SopsCannotPrint = 4, [Sops], "the output format cannot hold the content";
     SopsSetFormat = 7, [Sops], "the path or the value to set is not valid";
     SopsConflictingFlags = 8, [Sops], "flags that exclude each other";
     SopsCannotSeal = 23, [Sops], "a value cannot be sealed";

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ccci_secrets::document::CanonicalLayout;
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::file::ExtractError;
 use ccci_secrets::path::TreePath;
@@ -48,7 +49,7 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     policy::warn_about_config(context);
     input.require(context)?;
     let format = input.format(args.format.input_type, args.filename_override.as_deref());
-    args.format.require_same(format)?;
+    let output_format = args.format.output_type.unwrap_or(format);
     let path = args.extract.as_deref().filter(|path| !path.is_empty());
     let path = path.map(parse_path).transpose()?;
     let name = input.name();
@@ -56,10 +57,17 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     let opened = sealed::open(&name, sealed, &context.keyring())?;
     let plain = match path {
         Some(path) => opened
-            .expose_at(&path)
+            .expose_at_as(&path, output_format, CanonicalLayout::default())
             .map_err(|error| not_there(&name, args.extract.as_deref(), &error))?,
         None => {
-            let (plain, notes) = opened.expose_document().in_file(&name)?;
+            let exposed = if output_format == format {
+                opened.expose_document()
+            } else {
+                opened.expose_as(output_format, CanonicalLayout::default())
+            };
+            let (plain, notes) = exposed.in_file(&name).map_err(|error| {
+                error.exit_if(ErrorCode::ValueUnsupported, Exit::SopsCannotPrint)
+            })?;
             sealed::tell(&name, &notes);
             plain
         }

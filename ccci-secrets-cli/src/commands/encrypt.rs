@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ccci_secrets::atomic::NewFileMode;
 use ccci_secrets::config::Policy;
-use ccci_secrets::document::{Format, ParseErrorKind};
+use ccci_secrets::document::{CanonicalLayout, Format, ParseErrorKind};
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::file::{DraftFile, FileError, SealedFile};
 use ccci_secrets::secret::Secret;
@@ -54,10 +54,10 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     };
     input.require(context)?;
     let format = input.format(args.format.input_type, Some(named));
-    args.format.require_same(format)?;
     let policy = args.policy.resolve(context, named)?;
     let name = input.name();
-    let sealed = seal(&name, format, input.read()?, &policy)?;
+    let output = args.format.output_type.unwrap_or(format);
+    let sealed = seal_as(&name, (format, output), input.read()?, &policy)?;
     match target {
         Target::Stdout => output::data(sealed.text())?,
         Target::File(path) => output::file(&path, sealed.text(), NewFileMode::Umask)?,
@@ -72,10 +72,28 @@ pub(crate) fn seal(
     plain: Secret,
     policy: &Policy,
 ) -> Result<SealedFile, CommandError> {
+    seal_as(name, (format, format), plain, policy)
+}
+
+/// Seals plaintext of one format as a new file of another.
+fn seal_as(
+    name: &str,
+    (format, output): (Format, Format),
+    plain: Secret,
+    policy: &Policy,
+) -> Result<SealedFile, CommandError> {
     let draft = DraftFile::parse(format, plain).map_err(|error| {
         let exit = plaintext_exit(format, &error);
         CommandError::about(name, error).exit_if(ErrorCode::DocumentInvalid, exit)
     })?;
+    let draft = if output == format {
+        draft
+    } else {
+        draft
+            .convert(output, CanonicalLayout::default())
+            .in_file(name)
+            .map_err(|error| error.exit_if(ErrorCode::ValueUnsupported, Exit::SopsCannotPrint))?
+    };
     let sealed = draft
         .seal(policy, Context::now())
         .in_file(name)

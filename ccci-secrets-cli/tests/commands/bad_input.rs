@@ -101,10 +101,17 @@ fn an_integer_that_sops_cannot_carry() {
 }
 
 #[test]
-fn formats_that_are_not_built_are_refused_by_name() {
-    for (name, format) in [("x.env", "dotenv"), ("x.ini", "ini"), ("x.bin", "binary")] {
-        refused(name, b"a=1\n", 1, &[format]);
-    }
+fn text_that_is_not_dotenv() {
+    refused("x.env", b"A=1\nB\n", 2, &["line 2", "KEY=value"]);
+    refused("x.env", b"A=1\nsops_mac=x\n", 203, &["line 2"]);
+}
+
+#[test]
+fn text_that_is_not_ini() {
+    refused("x.ini", b"[a\nb=1\n", 2, &["line 1", "bracket"]);
+    refused("x.ini", b"[a]\nb\n", 2, &["line 2", "key = value"]);
+    refused("x.ini", b"[a]\nb=1\nb=2\n", 2, &["line 3", "`b`"]);
+    refused("x.ini", b"[sops]\nb=1\n", 203, &["line 1"]);
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! Binary files (sops-format.md 11): in the clear the whole file is one value; sealed, JSON holds it under `data`.
 
 use super::{
-    Collection, Document, Edit, Entry, Format, Item, Layout, NewNode, NewScalar, Node, NodeId,
-    ParseError, Part, Props, Resolved, Scalar, ScalarError, SetError, Source, Span, Style, json,
+    Collection, Document, Edit, Entry, Format, Item, Layout, NewScalar, Node, NodeId, ParseError,
+    Part, Props, Resolved, Scalar, ScalarError, Source, Span, Style, json,
 };
-use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
 use crate::value::{Text, Value};
 
@@ -78,25 +77,4 @@ pub(crate) fn rewrite_scalar(
         edits.push(Edit::new(Span::new(end, end), b"\n}\n"));
     }
     edits
-}
-
-/// The only thing to set is the content.
-pub(crate) fn set(
-    document: &Document,
-    path: &TreePath,
-    new: &NewNode,
-) -> Result<Vec<Edit>, SetError> {
-    match (path.segments(), new) {
-        ([Segment::Key(key)], NewNode::Value(_)) if key == DATA_KEY => {
-            json::set(document, path, new)
-        }
-        ([Segment::Key(key)], NewNode::Value(_)) => Err(SetError::BadKey {
-            key: key.clone(),
-            format: Format::Binary,
-        }),
-        _ => Err(SetError::NoContainers {
-            path: path.to_string(),
-            format: Format::Binary,
-        }),
-    }
 }

@@ -322,6 +322,17 @@ impl NewNode {
         Self::Value(Value::Str(crate::value::Text::Owned(bytes)))
     }
 
+    /// Whether every string in it is UTF-8.
+    fn is_text(&self) -> bool {
+        match self {
+            Self::List(items) => items.iter().all(Self::is_text),
+            Self::Map(entries) => entries.iter().all(|(_, node)| node.is_text()),
+            // EXPOSE: only looked at.
+            Self::Value(Value::Str(text)) => std::str::from_utf8(text.expose()).is_ok(),
+            Self::Null | Self::Value(_) => true,
+        }
+    }
+
     /// A string that is no secret.
     #[must_use]
     pub fn text(text: &str) -> Self {
@@ -515,7 +526,14 @@ impl Document {
         match self.format {
             Format::Dotenv => dotenv::raw_value(value).map(|_| ()),
             Format::Ini => ini::can_hold(self, scalar, value),
-            Format::Binary | Format::Json | Format::Yaml => Ok(()),
+            Format::Json => match value {
+                // EXPOSE: only looked at.
+                Value::Str(text) if std::str::from_utf8(text.expose()).is_err() => {
+                    Err(Unwritable::NotUtf8)
+                }
+                _ => Ok(()),
+            },
+            Format::Binary | Format::Yaml => Ok(()),
         }
     }
 
@@ -573,10 +591,13 @@ impl Document {
     /// [`SetError`] when the path cannot lead anywhere.
     pub fn set(&self, path: &TreePath, new: &NewNode) -> Result<Vec<Edit>, SetError> {
         match self.format {
-            Format::Binary => binary::set(self, path, new),
             Format::Dotenv => dotenv::set(self, path, new),
             Format::Ini => ini::set(self, path, new),
-            Format::Json => json::set(self, path, new),
+            Format::Binary | Format::Json if !new.is_text() => Err(SetError::Unwritable {
+                path: path.to_string(),
+                reason: Unwritable::NotUtf8,
+            }),
+            Format::Binary | Format::Json => json::set(self, path, new),
             Format::Yaml => yaml::write::set(self, path, new),
         }
     }

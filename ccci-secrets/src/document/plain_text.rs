@@ -43,6 +43,9 @@ pub enum Unwritable {
     /// dotenv reads a backslash before an `n` as a line break and knows no way to say otherwise.
     #[error("a backslash followed by `n` would be read back as a line break in a dotenv file")]
     BackslashN,
+    /// JSON is UTF-8.
+    #[error("it is not UTF-8 text, which JSON cannot hold")]
+    NotUtf8,
     /// Quotes, comment signs and line breaks in a combination that no form of quoting carries.
     #[error("no form of quoting in an INI file carries this value")]
     Quoting,

@@ -6,13 +6,16 @@ use super::index::{Index, State, What};
 use super::open::open_leaves;
 use super::seal::{Block, OldLeaf, Reuse, Sealer, Shown, first_line, refresh_block, timestamp};
 use super::{DraftFile, FileError, OpenFile, SealError, SealedFile, find};
+use crate::document::binary::DATA_KEY;
+use crate::document::plain_text::text_of;
 use crate::document::{
-    Document, Edit, Item, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Span, Style,
+    Document, Edit, Format, Item, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, SetError,
+    Span, Style,
 };
 use crate::envelope::Envelope;
 use crate::leaf::sealed_spelling;
 use crate::metadata::{WRITTEN_VERSION, mac_aad, plain_tree};
-use crate::path::TreePath;
+use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
 use crate::value::{Kind, Value};
 
@@ -41,6 +44,9 @@ impl OpenFile {
     /// [`SealError::Set`] when the path cannot lead anywhere.
     pub fn set(self, path: &TreePath, new: &NewNode) -> Result<EditedFile, SealError> {
         let document = &self.sealed.document;
+        if document.format() == Format::Binary {
+            return self.set_content(path, new);
+        }
         let written_out = without_aliases_of(document, path)?;
         let document = written_out.as_ref().unwrap_or(document);
         let edits = document.set(path, new)?;
@@ -51,6 +57,29 @@ impl OpenFile {
             base: self,
             change: Change::Spliced { document, fresh },
         })
+    }
+
+    /// The content of a binary file may be bytes that its JSON could not hold in the clear.
+    fn set_content(self, path: &TreePath, new: &NewNode) -> Result<EditedFile, SealError> {
+        let is_content =
+            |segment: &Segment| matches!(segment, Segment::Key(key) if key == DATA_KEY);
+        match (path.segments(), new) {
+            ([segment], NewNode::Value(value)) if is_content(segment) => {
+                // EXPOSE: into a wiping copy that is sealed.
+                self.edit(Secret::from_slice(text_of(value).expose()))
+            }
+            ([], _) => Err(SetError::Root.into()),
+            ([Segment::Key(key)], NewNode::Value(_)) => Err(SetError::BadKey {
+                key: key.clone(),
+                format: Format::Binary,
+            }
+            .into()),
+            _ => Err(SetError::NoContainers {
+                path: path.to_string(),
+                format: Format::Binary,
+            }
+            .into()),
+        }
     }
 
     /// Takes new plaintext for the whole document, as an editor leaves it.

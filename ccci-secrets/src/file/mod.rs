@@ -439,8 +439,7 @@ impl SealError {
             Self::Check(_) | Self::Random(_) => ErrorCode::Internal,
             Self::File(error) => error.code(),
             Self::NoRecipients => ErrorCode::NoRecipients,
-            Self::Convert(_) => ErrorCode::ValueUnsupported,
-            Self::NotBinary => ErrorCode::DocumentInvalid,
+            Self::Convert(_) | Self::NotBinary => ErrorCode::ValueUnsupported,
             Self::Open(error) => error.code(),
             Self::Recipient(_) | Self::Wrap(_) => ErrorCode::RecipientInvalid,
             Self::Set(SetError::Unwritable { .. }) | Self::Unwritable { .. } => {
