@@ -6,8 +6,9 @@ use ccci_secrets::atomic::NewFileMode;
 use ccci_secrets::config::Policy;
 use ccci_secrets::document::{CanonicalLayout, Format, ParseErrorKind};
 use ccci_secrets::error::ErrorCode;
-use ccci_secrets::file::{DraftFile, FileError, SealedFile};
+use ccci_secrets::file::{DraftFile, FileError, SealError, SealedFile};
 use ccci_secrets::secret::Secret;
+use ccci_secrets::selection::Selection;
 
 use crate::arguments::{FormatArgs, KeyServiceArgs, OutputArgs};
 use crate::context::Context;
@@ -15,7 +16,7 @@ use crate::error::{CommandError, InFile as _};
 use crate::exit::{self, Exit, Family};
 use crate::input::Input;
 use crate::output::{self, Target};
-use crate::policy::PolicyArgs;
+use crate::policy::{PolicyArgs, Resolved};
 
 /// Encrypt a file to standard output, to another file, or in place
 ///
@@ -54,10 +55,25 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     };
     input.require(context)?;
     let format = input.format(args.format.input_type, Some(named));
-    let policy = args.policy.resolve(context, named)?;
+    let output = args.format.output(&input, Some(named));
+    let Resolved {
+        mut policy,
+        indents,
+    } = args.policy.resolve(context, named)?;
+    let layout = indents.layout(output)?;
+    if format == Format::Binary {
+        // One value, which is always sealed: rules for parts of it mean nothing, in any format.
+        policy.selection = Selection::of_binary();
+        policy.mac_only_encrypted = false;
+    }
     let name = input.name();
-    let output = args.format.output_type.unwrap_or(format);
-    let sealed = seal_as(&name, (format, output), input.read()?, &policy)?;
+    let draft = parse(&name, format, input.read()?)?;
+    let draft = convert(draft, output, layout)
+        .in_file(&name)
+        .map_err(|error| error.exit_if(ErrorCode::ValueUnsupported, Exit::SopsCannotPrint))?;
+    let sealed = seal_draft(&name, draft, &policy)?
+        .laid_out(layout)
+        .in_file(&name)?;
     match target {
         Target::Stdout => output::data(sealed.text())?,
         Target::File(path) => output::file(&path, sealed.text(), NewFileMode::Umask)?,
@@ -72,28 +88,32 @@ pub(crate) fn seal(
     plain: Secret,
     policy: &Policy,
 ) -> Result<SealedFile, CommandError> {
-    seal_as(name, (format, format), plain, policy)
+    seal_draft(name, parse(name, format, plain)?, policy)
 }
 
-/// Seals plaintext of one format as a new file of another.
-fn seal_as(
-    name: &str,
-    (format, output): (Format, Format),
-    plain: Secret,
-    policy: &Policy,
-) -> Result<SealedFile, CommandError> {
-    let draft = DraftFile::parse(format, plain).map_err(|error| {
+fn parse(name: &str, format: Format, plain: Secret) -> Result<DraftFile, CommandError> {
+    DraftFile::parse(format, plain).map_err(|error| {
         let exit = plaintext_exit(format, &error);
         CommandError::about(name, error).exit_if(ErrorCode::DocumentInvalid, exit)
-    })?;
-    let draft = if output == format {
-        draft
-    } else {
-        draft
-            .convert(output, CanonicalLayout::default())
-            .in_file(name)
-            .map_err(|error| error.exit_if(ErrorCode::ValueUnsupported, Exit::SopsCannotPrint))?
-    };
+    })
+}
+
+/// The plaintext in the format that is written. The sealed form of a binary file is JSON, so these two are one format in
+/// either direction: whatever is sealed as binary is laid out as JSON.
+fn convert(
+    draft: DraftFile,
+    output: Format,
+    layout: CanonicalLayout,
+) -> Result<DraftFile, SealError> {
+    match (draft.format(), output) {
+        (Format::Binary | Format::Json, Format::Binary | Format::Json) => Ok(draft),
+        (_, Format::Binary) => draft.convert(Format::Json, layout),
+        (input, output) if input == output => Ok(draft),
+        _ => draft.convert(output, layout),
+    }
+}
+
+fn seal_draft(name: &str, draft: DraftFile, policy: &Policy) -> Result<SealedFile, CommandError> {
     let sealed = draft
         .seal(policy, Context::now())
         .in_file(name)

@@ -4,7 +4,8 @@
 //! the tokens are written. The text is read back before it is handed out.
 
 use super::index::What;
-use super::{DraftFile, FileError, Note, OpenFile, SealError};
+use super::{DraftFile, FileError, Note, OpenFile, SealError, SealedFile};
+use crate::document::binary;
 use crate::document::canonical::{self, CommentText, Floats, Token};
 use crate::document::plain_text::text_of;
 use crate::document::{
@@ -191,6 +192,20 @@ impl DraftFile {
         let text = canonical::write(&parts, format, layout, Floats::KeepType)?;
         check(&parts, &text, format)?;
         Ok(Self::parse(format, text)?)
+    }
+}
+
+impl SealedFile {
+    /// The same file with the JSON around a new binary file indented as the layout says. Other formats are laid out
+    /// already when they are sealed.
+    ///
+    /// # Errors
+    /// None in practice: the text means what it meant before.
+    pub fn laid_out(self, layout: CanonicalLayout) -> Result<Self, FileError> {
+        let (Format::Binary, Some(spaces)) = (self.format(), layout.json_indent) else {
+            return Ok(self);
+        };
+        Self::parse(Format::Binary, binary::indented(self.text(), spaces))
     }
 }
 

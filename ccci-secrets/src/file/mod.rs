@@ -215,6 +215,12 @@ impl DraftFile {
         Ok(Self { document })
     }
 
+    /// The format it was parsed as.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.document.format()
+    }
+
     /// Seals every leaf that the policy selects, to all of its recipients.
     ///
     /// `now` becomes `lastmodified`, UTC to whole seconds.
