@@ -63,13 +63,17 @@ pub(super) fn scalars(document: &Document) -> Result<Vec<Scalar>, ParseError> {
 
 /// The steps at a path of the first part.
 pub(super) fn subtree<'s, 'd>(steps: &'s [Step<'d>], path: &TreePath) -> Option<&'s [Step<'d>]> {
-    let mut at = steps
+    let start = subtree_start(steps, path)?;
+    steps.get(start..end(steps, start))
+}
+
+/// Where the steps at a path of the first part start.
+pub(super) fn subtree_start(steps: &[Step<'_>], path: &TreePath) -> Option<usize> {
+    let root = steps
         .iter()
         .position(|step| matches!(step, Step::OpenMap))?;
-    for segment in path.segments() {
-        at = child(steps, at, segment)?;
-    }
-    steps.get(at..end(steps, at))
+    let mut segments = path.segments().iter();
+    segments.try_fold(root, |at, segment| child(steps, at, segment))
 }
 
 fn child(steps: &[Step<'_>], open: usize, segment: &Segment) -> Option<usize> {
@@ -93,7 +97,7 @@ fn child(steps: &[Step<'_>], open: usize, segment: &Segment) -> Option<usize> {
 }
 
 /// Behind the value that starts at `at`.
-fn end(steps: &[Step<'_>], mut at: usize) -> usize {
+pub(super) fn end(steps: &[Step<'_>], mut at: usize) -> usize {
     let mut depth = 0_usize;
     loop {
         match steps.get(at) {

@@ -10,6 +10,7 @@ mod extract;
 mod index;
 mod open;
 mod seal;
+mod unset;
 
 use std::fmt;
 use std::path::Path;
@@ -19,6 +20,7 @@ pub use self::edit::EditedFile;
 pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
 pub use self::open::{Leaf, Note, OpenFile};
+pub use self::unset::UnsetError;
 use crate::config::Policy;
 use crate::document::{
     ConvertError, Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
