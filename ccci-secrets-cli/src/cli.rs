@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::commands::{activate, check, decrypt, edit, encrypt, key, set};
+use crate::commands::{activate, check, decrypt, edit, encrypt, key, set, unset};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -52,16 +52,19 @@ pub(crate) enum Command {
     Encrypt(encrypt::Args),
     Key(key::Args),
     Set(set::Args),
+    Unset(unset::Args),
 }
 
 /// The commands that sops has: they exit with its numbers.
-const SOPS_SHAPED: &[&str] = &["decrypt", "edit", "encrypt", "set"];
+const SOPS_SHAPED: &[&str] = &["decrypt", "edit", "encrypt", "set", "unset"];
 
 impl Command {
     /// Whose exit codes it uses.
     pub(crate) fn family(&self) -> Family {
         match self {
-            Self::Decrypt(_) | Self::Edit(_) | Self::Encrypt(_) | Self::Set(_) => Family::Sops,
+            Self::Decrypt(_) | Self::Edit(_) | Self::Encrypt(_) | Self::Set(_) | Self::Unset(_) => {
+                Family::Sops
+            }
             Self::Activate(_) | Self::Check(_) | Self::Key(_) => Family::Native,
         }
     }
@@ -76,6 +79,7 @@ impl Command {
             Self::Encrypt(args) => encrypt::run(context, args),
             Self::Key(args) => key::run(context, args),
             Self::Set(args) => set::run(context, args),
+            Self::Unset(args) => unset::run(context, args),
         }
     }
 }

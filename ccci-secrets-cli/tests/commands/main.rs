@@ -13,5 +13,6 @@ mod canary;
 mod edit;
 mod exit_codes;
 mod files;
+mod formats;
 mod support;
 mod usage;
