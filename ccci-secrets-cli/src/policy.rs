@@ -28,7 +28,8 @@ pub(crate) struct PolicyArgs {
     /// Let the MAC cover encrypted values only
     #[arg(long)]
     mac_only_encrypted: bool,
-    #[arg(long, hide = true, value_name = "N")]
+    /// How many of the key groups of the rule are needed to open the file; all, if nothing is said
+    #[arg(long, value_name = "N")]
     shamir_secret_sharing_threshold: Option<u32>,
     #[arg(long, hide = true, value_name = "PAIRS")]
     encryption_context: Option<String>,
@@ -104,8 +105,15 @@ impl PolicyArgs {
                 Err(error) => return Err(config_error(&error)),
             },
         };
+        let policy = Policy::resolve(rule, &request).map_err(|error| policy_error(&error))?;
+        if let Some(threshold) = policy.idle_threshold() {
+            output::warning(format_args!(
+                "the threshold of {threshold} has no effect, because there is only one key group: any one of its keys opens {}",
+                file.display()
+            ));
+        }
         Ok(Resolved {
-            policy: Policy::resolve(rule, &request).map_err(|error| policy_error(&error))?,
+            policy,
             indents: indents(context, config.as_ref()),
         })
     }

@@ -119,7 +119,7 @@ fn all() {
 
 fn one(operation: &str, file: &Path) {
     let keyring =
-        Keyring::discover(&Environment::empty().with_var("SOPS_AGE_KEY", &key("age-1.txt")));
+        Keyring::discover(&Environment::empty().with_var("SOPS_AGE_KEY", key("age-1.txt")));
     let policy = policy();
     let bytes = std::fs::read(file).unwrap();
     let start = Instant::now();

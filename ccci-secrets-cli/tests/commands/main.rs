@@ -14,5 +14,7 @@ mod edit;
 mod exit_codes;
 mod files;
 mod formats;
+mod groups;
+mod onto;
 mod support;
 mod usage;

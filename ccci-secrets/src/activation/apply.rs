@@ -1,5 +1,6 @@
 //! Carries a plan out.
 
+use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -39,10 +40,12 @@ pub(super) fn apply(
         applied: Applied::default(),
     };
     if let Err(fault) = work.up_to_commit(draft, records) {
-        if !is_committed(scene.site, &work.run) {
-            return Err(work.undo(fault, before, records));
+        match is_committed(scene.site, &work.run) {
+            Ok(true) => work.fail(Step::Commit, vec![fault]),
+            Ok(false) => return Err(work.undo(fault, before, records)),
+            // The journal leaves it to the next run.
+            Err(unknown) => return Err(work.give_up(vec![fault, unknown])),
         }
-        work.fail(Step::Commit, vec![fault]);
     }
     work.after_commit(records);
     work.prune(pause);
@@ -88,7 +91,7 @@ impl Work<'_> {
         if let Some(what) = plan.mount {
             let mounted = mount::mount(site, mount, what, manifest.allow_swap)?;
             self.mounted = mounted.made;
-            self.applied.warnings.extend(mounted.warning);
+            self.applied.warnings.extend(mounted.warnings);
         }
         let is_ours = manifest.mount == MountWish::Auto || !mount.exists;
         match is_ours {
@@ -164,6 +167,19 @@ impl Work<'_> {
         }
     }
 
+    fn give_up(self, faults: Vec<Fault>) -> Refusal {
+        let Scene { site, mount, .. } = self.scene;
+        let number = self.run.next.generation;
+        Refusal {
+            left_behind: number
+                .map(|number| site.shown(&mount.real.join(number.to_string())))
+                .into_iter()
+                .collect(),
+            warnings: self.applied.warnings,
+            ..Refusal::new(faults)
+        }
+    }
+
     /// From here on nothing is undone; what fails is left to the next run.
     fn after_commit(&mut self, records: &mut Records) {
         let Scene {
@@ -181,7 +197,7 @@ impl Work<'_> {
         self.applied.warnings.extend(placed.warnings);
         if !placed.faults.is_empty() {
             self.fail(Step::Links, placed.faults);
-        } else if let Err(fault) = close(site, self.run.next.clone(), Vec::new(), records) {
+        } else if let Err(fault) = close(site, &self.run, Vec::new(), records) {
             self.fail(Step::Records, vec![fault]);
         }
     }
@@ -189,15 +205,27 @@ impl Work<'_> {
     /// Only when all links lead to the new generation.
     fn prune(&mut self, pause: &dyn Fn(Duration)) {
         let plan = self.scene.plan;
-        if self.applied.failed_step.is_some() || plan.prune.is_empty() {
+        if self.applied.failed_step.is_some() {
             return;
         }
-        if plan.generation.is_some() {
+        if plan.generation.is_some() && !plan.prune.is_empty() {
             pause(GRACE);
         }
-        let faults = prune(self.scene.site, &self.scene.mount.real, &plan.prune);
+        let Scene { site, mount, .. } = self.scene;
+        let old = plan.prune.iter().map(|number| number.to_string().into());
+        let names: Vec<OsString> = old.chain(plan.foreign_keys.iter().cloned()).collect();
+        if names.is_empty() {
+            return;
+        }
+        let faults = prune(site, &mount.real, &names);
         if !faults.is_empty() {
             self.fail(Step::Prune, faults);
+            return;
+        }
+        for name in &plan.foreign_keys {
+            let path = site.shown(&mount.real.join(name));
+            let warning = Warning::at(WarningKind::ForeignKeyRemoved, &path);
+            self.applied.warnings.push(warning);
         }
     }
 

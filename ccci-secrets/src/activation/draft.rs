@@ -5,22 +5,18 @@ use std::path::{Path, PathBuf};
 use super::fault::{Fault, TargetProblem};
 use super::finish::lasting;
 use super::manifest::{FileEntry, Manifest, Target};
-use super::observe::{
-    Frame, MountFound, Reals, STAGE_PREFIX, generation_text, target_fault, target_text,
-};
+use super::observe::{Frame, MountFound, Reals, generation_text, target_fault};
 use super::parents;
 use super::plan::Plan;
 use super::records::{
-    EntryRecord, Journal, Ledger, LinkRecord, Outcome, Records, Role, Run, StagedLink,
-    outlives_reboot,
+    EntryRecord, Journal, LINK_PREFIX, Ledger, LinkRecord, Outcome, Records, Role, Run,
+    STAGE_PREFIX, StagedLink, outlives_reboot,
 };
 use super::site::Site;
+use super::targets::target_text;
 use super::wanted::{Directories, Wanted};
 use crate::atomic::temporary_name;
 use crate::digest;
-
-/// How links begin that have not taken their places yet.
-const LINK_PREFIX: &str = ".ccsec-";
 
 /// Everything that is known before the first change.
 #[derive(Clone, Copy)]
@@ -185,10 +181,11 @@ fn intended_ledger(run: &Run, records: &Records) -> Ledger {
         }
     }
     let staged = run.staged.iter();
-    ledger.staged = staged
-        .filter(|link| outlives_reboot(&link.directory))
-        .cloned()
-        .collect();
+    ledger.staged.extend(
+        staged
+            .filter(|link| outlives_reboot(&link.directory))
+            .cloned(),
+    );
     ledger
 }
 

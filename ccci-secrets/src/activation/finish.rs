@@ -9,10 +9,10 @@ use std::path::Path;
 use super::fault::{Fault, Warning};
 use super::generation::is_committed;
 use super::links::{self, place_all};
-use super::observe::STAGE_PREFIX;
 use super::parents;
 use super::records::{
-    Journal, LinkRecord, Outcome, Records, Run, StagedLink, is_placed, outlives_reboot,
+    Journal, LinkRecord, Outcome, Records, Run, STAGE_PREFIX, StagedLink, is_placed,
+    outlives_reboot,
 };
 use super::remove::remove_tree;
 use super::site::Site;
@@ -27,8 +27,8 @@ pub(super) fn finish(
 ) -> Result<Vec<Warning>, Fault> {
     let mut warnings = Vec::new();
     match records.journal.value().run.clone() {
-        Some(run) if is_committed(site, &run) => {
-            warnings = complete(site, mount, run, records)?;
+        Some(run) if is_committed(site, &run)? => {
+            warnings = complete(site, mount, &run, records)?;
         }
         Some(run) => {
             let undo = Undo {
@@ -51,16 +51,16 @@ pub(super) fn finish(
 fn complete(
     site: &Site<'_>,
     mount: &Path,
-    run: Run,
+    run: &Run,
     records: &mut Records,
 ) -> Result<Vec<Warning>, Fault> {
     let generation = open_generation(site, mount, &run.next);
-    let placed = place_all(site, generation.as_ref(), &run, records);
+    let placed = place_all(site, generation.as_ref(), run, records);
     for link in &run.staged {
         // A link that cannot be placed is of no use; the comparison with the manifest makes another.
         drop(links::discard(site, link));
     }
-    close(site, run.next, placed.not_removed, records)?;
+    close(site, run, placed.not_removed, records)?;
     Ok(placed.warnings)
 }
 
@@ -74,18 +74,25 @@ pub(super) fn open_generation(
     parents::open(site, &mount.join(number.to_string())).ok()
 }
 
-/// Writes down that a run is over.
+/// Writes down that a run is over. What is still there under a temporary name is somebody's file that could not be put
+/// aside: the ledger keeps it for later runs.
 pub(super) fn close(
     site: &Site<'_>,
-    mut next: Outcome,
+    run: &Run,
     not_removed: Vec<LinkRecord>,
     records: &mut Records,
 ) -> Result<(), Fault> {
+    let mut next = run.next.clone();
     next.links.extend(not_removed);
     let mut ledger = records.ledger.value().clone();
     ledger.links = lasting(&next.links);
     ledger.directories.clear();
-    ledger.staged.clear();
+    for link in &run.staged {
+        if !ledger.staged.contains(link) {
+            ledger.staged.push(link.clone());
+        }
+    }
+    ledger.staged.retain(|link| links::is_staged(site, link));
     records.ledger.set(site, ledger)?;
     records.journal.set(site, Journal::new(next, None))
 }

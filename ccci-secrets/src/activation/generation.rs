@@ -62,12 +62,28 @@ pub(super) fn sync_commit(site: &Site<'_>, link: &StagedLink) -> Result<(), Faul
     synced.map_err(|source| site.failed("bring to the disk", &link.directory, source))
 }
 
-/// Whether a run came to its commit. The link says so; a run without a new generation commits when all is staged.
-pub(super) fn is_committed(site: &Site<'_>, run: &Run) -> bool {
-    match run.staged.iter().find(|link| link.role == Role::Active) {
-        Some(link) => parents::open(site, &link.directory)
-            .and_then(|dir| site.fs.read_link(dir.as_fd(), link.name.as_os_str()))
-            .is_ok_and(|text| text == link.text),
-        None => run.sealed,
+/// Whether a run came to its commit. The link says so; a run without a new generation commits when all is staged. A link
+/// that cannot be read says nothing: then nobody may conclude that the generation is not active.
+pub(super) fn is_committed(site: &Site<'_>, run: &Run) -> Result<bool, Fault> {
+    let Some(link) = run.staged.iter().find(|link| link.role == Role::Active) else {
+        return Ok(run.sealed);
+    };
+    let text = parents::open(site, &link.directory)
+        .and_then(|dir| site.fs.read_link(dir.as_fd(), link.name.as_os_str()));
+    match text {
+        Ok(text) => Ok(text == link.text),
+        // Nothing is there, or no link.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::InvalidInput
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(source) => {
+            let path = link.directory.join(&link.name);
+            Err(site.failed("look at", &path, source))
+        }
     }
 }

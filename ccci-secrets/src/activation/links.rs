@@ -214,6 +214,16 @@ enum Obstacle {
     File(FileFacts),
 }
 
+/// Whether anything is there under the temporary name.
+pub(super) fn is_staged(site: &Site<'_>, link: &StagedLink) -> bool {
+    let there = parents::open(site, &link.directory)
+        .and_then(|dir| kind_at(site.fs, dir.as_fd(), &link.staged));
+    match there {
+        Ok(facts) => facts.is_some(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
 /// Takes a staged link away again. Whatever else stands under the name is not ours.
 pub(super) fn discard(site: &Site<'_>, link: &StagedLink) -> io::Result<()> {
     let dir = match parents::open(site, &link.directory) {

@@ -9,6 +9,7 @@ mod accounts;
 mod apply;
 mod backup;
 mod check;
+mod current;
 mod draft;
 mod explain;
 pub mod fault;
@@ -16,6 +17,7 @@ mod findings;
 mod finish;
 mod generation;
 mod json;
+mod kernel;
 mod keys;
 mod links;
 mod lock;
@@ -36,6 +38,7 @@ mod select;
 mod site;
 mod sops_file;
 mod stage;
+mod targets;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod testing;

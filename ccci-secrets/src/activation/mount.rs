@@ -5,10 +5,11 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::fault::{Fault, Warning, WarningKind};
+use super::kernel::{has_swap, would_be_hidden};
 use super::observe::MountFound;
 use super::parents::{self, Manner};
 use super::site::Site;
-use crate::fs::{Fs, MemoryMount};
+use crate::fs::MemoryMount;
 
 /// Mode of every directory that holds secrets: those who know a name may reach it, the group may list.
 pub(super) const DIRECTORY_MODE: u32 = 0o751;
@@ -18,7 +19,7 @@ pub(super) const DIRECTORY_MODE: u32 = 0o751;
 pub(super) struct Mounted {
     /// A mount was made.
     pub(super) made: bool,
-    pub(super) warning: Option<Warning>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 /// Mounts. Where that is not permitted, a directory that lies in memory already will do.
@@ -29,35 +30,52 @@ pub(super) fn mount(
     may_swap: bool,
 ) -> Result<Mounted, Fault> {
     let target = site.shown(&found.real);
-    let mut mounted = Mounted {
-        made: true,
-        warning: None,
-    };
-    let mut result = site.fs.mount(what, &target);
-    if what == MemoryMount::TmpfsNoSwap && result.is_err() {
-        // Kernels before 6.4 do not know the option, user namespaces do not permit it.
-        if !may_swap && has_swap(site.fs) {
-            let source = io::Error::new(io::ErrorKind::Unsupported, UNSAFE_SWAP);
-            return Err(site.failed(STEP, &found.real, source));
-        }
-        result = site.fs.mount(MemoryMount::TmpfsSwappable, &target);
-        mounted.warning = Some(Warning::at(WarningKind::Swappable, &target));
+    let failed = |source| site.failed("mount a file system in memory on", &found.real, source);
+    let mut mounted = Mounted::default();
+    match would_be_hidden(site.fs, &target) {
+        Ok(false) => {}
+        Ok(true) => return Err(failed(io::Error::other(HIDDEN))),
+        Err(_) => mounted.warn(WarningKind::MountUnchecked, &target),
     }
+    let result = match site.fs.mount(what, &target) {
+        // Kernels before 6.4 do not know the option, user namespaces do not permit it.
+        Err(error) if what == MemoryMount::TmpfsNoSwap && is_refusal(&error) => {
+            if may_swap || !has_swap(site.fs) {
+                mounted.warn(WarningKind::Swappable, &target);
+                site.fs.mount(MemoryMount::TmpfsSwappable, &target)
+            } else {
+                Err(io::Error::new(error.kind(), UNSAFE_SWAP))
+            }
+        }
+        result => result,
+    };
     match result {
-        Ok(()) => Ok(mounted),
+        Ok(()) => mounted.made = true,
         Err(error)
             if error.kind() == io::ErrorKind::PermissionDenied && found.file_system.is_memory() =>
         {
-            Ok(Mounted {
-                made: false,
-                warning: Some(Warning::at(WarningKind::MountNotPermitted, &target)),
-            })
+            mounted.warnings.clear();
+            mounted.warn(WarningKind::MountNotPermitted, &target);
         }
-        Err(source) => Err(site.failed(STEP, &found.real, source)),
+        Err(source) => return Err(failed(source)),
+    }
+    Ok(mounted)
+}
+
+impl Mounted {
+    fn warn(&mut self, kind: WarningKind, target: &Path) {
+        self.warnings.push(Warning::at(kind, target));
     }
 }
 
-const STEP: &str = "mount a file system in memory on";
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied
+    )
+}
+
+const HIDDEN: &str = "nobody outside of this process' own mount namespace would see it";
 
 const UNSAFE_SWAP: &str =
     "the system refuses `noswap`, swap is in use, and the manifest does not allow it";
@@ -84,18 +102,4 @@ pub(super) fn dress(site: &Site<'_>, real: &Path, keys_group: u32) -> Result<(),
 pub(super) fn make_directory(site: &Site<'_>, real: &Path) -> Result<(), Fault> {
     let inherit = Manner::Inherit(Default::default());
     parents::make(site, real, inherit).map(drop)
-}
-
-/// Whether the machine swaps; yes if it does not say.
-fn has_swap(fs: &dyn Fs) -> bool {
-    let list = fs.open_start(Path::new("/proc")).and_then(|proc| {
-        let file = fs.open_file(proc.as_fd(), Path::new("swaps"))?;
-        let mut buffer = [0; 4096];
-        let count = fs.read_at(file.as_fd(), &mut buffer, 0)?;
-        Ok(buffer.get(..count).unwrap_or_default().to_vec())
-    });
-    // The first line names the columns.
-    list.map_or(true, |list| {
-        list.iter().filter(|byte| **byte == b'\n').count() > 1
-    })
 }

@@ -193,7 +193,7 @@ fn open_files<'m>(
     if opened.len() == count && count > 0 {
         let openers: Vec<_> = opened
             .iter()
-            .map(|file| &file.provenance.opened_by)
+            .flat_map(|file| file.provenance.openers())
             .collect();
         keys.warn_of_idle(locks, &openers);
     }

@@ -1,13 +1,16 @@
 //! From what is wanted and what is there to what will be done. Pure: no file is touched, no clock is read, and a plan
 //! names files but holds none of their bytes.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::current::FileFound;
 use super::fault::{Fault, TargetProblem, Warning, WarningKind};
 use super::manifest::{MountWish, OnConflict};
-use super::observe::{FileFound, LinkFound, Observed, TargetFound};
+use super::observe::{LinkFound, Observed};
 use super::receipt::Change;
 use super::records::LinkRecord;
+use super::targets::TargetFound;
 use crate::fs::{FileSystem, MemoryMount};
 
 /// What decides besides the files themselves.
@@ -44,6 +47,8 @@ pub(super) struct Plan {
     pub(super) links: Vec<LinkStep>,
     pub(super) removals: Vec<LinkRecord>,
     pub(super) prune: Vec<u64>,
+    /// Names beside the generations under which another program has left private keys.
+    pub(super) foreign_keys: Vec<OsString>,
     /// Something of an earlier run has to be cleared away.
     pub(super) finish: bool,
     pub(super) warnings: Vec<Warning>,
@@ -63,6 +68,7 @@ impl Plan {
             && self.links.is_empty()
             && self.removals.is_empty()
             && self.prune.is_empty()
+            && self.foreign_keys.is_empty()
     }
 
     /// The generation that is active when all is done.
@@ -100,6 +106,9 @@ pub(super) fn plan(
         faults.extend(plan.plan_mount(settings, &observed));
     }
     plan.plan_prune(settings.keep_generations, &observed);
+    if plan.mount.is_none() {
+        plan.foreign_keys = observed.mount.foreign_keys;
+    }
     if faults.is_empty() {
         Ok(plan)
     } else {
@@ -256,8 +265,9 @@ fn change_of(file: FileFound) -> Change {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
+    use super::super::current::Current;
     use super::super::fault::Active;
-    use super::super::observe::{Current, MountFound};
+    use super::super::observe::MountFound;
     use super::*;
 
     const SETTINGS: Settings = Settings {
@@ -294,6 +304,7 @@ mod tests {
                 file_system: FileSystem::Ramfs,
                 numbers: numbers.to_vec(),
                 stages: false,
+                foreign_keys: Vec::new(),
             },
             link: LinkFound::Generation {
                 active: Active {

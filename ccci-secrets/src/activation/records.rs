@@ -4,7 +4,7 @@
 //! directories, so that the run after a crash can remove it, or finish it. Only who holds the lock writes them.
 
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -137,6 +137,53 @@ impl Default for Schema {
     }
 }
 
+impl Schema {
+    fn is_known(self) -> bool {
+        self.0 <= Self::default().0
+    }
+}
+
+/// How directories begin that are not generations yet.
+pub(super) const STAGE_PREFIX: &str = ".stage-";
+/// How links begin that have not taken their places yet.
+pub(super) const LINK_PREFIX: &str = ".ccsec-";
+
+/// Whether a name stays in its directory. Below a directory that was given as the root, records may be anybody's, and
+/// what they name is renamed and removed.
+fn is_one_name(name: &Path) -> bool {
+    let mut components = name.components();
+    let first = components.next();
+    matches!(first, Some(Component::Normal(only)) if only == name.as_os_str())
+        && components.next().is_none()
+}
+
+fn begins_with(name: &Path, prefix: &str) -> bool {
+    name.as_os_str()
+        .as_encoded_bytes()
+        .starts_with(prefix.as_bytes())
+}
+
+impl Run {
+    fn is_sound(&self) -> bool {
+        let is_stage = |stage: &PathBuf| is_one_name(stage) && begins_with(stage, STAGE_PREFIX);
+        self.stage.as_ref().is_none_or(is_stage) && self.staged.iter().all(StagedLink::is_sound)
+    }
+}
+
+impl StagedLink {
+    fn is_sound(&self) -> bool {
+        is_one_name(&self.name)
+            && is_one_name(&self.staged)
+            && begins_with(&self.staged, LINK_PREFIX)
+    }
+}
+
+impl BackupRecord {
+    fn is_sound(&self) -> bool {
+        is_one_name(&self.name) && is_one_name(&self.backup)
+    }
+}
+
 /// The journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -156,6 +203,10 @@ impl Journal {
             run,
         }
     }
+
+    fn is_usable(&self) -> bool {
+        self.schema.is_known() && self.run.as_ref().is_none_or(Run::is_sound)
+    }
 }
 
 /// The ledger.
@@ -169,6 +220,14 @@ pub(super) struct Ledger {
     pub(super) backups: Vec<BackupRecord>,
 }
 
+impl Ledger {
+    fn is_usable(&self) -> bool {
+        self.schema.is_known()
+            && self.staged.iter().all(StagedLink::is_sound)
+            && self.backups.iter().all(BackupRecord::is_sound)
+    }
+}
+
 /// What earlier runs left behind in writing.
 #[derive(Debug)]
 pub(super) struct Records {
@@ -177,12 +236,12 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Reads both. One that is absent, or written by a newer program, counts as empty.
-    pub(super) fn read(site: &Site<'_>, paths: &RecordPaths) -> Self {
-        Self {
-            journal: Record::read(site, &paths.journal, |journal: &Journal| journal.schema),
-            ledger: Record::read(site, &paths.ledger, |ledger: &Ledger| ledger.schema),
-        }
+    /// Reads both. One that is absent, damaged, or written by a newer program, counts as empty.
+    pub(super) fn read(site: &Site<'_>, paths: &RecordPaths) -> Result<Self, Fault> {
+        Ok(Self {
+            journal: Record::read(site, &paths.journal, Journal::is_usable)?,
+            ledger: Record::read(site, &paths.ledger, Ledger::is_usable)?,
+        })
     }
 
     /// All links that were ever placed and not yet removed.
@@ -221,15 +280,19 @@ pub(super) struct Record<T> {
 }
 
 impl<T: Default + PartialEq + Serialize + for<'de> Deserialize<'de>> Record<T> {
-    fn read(site: &Site<'_>, path: &Path, schema: impl Fn(&T) -> Schema) -> Self {
-        let value: T = parse(site, path).unwrap_or_default();
-        let is_known = schema(&value).0 <= Schema::default().0;
-        Self {
+    fn read(site: &Site<'_>, path: &Path, is_usable: impl Fn(&T) -> bool) -> Result<Self, Fault> {
+        let text = site
+            .read_small(path)
+            .map_err(|source| site.failed("read", path, source))?;
+        // EXPOSE: to the parser; records hold nothing secret.
+        let value = text.and_then(|text| serde_json::from_slice(text.expose()).ok());
+        let value: Option<T> = value.filter(is_usable);
+        Ok(Self {
             half_written: is_there(site, &half_written(path)),
-            value: if is_known { value } else { T::default() },
+            value: value.unwrap_or_default(),
             path: path.to_owned(),
             certain: true,
-        }
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -264,12 +327,6 @@ impl<T: Default + PartialEq + Serialize + for<'de> Deserialize<'de>> Record<T> {
         self.value = value;
         Ok(())
     }
-}
-
-fn parse<T: for<'de> Deserialize<'de>>(site: &Site<'_>, path: &Path) -> Option<T> {
-    let text = site.read_small(path)?;
-    // EXPOSE: to the parser; records hold nothing secret.
-    serde_json::from_slice(text.expose()).ok()
 }
 
 fn is_there(site: &Site<'_>, path: &Path) -> bool {
@@ -341,4 +398,108 @@ pub(super) fn is_placed(site: &Site<'_>, record: &LinkRecord) -> bool {
         .parent()
         .and_then(|parent| site.fs.read_link(parent, &place.name).ok());
     text.is_some_and(|text| text == record.text)
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests write their own files"
+)]
+mod tests {
+    use super::*;
+    use crate::fs::RealFs;
+
+    /// A root, and the path of the journal below it.
+    struct Place {
+        dir: tempfile::TempDir,
+        fs: RealFs,
+        paths: RecordPaths,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            Self {
+                dir: tempfile::tempdir().unwrap(),
+                fs: RealFs::new(),
+                paths: RecordPaths::of(Path::new("/run/m"), true),
+            }
+        }
+
+        fn site(&self) -> Site<'_> {
+            Site::new(&self.fs, Some(self.dir.path()))
+        }
+
+        fn journal(&self) -> PathBuf {
+            let path = self.paths.journal.strip_prefix("/").unwrap();
+            self.dir.path().join(path)
+        }
+
+        fn read(&self) -> Result<Records, Fault> {
+            Records::read(&self.site(), &self.paths)
+        }
+    }
+
+    fn staged(name: &str) -> StagedLink {
+        StagedLink {
+            directory: "/srv".into(),
+            staged: name.into(),
+            name: "name".into(),
+            text: "text".into(),
+            role: Role::Active,
+        }
+    }
+
+    fn read_back(run: Run) -> Option<Run> {
+        let place = Place::new();
+        std::fs::create_dir_all(place.journal().parent().unwrap()).unwrap();
+        let journal = Journal::new(Outcome::default(), Some(run));
+        std::fs::write(place.journal(), serde_json::to_vec(&journal).unwrap()).unwrap();
+        place.read().unwrap().journal.value.run
+    }
+
+    #[test]
+    fn a_journal_that_names_something_outside_of_its_directories_is_not_believed() {
+        let sound = Run {
+            stage: Some(".stage-1".into()),
+            staged: vec![staged(".ccsec-1")],
+            ..Run::default()
+        };
+        assert_eq!(read_back(sound.clone()), Some(sound));
+        for stage in ["../.stage-1", ".stage-1/..", "1", "", "/.stage-1"] {
+            let run = Run {
+                stage: Some(stage.into()),
+                ..Run::default()
+            };
+            assert_eq!(read_back(run), None, "{stage}");
+        }
+        for name in [".ccsec-1/../x", "name", ".ccsec-1/"] {
+            let run = Run {
+                staged: vec![staged(name)],
+                ..Run::default()
+            };
+            assert_eq!(read_back(run), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_there_and_cannot_be_read_is_an_error() {
+        let place = Place::new();
+        std::fs::create_dir_all(place.journal()).unwrap();
+        assert!(matches!(place.read(), Err(Fault::FileSystem { .. })));
+    }
+
+    #[test]
+    fn a_record_that_says_nothing_is_no_file() {
+        let place = Place::new();
+        let mut records = place.read().unwrap();
+        let journal = Journal::new(Outcome::default(), Some(Run::default()));
+        records.journal.set(&place.site(), journal).unwrap();
+        assert!(place.journal().exists());
+        records
+            .journal
+            .set(&place.site(), Journal::default())
+            .unwrap();
+        assert!(!place.journal().exists());
+    }
 }

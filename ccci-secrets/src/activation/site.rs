@@ -260,14 +260,23 @@ impl<'a> Site<'a> {
             .ok()
     }
 
-    /// Reads a small file of this tree; none if it is not there.
-    pub(super) fn read_small(&self, path: &Path) -> Option<Secret> {
-        let place = self.walk(path).ok()?;
-        let file = self
-            .fs
-            .open_file(place.parent()?, Path::new(&place.name))
-            .ok()?;
-        read_all(self.fs, file.as_fd(), LARGEST_STATE).ok()
+    /// Reads a small file of this tree; none if it is not there. One that is there and cannot be read must not pass for
+    /// one that is absent.
+    pub(super) fn read_small(&self, path: &Path) -> io::Result<Option<Secret>> {
+        let place = match self.walk(path) {
+            Ok(place) => place,
+            Err(Hazard::DanglingLink(_)) => return Ok(None),
+            Err(Hazard::Io { source, .. }) => return Err(source),
+            Err(hazard) => return Err(io::Error::other(hazard)),
+        };
+        let Some(parent) = place.parent() else {
+            return Ok(None);
+        };
+        match self.fs.open_file(parent, Path::new(&place.name)) {
+            Ok(file) => read_all(self.fs, file.as_fd(), LARGEST_STATE).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -5,10 +5,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use super::current::inner_text;
 use super::fault::Fault;
 use super::manifest::Target;
 use super::mount::DIRECTORY_MODE;
-use super::observe::inner_text;
 use super::site::Site;
 use super::wanted::Wanted;
 use super::write;

@@ -18,7 +18,7 @@ use super::observe::{self, Frame, MountFound, Observed, Reals, observe};
 use super::open::{NotOpened, Opened};
 use super::plan::{Item, Plan, Settings, plan};
 use super::receipt::{Change, EntryResult, FailedStep, Receipt, Step};
-use super::records::{RecordPaths, Records};
+use super::records::{RecordPaths, Records, Run};
 use super::site::Site;
 use super::wanted::Wanted;
 use crate::fs::RealFs;
@@ -81,11 +81,11 @@ impl Transaction<'_> {
         paths: &RecordPaths,
         open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
     ) -> Result<Receipt, Refusal> {
-        let mut records = Records::read(self.site, paths);
-        let mut warnings = finish(self.site, real_mount, &mut records)
-            .map_err(|fault| Refusal::new(vec![fault]))?;
-        let passwd = AccountFiles::read(self.site);
-        let accounts = passwd.parse(self.options);
+        let refuse = |fault| Refusal::new(vec![fault]);
+        let mut records = Records::read(self.site, paths).map_err(refuse)?;
+        let mut warnings = finish(self.site, real_mount, &mut records).map_err(refuse)?;
+        let account_files = AccountFiles::read(self.site).map_err(refuse)?;
+        let accounts = account_files.parse(self.options);
         let (opened, missing) = self.open(open, accounts.as_ref(), &mut warnings)?;
         warnings.extend(opened.warnings.iter().cloned());
         let refused = |faults| refusal(faults, warnings.clone());
@@ -191,7 +191,11 @@ impl Transaction<'_> {
         if scene.plan.changes_nothing() {
             // The manifest may have changed in ways that no file shows.
             return outcome(scene)
-                .and_then(|next| close(self.site, next, Vec::new(), records))
+                .map(|next| Run {
+                    next,
+                    ..Run::default()
+                })
+                .and_then(|run| close(self.site, &run, Vec::new(), records))
                 .map(|()| None)
                 .map_err(|fault| refusal(vec![fault], std::mem::take(warnings)));
         }
@@ -298,6 +302,14 @@ fn not_everything(faults: Vec<Fault>) -> FailedStep {
     }
 }
 
+fn read_public(site: &Site<'_>, path: &Path) -> Result<Option<Vec<u8>>, Fault> {
+    let text = site
+        .read_small(path)
+        .map_err(|source| site.failed("read", path, source))?;
+    // EXPOSE: names and numbers of accounts, which everybody may read.
+    Ok(text.map(|text| text.expose().to_vec()))
+}
+
 /// `passwd` and `group` of the tree, or, where a tree that was given has none, of the machine.
 struct AccountFiles {
     passwd: Vec<u8>,
@@ -306,25 +318,19 @@ struct AccountFiles {
 }
 
 impl AccountFiles {
-    fn read(site: &Site<'_>) -> Self {
+    fn read(site: &Site<'_>) -> Result<Self, Fault> {
         let (passwd, group) = (Path::new("/etc/passwd"), Path::new("/etc/group"));
-        let bytes = |site: &Site<'_>, path| {
-            // EXPOSE: names and numbers of accounts, which everybody may read.
-            site.read_small(path).map(|text| text.expose().to_vec())
-        };
-        let machine = RealFs::new();
-        let machine = Site::new(&machine, None);
-        let of_tree = site.rebased && bytes(site, passwd).is_some();
-        let source = if site.rebased && !of_tree {
-            &machine
-        } else {
-            site
-        };
-        Self {
-            passwd: bytes(source, passwd).unwrap_or_default(),
-            group: bytes(source, group).unwrap_or_default(),
-            of_tree,
+        let own = read_public(site, passwd)?;
+        let of_tree = site.rebased && own.is_some();
+        if site.rebased && !of_tree {
+            let machine = RealFs::new();
+            return Self::read(&Site::new(&machine, None));
         }
+        Ok(Self {
+            passwd: own.unwrap_or_default(),
+            group: read_public(site, group)?.unwrap_or_default(),
+            of_tree,
+        })
     }
 
     fn parse<'a>(&self, options: &Options<'a>) -> Option<Accounts<'a>> {

@@ -84,6 +84,8 @@ warning_kinds! {
     ClearLeaf = "clear-leaf" "neither sealed nor covered by the MAC, accepted because the manifest allows it",
     /// A directory stood where the link is.
     DirectoryReplaced = "directory-replaced" "the directory that was there gave way to the link",
+    /// A private key that another program had put there.
+    ForeignKeyRemoved = "foreign-key-removed" "held a private key that sops-nix had put there, and was removed",
     /// A secret that is not required has a fault.
     LeftOut = "left-out" "left out, because it has a fault and is not required",
     /// An optional key file is missing.
@@ -106,6 +108,8 @@ warning_kinds! {
     MovedComment = "moved-comment" "the comment was sealed at another place of the file",
     /// No mount was possible, and none was needed.
     MountNotPermitted = "mount-not-permitted" "mounting is not permitted, but the directory lies in memory already",
+    /// Whether others see the mount is not known.
+    MountUnchecked = "mount-unchecked" "whether others will see what is mounted here could not be checked",
     /// Something that this build does not do.
     NotBuilt = "not-built" "not built yet: this build refuses to activate it",
     /// Owners could not be set.

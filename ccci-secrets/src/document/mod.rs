@@ -89,6 +89,9 @@ impl Format {
     }
 }
 
+/// Deepest nesting of new content, and of what is taken out of a document, in every format.
+pub(crate) const MAX_NEW_DEPTH: usize = 500;
+
 /// Names a node of one [`Document`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub(crate) u32);
@@ -315,6 +318,18 @@ impl NewNode {
     /// [`ParseError`] with the line in that text.
     pub fn from_json(text: &Secret) -> Result<Self, ParseError> {
         json::read_value(text)
+    }
+
+    /// Whether containers stand in each other more than `levels` deep. It looks no deeper than that.
+    fn is_deeper_than(&self, levels: usize) -> bool {
+        let Some(left) = levels.checked_sub(1) else {
+            return matches!(self, Self::List(_) | Self::Map(_));
+        };
+        match self {
+            Self::List(items) => items.iter().any(|item| item.is_deeper_than(left)),
+            Self::Map(entries) => entries.iter().any(|(_, value)| value.is_deeper_than(left)),
+            Self::Null | Self::Value(_) => false,
+        }
     }
 
     /// A string, from bytes that are taken as they are.
@@ -591,6 +606,10 @@ impl Document {
     /// # Errors
     /// [`SetError`] when the path cannot lead anywhere.
     pub fn set(&self, path: &TreePath, new: &NewNode) -> Result<Vec<Edit>, SetError> {
+        let levels = MAX_NEW_DEPTH.checked_sub(path.segments().len());
+        if levels.is_none_or(|levels| new.is_deeper_than(levels)) {
+            return Err(SetError::TooDeep);
+        }
         match self.format {
             Format::Dotenv => dotenv::set(self, path, new),
             Format::Ini => ini::set(self, path, new),
@@ -714,6 +733,9 @@ pub enum ParseErrorKind {
     /// Nesting beyond [`MAX_DEPTH`].
     #[error("nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
+    /// A value on its own nested beyond [`MAX_NEW_DEPTH`].
+    #[error("the value is nested deeper than {MAX_NEW_DEPTH} levels")]
+    ValueTooDeep,
     /// 4 GiB or more.
     #[error("the file is larger than 4 GiB")]
     TooLarge,
@@ -775,6 +797,9 @@ pub enum SetError {
     /// An index on a map.
     #[error("`{0}` is a map; its items have names")]
     IndexOnMap(String),
+    /// A path and a value that nest deeper than [`MAX_NEW_DEPTH`].
+    #[error("the new value is nested deeper than {MAX_NEW_DEPTH} levels")]
+    TooDeep,
     /// A text that the format cannot hold.
     #[error("`{path}`: {reason}")]
     Unwritable {

@@ -37,7 +37,7 @@ impl Rule {
         let at = usize::try_from(seed % 9).unwrap();
         Self {
             setting: RULES.get(at).copied(),
-            mac_only_encrypted: seed % 5 == 0,
+            mac_only_encrypted: seed.is_multiple_of(5),
         }
     }
 

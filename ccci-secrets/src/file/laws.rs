@@ -28,7 +28,7 @@ fn policy_for(seed: u64) -> Policy {
     let mut policy = RULES
         .get(at)
         .map_or_else(policy, |(setting, value)| policy_with(setting, value));
-    policy.mac_only_encrypted = seed % 5 == 0;
+    policy.mac_only_encrypted = seed.is_multiple_of(5);
     policy
 }
 

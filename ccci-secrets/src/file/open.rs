@@ -31,6 +31,7 @@ pub struct OpenFile {
     pub(crate) content: Content,
     pub(crate) cipher: LeafCipher,
     opened_by: OpenedBy,
+    also_opened_by: Vec<OpenedBy>,
     _authentic: Authentic,
 }
 
@@ -75,6 +76,7 @@ impl SealedFile {
             content,
             cipher,
             opened_by: unwrapped.opened_by,
+            also_opened_by: unwrapped.also_opened_by,
             _authentic: authentic,
         })
     }
@@ -145,10 +147,16 @@ pub(crate) fn open_leaves(
 }
 
 impl OpenFile {
-    /// Which identity opened it.
+    /// Which identity opened it, or the first of its key groups.
     #[must_use]
     pub fn opened_by(&self) -> &OpenedBy {
         &self.opened_by
+    }
+
+    /// Which identities opened the other key groups of a file that needs several.
+    #[must_use]
+    pub fn also_opened_by(&self) -> &[OpenedBy] {
+        &self.also_opened_by
     }
 
     /// The metadata.

@@ -10,7 +10,7 @@ use crate::selection::{Selection, SelectionError, SelectionSettings};
 use crate::value::Time;
 use crate::wrapped::{KeyKind, WrappedGroup};
 
-pub(crate) use self::nested::plain_tree;
+pub(crate) use self::nested::{first_parts, plain_tree};
 
 /// The version of sops whose files we write. Readers repair files of versions before 3.3.0, so it is never ours.
 pub const WRITTEN_VERSION: &str = "3.13.3";
@@ -20,8 +20,6 @@ pub const WRITTEN_VERSION: &str = "3.13.3";
 pub struct Metadata {
     /// The key groups; a file without `key_groups` has one.
     pub groups: Vec<WrappedGroup>,
-    /// Whether the groups stand under `key_groups`.
-    pub(crate) grouped: bool,
     /// `shamir_threshold`
     pub threshold: Option<u32>,
     /// Which leaves are sealed.

@@ -88,6 +88,15 @@ fn own_ids() -> (u32, u32) {
     (id.as_raw(), rustix::process::getegid().as_raw())
 }
 
+/// A process that another test starts holds every open lock for the moment between its fork and its exec, which is long
+/// on a busy machine.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1200);
+
+/// Waits a twentieth of what it should: runs without number are made here.
+fn wait(time: Duration) {
+    std::thread::sleep(time.min(Duration::from_millis(1)));
+}
+
 /// Whether the umask lets a directory be open to all from the start; prints why that matters.
 fn has_usual_umask(test: &str) -> bool {
     let dir = tempfile::tempdir().unwrap();
@@ -148,11 +157,11 @@ impl World {
 
     fn activate_on(&self, fs: &dyn Fs, wish: &Wish) -> Result<Receipt, Refusal> {
         let manifest = wish.parse();
-        let pause = |_| ();
+        let pause = wait;
         let root = self.root();
         let mut options = Options::new(fs, &pause);
         options.root = Some(&root);
-        options.lock_timeout = Duration::ZERO;
+        options.lock_timeout = LOCK_TIMEOUT;
         transaction::run(&manifest, &options, |accounts| {
             Ok(made_up(&manifest, wish, accounts.unwrap()))
         })
@@ -161,9 +170,10 @@ impl World {
     /// A run whose phase P4 fails.
     fn activate_not_opened(&self, wish: &Wish, not_opened: NotOpened) -> Result<Receipt, Refusal> {
         let manifest = wish.parse();
-        let (fs, pause, root) = (RealFs::new(), |_| (), self.root());
+        let (fs, pause, root) = (RealFs::new(), wait, self.root());
         let mut options = Options::new(&fs, &pause);
         options.root = Some(&root);
+        options.lock_timeout = LOCK_TIMEOUT;
         transaction::run(&manifest, &options, |_| Err(Box::new(not_opened)))
     }
 
@@ -218,12 +228,18 @@ fn made_up(manifest: &Manifest, wish: &Wish, accounts: &Accounts<'_>) -> Opened 
 fn describe(top: &Path, path: &Path, all: &mut BTreeMap<String, String>) {
     let facts = fs::symlink_metadata(path).unwrap();
     let mode = facts.permissions().mode() & 0o7777;
+    let content = || match fs::read(path) {
+        Ok(content) => String::from_utf8_lossy(&content).into_owned(),
+        // Not written to its end, so not readable for anybody but root.
+        Err(_) if mode == 0 => "closed".into(),
+        Err(error) => panic!("{}: {error}", path.display()),
+    };
     let what = if facts.is_symlink() {
         format!("-> {}", fs::read_link(path).unwrap().display())
     } else if facts.is_dir() {
         "directory".into()
     } else {
-        String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
+        content()
     };
     let name = path.strip_prefix(top).unwrap().display().to_string();
     let owner = format!("{}:{}", facts.uid(), facts.gid());

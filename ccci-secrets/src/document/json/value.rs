@@ -3,7 +3,8 @@
 use super::parse::parse;
 use super::text::resolve;
 use crate::document::{
-    Document, Item, NewNode, Node, NodeId, ParseError, ParseErrorKind, Resolved, ScalarError,
+    Document, Item, MAX_NEW_DEPTH, NewNode, Node, NodeId, ParseError, ParseErrorKind, Resolved,
+    ScalarError,
 };
 use crate::secret::Secret;
 use crate::value::Value;
@@ -24,26 +25,33 @@ pub(crate) fn read_value(text: &Secret) -> Result<NewNode, ParseError> {
     match map.items.as_slice() {
         // A bracket in the text itself that closes the object leaves the rest of it behind.
         [Item::Entry(entry)] if map.span.len() == document.source.bytes().len() => {
-            copy(&document, entry.value)
+            copy(&document, entry.value, MAX_NEW_DEPTH)
         }
         _ => Err(not_one()),
     }
 }
 
-fn copy(document: &Document, id: NodeId) -> Result<NewNode, ParseError> {
+fn copy(document: &Document, id: NodeId, levels: usize) -> Result<NewNode, ParseError> {
+    let below = || {
+        let too_deep = || ParseError::new(ParseErrorKind::ValueTooDeep, 1);
+        levels.checked_sub(1).ok_or_else(too_deep)
+    };
     match document.node(id) {
         Node::Map(map) => {
+            let below = below()?;
             let entries = map.items.iter().filter_map(|item| match item {
                 Item::Entry(entry) => Some(
-                    copy(document, entry.value).map(|value| (document.key(entry).into(), value)),
+                    copy(document, entry.value, below)
+                        .map(|value| (document.key(entry).into(), value)),
                 ),
                 _ => None,
             });
             entries.collect::<Result<_, _>>().map(NewNode::Map)
         }
         Node::List(list) => {
+            let below = below()?;
             let elements = list.items.iter().filter_map(|item| match item {
-                Item::Element(value) => Some(copy(document, *value)),
+                Item::Element(value) => Some(copy(document, *value, below)),
                 _ => None,
             });
             elements.collect::<Result<_, _>>().map(NewNode::List)

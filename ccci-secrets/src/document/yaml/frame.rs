@@ -172,6 +172,7 @@ impl<'s> Frame<'s> {
             self.last_foot = std::mem::take(&mut end.foot);
         }
         self.flush_foot();
+        self.items.shrink_to_fit();
         let collection = Collection {
             items: self.items,
             layout: self.shape.layout(),

@@ -41,6 +41,11 @@ fn check_characters(bytes: &[u8]) -> Result<(), ParseError> {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         return Err(ParseError::new(ParseErrorKind::Utf16, 1));
     }
+    let unmarked = bytes.strip_prefix(cursor::BYTE_ORDER_MARK);
+    if unmarked.is_some_and(|rest| rest.starts_with(cursor::BYTE_ORDER_MARK)) {
+        let kind = ParseErrorKind::Syntax("two byte order marks stand at the start");
+        return Err(ParseError::new(kind, 1));
+    }
     let valid = match std::str::from_utf8(bytes) {
         Ok(_) => bytes.len(),
         Err(error) => error.valid_up_to(),

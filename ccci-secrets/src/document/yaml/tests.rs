@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::document::{Item, Node, NodeId, Place};
+use crate::file::{Index, State, What};
+use crate::selection::{Selection, SelectionSettings};
 
 pub(crate) mod go_yaml;
 
@@ -75,6 +77,34 @@ fn comments_have_the_containers_that_sops_gives_them() {
     );
 }
 
+// What the cipher sees: the walk over the whole file, as it is used for sealing and opening.
+#[test]
+fn the_walk_gives_each_comment_the_associated_data_that_sops_gave_it() {
+    let selection = Selection::compile(SelectionSettings::default()).unwrap();
+    let golden = include_str!("../../../../testdata/yaml/comment-paths.json");
+    let snippets: Vec<Snippet> = serde_json::from_str(golden).unwrap();
+    for snippet in snippets {
+        let document = parse_text(&snippet.input).unwrap();
+        let index = Index::of(&document, &selection, State::Clear).unwrap();
+        let mut expected = snippet.comments;
+        let mut found: Vec<_> = index
+            .entries
+            .iter()
+            .filter_map(|entry| match entry.what {
+                What::Comment(comment) if comment.place != Place::Lost => {
+                    let text = document.source().slice(comment.text());
+                    let text = String::from_utf8_lossy(text).trim().to_owned();
+                    Some((text, index.aad(&document, entry)))
+                }
+                _ => None,
+            })
+            .collect();
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected, "{:?}", snippet.input);
+    }
+}
+
 fn error(text: &str) -> (ParseErrorKind, usize) {
     let error = parse_text(text).unwrap_err();
     (error.kind, error.line)
@@ -117,6 +147,39 @@ fn bad_documents_are_refused_with_their_line() {
     ] {
         let error = Document::parse(Format::Yaml, Secret::from_slice(bytes)).unwrap_err();
         assert_eq!(error.kind, kind);
+    }
+}
+
+/// Documents that go-yaml and sops read and we refuse, and why. The manual lists them, too.
+#[test]
+fn what_we_refuse_though_sops_reads_it() {
+    for (text, kind) in [
+        // A tag would mean something else than it says, and with it the bytes that the MAC covers.
+        (
+            "%TAG !! tag:example.org:\n---\na: !!int 1\n",
+            ParseErrorKind::Directive,
+        ),
+        (
+            "%TAG !e! tag:yaml.org,2002:\n---\na: !e!int 1\n",
+            ParseErrorKind::Directive,
+        ),
+        ("%TAG ! !own-\n---\na: ! 1\n", ParseErrorKind::Directive),
+        // The name of a key would not be the text that stands there.
+        ("!!binary YQ==: 1\n", ParseErrorKind::NonStringKey),
+        // Which name the key has can only be seen elsewhere.
+        (
+            "a: &x b\n*x : 1\n",
+            ParseErrorKind::Syntax("an alias as a key is not supported"),
+        ),
+        // Comments behind it would belong elsewhere; nobody means to write two.
+        (
+            "\u{feff}\u{feff}a: 1\n",
+            ParseErrorKind::Syntax("two byte order marks stand at the start"),
+        ),
+        // Not a map, and nothing that sops could write back as it was.
+        ("a: 1\n---\nnull\n", ParseErrorKind::RootNotAMap),
+    ] {
+        assert_eq!(error(text).0, kind, "{text:?}");
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn compose(bytes: &[u8]) -> Result<(Vec<Node>, Vec<Part>), ParseError
     let mut parser = Parser {
         bytes,
         stream: Stream::new(bytes),
-        nodes: Vec::new(),
+        nodes: Vec::with_capacity(expected_nodes(bytes.len())),
         parts: Vec::new(),
         stack: Vec::new(),
         root: None,
@@ -48,6 +48,14 @@ pub(super) fn compose(bytes: &[u8]) -> Result<(Vec<Node>, Vec<Part>), ParseError
     }
     lost::place_lost(&mut nodes, &parts, &comments);
     Ok((nodes, parts))
+}
+
+/// Room for the nodes of a file, so that their list need not move while it grows: it would stand in memory twice. What
+/// stays unused is never touched.
+fn expected_nodes(len: usize) -> usize {
+    const BYTES_PER_NODE: usize = 64;
+    const MOST: usize = 1 << 20;
+    (len / BYTES_PER_NODE).min(MOST)
 }
 
 fn nothing_there(comments: &[Span]) -> ParseError {

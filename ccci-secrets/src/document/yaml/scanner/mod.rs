@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use super::chars::ends_token;
 use super::comments::{Before, Comments};
-use super::cursor::{BYTE_ORDER_MARK, Cursor, Mark};
+use super::cursor::{Cursor, Mark};
 use super::token::{Token, TokenKind};
 use crate::document::{MAX_DEPTH, ParseError, ParseErrorKind};
 
@@ -201,9 +201,6 @@ impl<'s> Scanner<'s> {
     /// Passes blanks, line breaks and comments.
     fn skip_to_token(&mut self, scan: Mark) {
         loop {
-            if self.cursor.mark().column == 0 && self.cursor.rest().starts_with(BYTE_ORDER_MARK) {
-                self.cursor.bump();
-            }
             let tabs_pass = self.flow_depth > 0 || !self.simple_key_allowed;
             let blank = |byte: u8| byte == b' ' || tabs_pass && byte == b'\t';
             let blanks = self
