@@ -60,5 +60,6 @@ fn main() {
         Anywhere refusals::what_is_not_built_yet_is_refused_by_name,
         Anywhere quickstart::the_first_command_of_the_readme_works_and_converges,
         Anywhere quickstart::the_sample_manifests_pass_the_check,
+        Root quickstart::every_format_gives_the_files_of_the_reference,
     ]);
 }
