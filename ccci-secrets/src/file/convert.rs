@@ -135,6 +135,14 @@ impl OpenFile {
         Ok((text, notes))
     }
 
+    /// The plaintext in the format of the file, in the layout that sops prints.
+    ///
+    /// # Errors
+    /// As [`OpenFile::expose_as`].
+    pub fn expose_as_sops(&self) -> Result<(Secret, Vec<Note>), SealError> {
+        self.expose_as(self.sealed.format(), CanonicalLayout::default())
+    }
+
     /// The tokens of steps; nothing stands for the start of a part.
     fn tokens<'f>(&'f self, steps: &[Step<'f>]) -> Result<(Row<'f>, Vec<Note>), SealError> {
         let (mut tokens, mut notes) = (Vec::with_capacity(steps.len()), Vec::new());
