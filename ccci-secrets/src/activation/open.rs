@@ -10,6 +10,7 @@ use super::provenance::FileProvenance;
 use super::select::{self, Selected, Selection};
 use super::sops_file::{self, ReadFile, SopsFile};
 use super::wanted::Wanted;
+use crate::document::CanonicalLayout;
 use crate::file::{Note, OpenError, OpenFile};
 use crate::keyring::{Keyring, UnwrapError};
 use crate::secret::Secret;
@@ -247,7 +248,9 @@ fn content(
             .map(|leaf| Secret::from_slice(leaf.expose())),
         Selected::Token(path) => open.expose_token(path),
         Selected::WholeFile => {
-            let (plain, notes) = open.expose_document().map_err(|source| Fault::Plaintext {
+            // What sops prints, which is what programs that read these files were given so far.
+            let exposed = open.expose_as(secret.format, CanonicalLayout::default());
+            let (plain, notes) = exposed.map_err(|source| Fault::Plaintext {
                 file: secret.sops_file.clone(),
                 source,
             })?;

@@ -3,10 +3,12 @@
 use serde_json::json;
 
 use super::super::super::fault::{Fault, KeyState, WarningKind};
+use super::super::super::open::Opened;
 use super::super::super::testing::{
     AGE_1, AGE_2, SSH_DERIVED, Workshop, explained, sealed, subjects, text_of,
 };
 use crate::digest;
+use crate::document::Format;
 use crate::env::Environment;
 use crate::error::ErrorCode;
 use crate::key::{Identity, IdentityError};
@@ -376,12 +378,38 @@ impl Identity for Counting {
 #[test]
 fn s40_fifty_secrets_of_one_file_cost_one_unwrap() {
     let workshop = Workshop::new();
-    let text: String = (0..50)
-        .map(|n| format!("k{n}: canary-4711 {n}\n"))
-        .collect();
-    workshop.write("s.yaml", sealed("s.yaml", &text, &[AGE_2, AGE_1]));
+    let lines = |sign: &str| -> String {
+        (0..50)
+            .map(|n| format!("k{n}{sign}canary-4711 {n}\n"))
+            .collect()
+    };
+    let json = r#"{"k49": "canary-4711 49"}"#.to_owned();
+    for (file, text, last) in [
+        ("s.yaml", lines(": "), "canary-4711 49".to_owned()),
+        ("s.bin", lines(": "), lines(": ")),
+        ("s.env", lines("="), lines("=")),
+        ("s.ini", format!("[s]\n{}", lines(" = ")), String::new()),
+        ("s.json", json, String::new()),
+    ] {
+        workshop.write(file, sealed(file, &text, &[AGE_2, AGE_1]));
+        let opened = open_fifty(&workshop, file);
+        if !last.is_empty() {
+            assert_eq!(text_of(&opened, "49"), last, "{file}");
+        }
+        assert!(text_of(&opened, "49").contains("canary-4711 49"), "{file}");
+    }
+}
+
+/// Fifty secrets of a file, for one unwrap.
+#[track_caller]
+fn open_fifty(workshop: &Workshop, file: &str) -> Opened {
+    let format = Format::of_file_name(file);
+    let key = |n| match format {
+        Format::Yaml => format!("k{n}"),
+        _ => String::new(),
+    };
     let secrets: Vec<_> = (0..50)
-        .map(|n| json!({"key": format!("k{n}"), "sopsFile": "s.yaml"}))
+        .map(|n| json!({"name": n.to_string(), "key": key(n), "sopsFile": file, "format": format.as_str()}))
         .collect();
     let asked = std::sync::Arc::default();
     let identity = crate::key::test_data::age_identity("age-1.txt");
@@ -394,6 +422,10 @@ fn s40_fifty_secrets_of_one_file_cost_one_unwrap() {
         .open_with(json!({"secrets": secrets}), Some(ambient))
         .unwrap();
     assert_eq!(opened.wanted.len(), 50);
-    assert_eq!(text_of(&opened, "k49"), "canary-4711 49");
-    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(
+        asked.load(std::sync::atomic::Ordering::Relaxed),
+        1,
+        "{file}"
+    );
+    opened
 }

@@ -79,10 +79,9 @@ pub(super) fn tag(document: &Document, scalar: &Scalar) -> Tag {
 /// Takes a tag away together with the blanks that separate it from what follows.
 pub(super) fn remove_tag(document: &Document, scalar: &Scalar) -> Option<Edit> {
     let tag = scalar.props.tag?;
-    Some(Edit::new(
-        Span::new(tag.start(), place::end_of_blanks(document, tag.end())),
-        b"",
-    ))
+    // An absent value stands right behind the tag, before the blanks.
+    let end = place::end_of_blanks(document, tag.end()).min(scalar.span.start());
+    Some(Edit::new(Span::new(tag.start(), end), b""))
 }
 
 /// Whether a string is plaintext or an envelope, whose style only carries that of the plaintext.
@@ -305,6 +304,21 @@ mod tests {
                 assert_eq!(decoded.expose(), value.as_bytes(), "{shown:?}");
                 assert_eq!(again.nodes.len(), document.nodes.len(), "{shown:?}");
             }
+        }
+    }
+
+    // Found by fuzzing: both edits touched the blank behind the tag.
+    #[test]
+    fn a_tag_before_an_absent_value_makes_way() {
+        for source in ["a: !!binary ", "a: !!binary \nb: 1\n", "a: !!binary # x\n"] {
+            let bytes = Secret::from_slice(source.as_bytes());
+            let document = Document::parse(Format::Yaml, bytes).unwrap();
+            let new = NewScalar::Envelope("ENC[x]");
+            let edits = rewrite_scalar(&document, first_scalar(&document), &new);
+            let edited = document.source.splice(edits).unwrap();
+            let again = Document::parse(Format::Yaml, edited).unwrap();
+            let decoded = text::decode(again.source.bytes(), first_scalar(&again));
+            assert_eq!(decoded.expose(), b"ENC[x]", "{source:?}");
         }
     }
 
