@@ -276,6 +276,39 @@ fn s41_ambient_keys_count_only_when_they_were_asked_for() {
 }
 
 #[test]
+fn a_file_of_several_key_groups_needs_enough_of_them() {
+    let workshop = Workshop::new();
+    let bytes = crate::key::test_data::bytes("yaml-shamir-2of3.yaml");
+    workshop.write("s.yaml", bytes);
+    workshop.key("age-1.txt");
+    let fields =
+        json!({"ageKeyFile": "age-1.txt", "secrets": [{"key": "x:y/z", "sopsFile": "s.yaml"}]});
+    let faults = workshop.faults(fields.clone());
+    assert_eq!(faults[0].code(), ErrorCode::NoIdentity);
+    let text = explained(&faults[0]);
+    for part in [
+        "only 1 of its 3 key groups opens, and 2 are needed",
+        "it opens for 2 of its 3 key groups",
+        ": opened",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+
+    let environment = Environment::empty().with_var("SOPS_AGE_KEY_FILE", workshop.key("age-2.txt"));
+    let opened = workshop
+        .open_with(fields, Some(Keyring::discover(&environment)))
+        .unwrap();
+    let file = &opened.provenance[0];
+    let openers: Vec<&str> = file.openers().map(|by| by.recipient.as_str()).collect();
+    assert_eq!(openers, [AGE_1, AGE_2]);
+    assert_eq!(file.other_recipients.len(), 1);
+    assert_eq!(
+        subjects(&opened.warnings, WarningKind::KeyOpensNothing),
+        [""; 0]
+    );
+}
+
+#[test]
 fn places_that_were_searched_in_vain_are_named() {
     let workshop = Workshop::new();
     workshop.key("ssh_ed25519");
