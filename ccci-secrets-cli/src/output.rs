@@ -85,6 +85,20 @@ pub(crate) fn file(path: &Path, bytes: &[u8], new: NewFileMode) -> Result<(), Co
     written.map_err(CommandError::cannot_write)
 }
 
+/// As [`file`], but a file that holds these bytes already is left alone.
+pub(crate) fn changed_file(
+    path: &Path,
+    bytes: &[u8],
+    new: NewFileMode,
+) -> Result<(), CommandError> {
+    let is_same = path.is_file() && std::fs::read(path).is_ok_and(|found| found == bytes);
+    if is_same {
+        Ok(())
+    } else {
+        file(path, bytes, new)
+    }
+}
+
 /// Writes a report that is nobody else's business: mode 0600, also where a file with another mode was.
 pub(crate) fn private_report(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     use std::os::unix::fs::PermissionsExt as _;

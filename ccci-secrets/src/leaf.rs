@@ -10,6 +10,7 @@ use crate::value::{Kind, Value, ValueError};
 pub(crate) struct LeafCipher {
     cipher: Cipher,
     nonces: RandomPool,
+    sealed: usize,
 }
 
 impl LeafCipher {
@@ -17,7 +18,13 @@ impl LeafCipher {
         Self {
             cipher,
             nonces: RandomPool::new(),
+            sealed: 0,
         }
+    }
+
+    /// How many envelopes it made.
+    pub(crate) fn sealed(&self) -> usize {
+        self.sealed
     }
 
     /// Seals `plain` as a value of `kind` at the place that `aad` names, under a fresh nonce.
@@ -28,6 +35,7 @@ impl LeafCipher {
         aad: &str,
     ) -> Result<String, RandomError> {
         let nonce: [u8; NONCE_LEN] = self.nonces.take()?;
+        self.sealed += 1;
         let mut buffer = Secret::from_slice(plain);
         let tag = self
             .cipher

@@ -6,7 +6,7 @@ use ccci_secrets::secret::Secret;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &[u8]| {
-    for format in [Format::Yaml, Format::Json] {
+    for format in [Format::Dotenv, Format::Ini, Format::Json, Format::Yaml] {
         let Ok(file) = SealedFile::parse(format, Secret::from_slice(text)) else {
             continue;
         };

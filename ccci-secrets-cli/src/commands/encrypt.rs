@@ -1,25 +1,32 @@
 //! `ccsec encrypt`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ccci_secrets::atomic::NewFileMode;
 use ccci_secrets::config::Policy;
 use ccci_secrets::document::{CanonicalLayout, Format, ParseErrorKind};
 use ccci_secrets::error::ErrorCode;
-use ccci_secrets::file::{DraftFile, FileError, SealedFile};
+use ccci_secrets::file::{DraftFile, FileError, OpenFile, SealError, SealedFile};
 use ccci_secrets::secret::Secret;
+use ccci_secrets::selection::Selection;
 
 use crate::arguments::{FormatArgs, KeyServiceArgs, OutputArgs};
 use crate::context::Context;
 use crate::error::{CommandError, InFile as _};
 use crate::exit::{self, Exit, Family};
-use crate::input::Input;
+use crate::input::{self, Input};
 use crate::output::{self, Target};
-use crate::policy::PolicyArgs;
+use crate::policy::{PolicyArgs, Resolved};
+use crate::sealed;
 
 /// Encrypt a file to standard output, to another file, or in place
 ///
 /// Nothing but the values, the comments that the rule covers and the `sops` block changes: the layout stays as it is.
+///
+/// A new file gets a new data key, so every value gets a new ciphertext. With --onto an older encrypted version keeps
+/// its data key, and what did not change keeps its ciphertext. Without it, a file named by --output is left alone if a key here
+/// opens it, the rule is still the same, and nothing would have to be encrypted anew: then the same text gives the same
+/// file. Remove the file first if you want a new data key for unchanged values.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "ccsec encrypt [OPTIONS] [FILE]",
@@ -36,6 +43,12 @@ pub(crate) struct Args {
     /// Choose the format and the creation rule by this name instead of that of the file
     #[arg(long, value_name = "NAME")]
     filename_override: Option<PathBuf>,
+    /// Keep the data key of this older encrypted version, and the ciphertext of all values and comments that are as in it
+    ///
+    /// A key here must open it, and its recipients and rule must be those that a new file would get. Whoever made it
+    /// knows its data key, so it must come from somebody you trust, as for every edit of an encrypted file.
+    #[arg(long, value_name = "FILE")]
+    onto: Option<PathBuf>,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
@@ -54,13 +67,38 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     };
     input.require(context)?;
     let format = input.format(args.format.input_type, Some(named));
-    let policy = args.policy.resolve(context, named)?;
+    let output = args.format.output(&input, Some(named));
+    let Resolved {
+        mut policy,
+        indents,
+    } = args.policy.resolve(context, named)?;
+    let formats = Formats {
+        input: format,
+        output,
+        layout: indents.layout(output)?,
+    };
+    if format == Format::Binary {
+        // One value, which is always sealed: rules for parts of it mean nothing, in any format.
+        policy.selection = Selection::of_binary();
+        policy.mac_only_encrypted = false;
+    }
     let name = input.name();
-    let output = args.format.output_type.unwrap_or(format);
-    let sealed = seal_as(&name, (format, output), input.read()?, &policy)?;
+    let plain = input.read()?;
+    let sealed = match (&args.onto, &target) {
+        (Some(old), _) => {
+            let old = open_old(context, old, formats.sealed(), &policy)?;
+            let edited = formats.draft(&name, plain)?.onto(old).in_file(&name)?;
+            finish(&name, edited.seal(Context::now()))?
+        }
+        (None, Target::File(path)) => match as_it_is(context, path, formats, &plain, &policy) {
+            Some(sealed) => sealed,
+            None => seal_as(&name, formats, plain, &policy)?,
+        },
+        (None, Target::Stdout) => seal_as(&name, formats, plain, &policy)?,
+    };
     match target {
         Target::Stdout => output::data(sealed.text())?,
-        Target::File(path) => output::file(&path, sealed.text(), NewFileMode::Umask)?,
+        Target::File(path) => output::changed_file(&path, sealed.text(), NewFileMode::Umask)?,
     }
     Ok(Exit::Done)
 }
@@ -72,30 +110,64 @@ pub(crate) fn seal(
     plain: Secret,
     policy: &Policy,
 ) -> Result<SealedFile, CommandError> {
-    seal_as(name, (format, format), plain, policy)
+    let formats = Formats {
+        input: format,
+        output: format,
+        layout: CanonicalLayout::default(),
+    };
+    seal_as(name, formats, plain, policy)
 }
 
 /// Seals plaintext of one format as a new file of another.
 fn seal_as(
     name: &str,
-    (format, output): (Format, Format),
+    formats: Formats,
     plain: Secret,
     policy: &Policy,
 ) -> Result<SealedFile, CommandError> {
-    let draft = DraftFile::parse(format, plain).map_err(|error| {
-        let exit = plaintext_exit(format, &error);
-        CommandError::about(name, error).exit_if(ErrorCode::DocumentInvalid, exit)
-    })?;
-    let draft = if output == format {
+    let draft = formats.draft(name, plain)?;
+    let sealed = finish(name, draft.seal(policy, Context::now()))?;
+    sealed.laid_out(formats.layout).in_file(name)
+}
+
+/// What is read, what is written, and how that is laid out if it is another format.
+#[derive(Clone, Copy, Debug)]
+struct Formats {
+    input: Format,
+    output: Format,
+    layout: CanonicalLayout,
+}
+
+impl Formats {
+    /// The format in which the result is sealed. A binary file is sealed in JSON, so these two are one format in either
+    /// direction: whatever else is written as binary is JSON.
+    fn sealed(self) -> Format {
+        match (self.input, self.output) {
+            (Format::Binary, Format::Json) => Format::Binary,
+            (Format::Binary, output) => output,
+            (_, Format::Binary) => Format::Json,
+            (_, output) => output,
+        }
+    }
+
+    /// Plaintext in the format in which it is sealed.
+    fn draft(self, name: &str, plain: Secret) -> Result<DraftFile, CommandError> {
+        let draft = DraftFile::parse(self.input, plain).map_err(|error| {
+            let exit = plaintext_exit(self.input, &error);
+            CommandError::about(name, error).exit_if(ErrorCode::DocumentInvalid, exit)
+        })?;
+        if self.sealed() == self.input {
+            return Ok(draft);
+        }
         draft
-    } else {
-        draft
-            .convert(output, CanonicalLayout::default())
+            .convert(self.sealed(), self.layout)
             .in_file(name)
-            .map_err(|error| error.exit_if(ErrorCode::ValueUnsupported, Exit::SopsCannotPrint))?
-    };
-    let sealed = draft
-        .seal(policy, Context::now())
+            .map_err(|error| error.exit_if(ErrorCode::ValueUnsupported, Exit::SopsCannotPrint))
+    }
+}
+
+fn finish(name: &str, sealed: Result<SealedFile, SealError>) -> Result<SealedFile, CommandError> {
+    let sealed = sealed
         .in_file(name)
         .map_err(|error| error.exit_if(ErrorCode::DocumentInvalid, Exit::SopsCannotRead))?;
     if sealed.sealed_leaves() == 0 {
@@ -104,6 +176,47 @@ fn seal_as(
         ));
     }
     Ok(sealed)
+}
+
+/// The older version that was named. What would not be the same for a new file is refused: whoever could open it once
+/// knows its data key for good.
+fn open_old(
+    context: &Context,
+    path: &Path,
+    format: Format,
+    policy: &Policy,
+) -> Result<OpenFile, CommandError> {
+    let old = Input::File(path.to_owned());
+    old.require(context)?;
+    let name = old.name();
+    let old = sealed::parse(&name, format, old.read()?)?;
+    match old.difference_from(policy) {
+        Some(difference) => Err(CommandError::usage(format!("{name}: {difference}"))
+            .hint("encrypt without --onto: the new file gets a new data key")),
+        None => sealed::open(&name, old, &context.keyring()),
+    }
+}
+
+/// The file that stands at the target with this plaintext in it, if nothing has to be sealed anew for that.
+///
+/// Nobody named this file for its data key, and whoever planted it would know that key: nothing new may be sealed under
+/// it. For the same reason no command is run, and a file that cannot be used is written over, as ever.
+fn as_it_is(
+    context: &Context,
+    path: &Path,
+    formats: Formats,
+    plain: &Secret,
+    policy: &Policy,
+) -> Option<SealedFile> {
+    let old = path.is_file().then(|| input::read_file(path).ok())??;
+    let old = SealedFile::parse(formats.sealed(), old).ok()?;
+    if old.difference_from(policy).is_some() {
+        return None;
+    }
+    let old = old.open(&context.keyring().without_commands()).ok()?;
+    // EXPOSE: into a second wiping buffer: the first is sealed by itself where this one is of no use.
+    let draft = formats.draft("", Secret::from_slice(plain.expose())).ok()?;
+    draft.onto_if_known(old, Context::now()).ok()?
 }
 
 /// sops has a number for YAML without a single document; all other plaintext that does not parse cannot be read.

@@ -263,12 +263,22 @@ fn configurations_that_cannot_be_used() {
         &["line 2", "unknown recipient type"],
     );
     refused_config("creation_rules:\n  - pgp: ABC\n", &["pgp"]);
+    let groups = format!(
+        "key_groups:\n      - age: [{one}]\n      - age: [{}]\n",
+        recipient(2)
+    );
     refused_config(
-        &format!(
-            "creation_rules:\n  - key_groups:\n      - age: [{one}]\n      - age: [{}]\n",
-            recipient(2)
-        ),
-        &["2 key groups"],
+        &format!("creation_rules:\n  - shamir_threshold: 3\n    {groups}"),
+        &[
+            "line 2",
+            "3",
+            "2 key groups",
+            "parts cannot be less than threshold",
+        ],
+    );
+    refused_config(
+        &format!("creation_rules:\n  - shamir_threshold: 1\n    {groups}"),
+        &["line 2", "threshold must be at least 2"],
     );
     refused_config(
         &format!(

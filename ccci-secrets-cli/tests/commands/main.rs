@@ -13,5 +13,8 @@ mod canary;
 mod edit;
 mod exit_codes;
 mod files;
+mod formats;
+mod groups;
+mod onto;
 mod support;
 mod usage;

@@ -53,10 +53,19 @@ impl MissingKeyFile {
 
 impl NoIdentity {
     fn details(&self, names: &Names) -> Vec<String> {
-        let mut lines = vec![format!(
-            "it opens for one of {}",
-            list(&self.recipients, names)
-        )];
+        let several = self
+            .report
+            .as_ref()
+            .filter(|report| report.groups.len() > 1);
+        let opens = match several {
+            Some(report) => format!(
+                "it opens for {} of its {} key groups",
+                report.needs,
+                report.groups.len()
+            ),
+            None => format!("it opens for one of {}", list(&self.recipients, names)),
+        };
+        let mut lines = vec![opens];
         if self.keys.is_empty() {
             lines.push("the manifest names no key".to_owned());
         }
@@ -94,7 +103,9 @@ fn place(place: &SourceAttempt) -> String {
 /// What a report says of recipients, apart from the plain absence of a key.
 fn told(report: &AttemptReport, names: &Names) -> Vec<String> {
     let keys = report.groups.iter().flat_map(|group| &group.keys);
-    keys.filter(|key| key.outcome != KeyOutcome::NoIdentity)
+    let is_plain =
+        |outcome: &KeyOutcome| matches!(outcome, KeyOutcome::NoIdentity | KeyOutcome::NotNeeded);
+    keys.filter(|key| !is_plain(&key.outcome))
         .map(|key| format!("{}: {}", names.describe(&key.recipient), key.outcome))
         .collect()
 }

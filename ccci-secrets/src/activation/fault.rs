@@ -380,6 +380,14 @@ pub struct NoIdentity {
 
 impl fmt::Display for NoIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(report) = self
+            .report
+            .as_ref()
+            .filter(|report| report.groups.len() > 1)
+        {
+            let (file, summary) = (self.file.display(), report.summary());
+            return write!(f, "cannot open {file}: {summary}");
+        }
         let count = self.recipients.len();
         let plural = if count == 1 { "" } else { "s" };
         write!(

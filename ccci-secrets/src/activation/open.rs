@@ -192,7 +192,7 @@ fn open_files<'m>(
     if opened.len() == count && count > 0 {
         let openers: Vec<_> = opened
             .iter()
-            .map(|file| &file.provenance.opened_by)
+            .flat_map(|file| file.provenance.openers())
             .collect();
         keys.warn_of_idle(locks, &openers);
     }
@@ -247,7 +247,8 @@ fn content(
             .map(|leaf| Secret::from_slice(leaf.expose())),
         Selected::Token(path) => open.expose_token(path),
         Selected::WholeFile => {
-            let (plain, notes) = open.expose_document().map_err(|source| Fault::Plaintext {
+            // What sops prints, which is what programs that read these files were given so far.
+            let (plain, notes) = open.expose_as_sops().map_err(|source| Fault::Plaintext {
                 file: secret.sops_file.clone(),
                 source,
             })?;

@@ -18,9 +18,11 @@ pub struct FileProvenance {
     pub git: Option<GitFacts>,
     /// `lastmodified`, as it stands in the file.
     pub lastmodified: String,
-    /// What opened it.
+    /// What opened it, or the first of its key groups.
     pub opened_by: OpenedBy,
-    /// Its recipients but the one that opened it, in the order of the file.
+    /// What opened the other key groups of a file that needs several.
+    pub also_opened_by: Vec<OpenedBy>,
+    /// Its recipients but those that opened it, in the order of the file.
     pub other_recipients: Vec<String>,
 }
 
@@ -39,14 +41,20 @@ pub struct GitFacts {
 }
 
 impl FileProvenance {
+    /// Everything that opened it.
+    pub fn openers(&self) -> impl Iterator<Item = &OpenedBy> {
+        std::iter::once(&self.opened_by).chain(&self.also_opened_by)
+    }
+
     pub(super) fn of(path: &Path, sha256_ciphertext: [u8; 32], open: &OpenFile) -> Self {
         let opened_by = open.opened_by().clone();
+        let also_opened_by = open.also_opened_by().to_vec();
         let mut other_recipients = open.recipients();
-        if let Some(own) = other_recipients
-            .iter()
-            .position(|recipient| *recipient == opened_by.recipient)
-        {
-            other_recipients.remove(own);
+        for opener in also_opened_by.iter().chain([&opened_by]) {
+            let own = |recipient: &String| *recipient == opener.recipient;
+            if let Some(own) = other_recipients.iter().position(own) {
+                other_recipients.remove(own);
+            }
         }
         Self {
             path: path.into(),
@@ -54,6 +62,7 @@ impl FileProvenance {
             git: GitFacts::of(path),
             lastmodified: open.lastmodified().into(),
             opened_by,
+            also_opened_by,
             other_recipients,
         }
     }

@@ -12,7 +12,7 @@ use super::provenance::FileProvenance;
 use super::receipt::{Change, EntryResult, FailedStep, Receipt};
 use crate::digest;
 use crate::error::ErrorCode;
-use crate::keyring::AttemptReport;
+use crate::keyring::{AttemptReport, OpenedBy};
 use crate::wrapped::Names;
 
 /// What every report says of its run, whatever came of it.
@@ -89,6 +89,9 @@ struct File {
     /// A file whose MAC does not match is in no receipt.
     mac: &'static str,
     opened_by: Opener,
+    /// Only there for a file of several key groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also_opened_by: Vec<Opener>,
     other_recipients: Vec<String>,
 }
 
@@ -272,7 +275,13 @@ impl Report {
 
 impl File {
     fn of(file: &FileProvenance, names: &Names) -> Self {
-        let by = &file.opened_by;
+        let opener = |by: &OpenedBy| Opener {
+            kind: by.kind.as_str(),
+            recipient: by.recipient.clone(),
+            name: names.of(&by.recipient).map(str::to_owned),
+            source_path: by.source.as_deref().map(shown),
+            ambient: by.ambient,
+        };
         Self {
             path: shown(&file.path),
             sha256_ciphertext: digest::hex(&file.sha256_ciphertext),
@@ -284,13 +293,8 @@ impl File {
             }),
             lastmodified: file.lastmodified.clone(),
             mac: "ok",
-            opened_by: Opener {
-                kind: by.kind.as_str(),
-                recipient: by.recipient.clone(),
-                name: names.of(&by.recipient).map(str::to_owned),
-                source_path: by.source.as_deref().map(shown),
-                ambient: by.ambient,
-            },
+            opened_by: opener(&file.opened_by),
+            also_opened_by: file.also_opened_by.iter().map(opener).collect(),
             other_recipients: file.other_recipients.clone(),
         }
     }

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use super::rule::{Rule, RuleKey};
+use crate::crypto::ThresholdError;
 use crate::error::{ErrorCode, Location};
+use crate::key::group;
 use crate::key::{self, RecipientError};
 use crate::selection::{Selection, SelectionError, SelectionSettings};
 use crate::wrapped::KeyKind;
@@ -79,20 +81,33 @@ impl Policy {
         let none = SelectionSettings::default();
         let of_rule = rule.map_or(&none, |rule| &rule.selection);
         let settings = request.selection.clone().or(of_rule);
+        let asked = request.threshold.filter(|threshold| *threshold > 0);
         let policy = Self {
             groups: keys.groups(),
-            threshold: request
-                .threshold
-                .filter(|threshold| *threshold > 0)
-                .or(rule.and_then(|rule| rule.threshold)),
+            threshold: asked.or(rule.and_then(|rule| rule.threshold)),
             selection: Selection::compile(settings).map_err(PolicyError::selection)?,
             mac_only_encrypted: request.mac_only_encrypted
                 || rule.is_some_and(|rule| rule.mac_only_encrypted),
         };
-        match policy.unsupported() {
-            Some(unsupported) => Err(PolicyError::Unsupported(unsupported)),
-            None => Ok(policy),
+        if let Some(unsupported) = policy.unsupported() {
+            return Err(PolicyError::Unsupported(unsupported));
         }
+        match group::written_threshold(policy.groups.len(), policy.threshold) {
+            Ok(_) => Ok(policy),
+            Err(source) => Err(PolicyError::Threshold {
+                place: rule
+                    .filter(|_| asked.is_none())
+                    .map(|rule| rule.place.clone()),
+                source,
+            }),
+        }
+    }
+
+    /// A threshold that has no effect, because there is one key group: any one of its keys opens the file.
+    #[must_use]
+    pub fn idle_threshold(&self) -> Option<u32> {
+        let threshold = self.threshold.filter(|_| self.groups.len() == 1);
+        threshold.filter(|threshold| *threshold > 1)
     }
 
     /// One group of age recipients, with the default selection.
@@ -116,12 +131,6 @@ impl Policy {
     /// never made.
     #[must_use]
     pub fn unsupported(&self) -> Option<UnsupportedPolicy> {
-        if self.groups.len() > 1 {
-            return Some(UnsupportedPolicy::Groups(self.groups.len()));
-        }
-        if let Some(threshold) = self.threshold {
-            return Some(UnsupportedPolicy::Threshold(threshold));
-        }
         let other = self
             .groups
             .iter()
@@ -212,7 +221,15 @@ pub enum PolicyError {
     /// A pattern that is none.
     #[error(transparent)]
     Selection(SelectionError),
-    /// A kind of key, several groups or a threshold, which this build cannot write.
+    /// A number of key groups that can never be met, or that protects nothing.
+    #[error("{}{source}", place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default())]
+    Threshold {
+        /// File and line of the rule, if the number is from there.
+        place: Option<Location>,
+        /// Why.
+        source: ThresholdError,
+    },
+    /// A kind of key, which this build cannot write.
     #[error(
         "the rule asks for {0}, which this build cannot write; a file with fewer recipients than its rule is never made"
     )]
@@ -228,6 +245,8 @@ impl PolicyError {
             Self::EmptyGroup { .. } => ErrorCode::NoRecipients,
             Self::NoKeys => ErrorCode::ConfigMissing,
             Self::Recipient { source, .. } => source.code(),
+            Self::Threshold { place: None, .. } => ErrorCode::Usage,
+            Self::Threshold { .. } => ErrorCode::ConfigInvalid,
             Self::Unsupported(_) => ErrorCode::NotBuilt,
         }
     }
@@ -244,20 +263,14 @@ impl PolicyError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnsupportedPolicy {
-    /// Several key groups.
-    Groups(usize),
     /// A kind of key.
     Kind(KeyKind),
-    /// `shamir_threshold`.
-    Threshold(u32),
 }
 
 impl fmt::Display for UnsupportedPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Groups(count) => write!(f, "{count} key groups (Shamir secret sharing)"),
             Self::Kind(kind) => write!(f, "a key of kind `{}`", kind.metadata_key()),
-            Self::Threshold(threshold) => write!(f, "`shamir_threshold: {threshold}`"),
         }
     }
 }

@@ -552,14 +552,19 @@ fn what_would_make_another_file_than_the_rule_asks_for_is_refused_by_name() {
             "the rule asks for a key of kind `pgp`, which",
         ),
         (
-            "creation_rules:\n- key_groups: [{age: [ONE]}, {age: [TWO]}]\n",
-            ErrorCode::NotBuilt,
-            "the rule asks for 2 key groups (Shamir secret sharing), which",
+            "creation_rules:\n- shamir_threshold: 1\n  key_groups: [{age: [ONE]}, {age: [TWO]}]\n",
+            ErrorCode::ConfigInvalid,
+            "/repo/.sops.yaml, line 2: the threshold is 1, and",
         ),
         (
-            "creation_rules:\n- shamir_threshold: 1\n  age: ONE\n",
+            "creation_rules:\n- shamir_threshold: 3\n  key_groups: [{age: [ONE]}, {age: [TWO]}]\n",
+            ErrorCode::ConfigInvalid,
+            "/repo/.sops.yaml, line 2: a threshold of 3 can never be reached with 2 key groups",
+        ),
+        (
+            "creation_rules:\n- key_groups: [{age: [ONE]}, {pgp: [F]}]\n",
             ErrorCode::NotBuilt,
-            "the rule asks for `shamir_threshold: 1`, which",
+            "the rule asks for a key of kind `pgp`, which",
         ),
     ] {
         let error = resolve(shape, &PolicyRequest::default()).unwrap_err();
@@ -570,6 +575,42 @@ fn what_would_make_another_file_than_the_rule_asks_for_is_refused_by_name() {
     assert_eq!(
         (&error, error.code()),
         (&PolicyError::NoKeys, ErrorCode::ConfigMissing)
+    );
+}
+
+#[test]
+fn the_threshold_of_a_request_goes_before_that_of_the_rule() {
+    let rule =
+        "creation_rules:\n- shamir_threshold: 3\n  key_groups: [{age: [ONE]}, {age: [TWO]}]\n";
+    let asked = |threshold| PolicyRequest {
+        threshold: Some(threshold),
+        ..PolicyRequest::default()
+    };
+    assert_eq!(resolve(rule, &asked(2)).unwrap().threshold, Some(2));
+    // Zero is what sops takes for none.
+    let error = resolve(rule, &asked(0)).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::ConfigInvalid);
+    let error = resolve(rule, &asked(1)).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Usage);
+    assert!(
+        error.to_string().starts_with("the threshold is 1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_threshold_of_a_single_group_is_kept_and_known_to_be_idle() {
+    let resolve = |threshold: u32| {
+        let rule = format!("creation_rules:\n- shamir_threshold: {threshold}\n  age: ONE,TWO\n");
+        resolve(&rule, &PolicyRequest::default()).unwrap()
+    };
+    assert_eq!(
+        (resolve(2).threshold, resolve(2).idle_threshold()),
+        (Some(2), Some(2))
+    );
+    assert_eq!(
+        (resolve(1).threshold, resolve(1).idle_threshold()),
+        (Some(1), None)
     );
 }
 

@@ -4,6 +4,7 @@
 //! whose value is the map of these lines.
 
 use super::plain_text::{Unwritable, text_of};
+use super::walk::Found;
 use super::{
     Collection, Comment, Document, Edit, Entry, Format, Item, Layout, METADATA_KEY, NewNode,
     NewScalar, Node, NodeId, ParseError, ParseErrorKind, Part, Place, Props, Scalar, SetError,
@@ -284,49 +285,64 @@ pub(crate) fn set(
     path: &TreePath,
     new: &NewNode,
 ) -> Result<Vec<Edit>, SetError> {
+    let only_text = || SetError::NoContainers {
+        path: path.to_string(),
+        format: Format::Dotenv,
+    };
     let key = match path.segments() {
         [] => return Err(SetError::Root),
-        [Segment::Index(_)] => return Err(SetError::IndexOnMap(String::new())),
+        [Segment::Index(_), ..] => return Err(SetError::IndexOnMap(path.to_string())),
         [Segment::Key(key)] => key,
-        [first, ..] => {
-            let first = TreePath::from_segments(vec![first.clone()]);
-            return Err(SetError::NoContainers {
-                path: first.to_string(),
-                format: Format::Dotenv,
-            });
-        }
+        _ => return Err(only_text()),
     };
     let NewNode::Value(value) = new else {
-        return Err(SetError::NoContainers {
-            path: path.to_string(),
-            format: Format::Dotenv,
-        });
+        return Err(only_text());
     };
-    let raw = raw_value(value).map_err(|reason| SetError::Unwritable {
+    let text = raw_value(value).map_err(|reason| SetError::Unwritable {
         path: path.to_string(),
         reason,
     })?;
-    let root = document.parts.first().map(|part| document.node(part.root));
-    let Some(Node::Map(root)) = root else {
-        return Err(SetError::Root);
-    };
-    let data = || {
-        root.items
-            .iter()
-            .filter(|item| !matches!(item, Item::Entry(entry) if document.is_metadata(entry)))
-    };
-    let existing = data().find_map(|item| match item {
+    match value_of(document, key) {
+        Some(scalar) => Ok(vec![Edit {
+            span: scalar.span,
+            text,
+        }]),
+        None => {
+            check_key(key)?;
+            Ok(vec![add_line(document, key, &text)])
+        }
+    }
+}
+
+/// What is no metadata.
+fn data(document: &Document) -> impl DoubleEndedIterator<Item = &Item> {
+    let root = document
+        .parts
+        .first()
+        .and_then(|part| match document.node(part.root) {
+            Node::Map(root) => Some(root),
+            _ => None,
+        });
+    let is_data = |item: &&Item| !matches!(item, Item::Entry(entry) if document.is_metadata(entry));
+    root.into_iter()
+        .flat_map(|root| &root.items)
+        .filter(is_data)
+}
+
+/// The first value of a key: the one that sops sets, too.
+fn value_of<'d>(document: &'d Document, key: &str) -> Option<&'d Scalar> {
+    let value = data(document).find_map(|item| match item {
         Item::Entry(entry) if document.key(entry) == key => Some(entry.value),
         _ => None,
-    });
-    if let Some(Node::Scalar(scalar)) = existing.map(|id| document.node(id)) {
-        return Ok(vec![Edit {
-            span: scalar.span,
-            text: raw,
-        }]);
+    })?;
+    match document.node(value) {
+        Node::Scalar(scalar) => Some(scalar),
+        _ => None,
     }
-    check_key(key)?;
-    let behind = data().next_back().map(|item| match item {
+}
+
+fn add_line(document: &Document, key: &str, raw: &Secret) -> Edit {
+    let last = data(document).next_back().map(|item| match item {
         Item::Comment(comment) => comment.span.end(),
         Item::Element(id) | Item::Entry(Entry { value: id, .. }) => match document.node(*id) {
             Node::Scalar(scalar) => scalar.span.end(),
@@ -334,21 +350,44 @@ pub(crate) fn set(
         },
     });
     let mut text = Secret::with_capacity(key.len() + raw.len() + 2);
-    let at = behind.unwrap_or_default();
-    if behind.is_some() {
+    if last.is_some() {
         text.extend(b"\n");
     }
     text.extend(key.as_bytes());
     text.extend(b"=");
     // EXPOSE: into the text that is to be sealed.
     text.extend(raw.expose());
-    if behind.is_none() {
+    if last.is_none() {
         text.extend(b"\n");
     }
-    Ok(vec![Edit {
+    let at = last.unwrap_or_default();
+    Edit {
         span: Span::new(at, at),
         text,
-    }])
+    }
+}
+
+/// Takes the line of a key out, with the comments directly above it.
+pub(crate) fn remove(document: &Document, found: &Found<'_>) -> Edit {
+    let Item::Entry(entry) = found.item() else {
+        return Edit::new(Span::new(0, 0), b"");
+    };
+    let mut start = entry.key.start();
+    let before = found.collection.items.get(..found.at).unwrap_or_default();
+    for item in before.iter().rev() {
+        match item {
+            Item::Comment(comment) if comment.span.end() + 1 == start => {
+                start = comment.span.start();
+            }
+            _ => break,
+        }
+    }
+    let end = match document.node(entry.value) {
+        Node::Scalar(scalar) => scalar.span.end(),
+        _ => entry.key.end(),
+    };
+    let end = (end + 1).min(document.source.bytes().len());
+    Edit::new(Span::new(start, end), b"")
 }
 
 /// A key that reads back as itself, and as no metadata.

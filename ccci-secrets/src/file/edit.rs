@@ -13,8 +13,9 @@ use crate::document::{
     Span, Style,
 };
 use crate::envelope::Envelope;
-use crate::leaf::sealed_spelling;
-use crate::metadata::{WRITTEN_VERSION, mac_aad, plain_tree};
+use crate::leaf::{LeafCipher, sealed_spelling};
+use crate::mac::Mac;
+use crate::metadata::{Metadata, WRITTEN_VERSION, mac_aad, plain_tree};
 use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
 use crate::value::{Kind, Value};
@@ -22,12 +23,12 @@ use crate::value::{Kind, Value};
 /// A file after a change. Its only way out is [`EditedFile::seal`]: nothing claims the old proof any more.
 #[derive(Debug)]
 pub struct EditedFile {
-    base: OpenFile,
-    change: Change,
+    pub(super) base: OpenFile,
+    pub(super) change: Change,
 }
 
 #[derive(Debug)]
-enum Change {
+pub(super) enum Change {
     /// New plaintext for the whole document.
     Document(Document),
     /// The sealed text with new content in it, and where that content lies.
@@ -88,10 +89,7 @@ impl OpenFile {
     /// [`SealError::File`] when it does not parse, or holds a top-level `sops` entry.
     pub fn edit(self, plaintext: Secret) -> Result<EditedFile, SealError> {
         let draft = DraftFile::parse(self.sealed.format(), plaintext)?;
-        Ok(EditedFile {
-            base: self,
-            change: Change::Document(draft.document),
-        })
+        Ok(EditedFile::over(self, draft.document))
     }
 
     /// Whether a value equal to `new`, type included, stands at `path` already.
@@ -162,7 +160,10 @@ impl OpenFile {
 
 /// The document with every alias written out that repeats what stands at `path`, or what that is a part of: the change
 /// is meant for one place. `None` where there is none.
-fn without_aliases_of(document: &Document, path: &TreePath) -> Result<Option<Document>, SealError> {
+pub(super) fn without_aliases_of(
+    document: &Document,
+    path: &TreePath,
+) -> Result<Option<Document>, SealError> {
     let is_alias = |node: &Node| matches!(node, Node::Alias(_));
     if !document.nodes.iter().any(is_alias) {
         return Ok(None);
@@ -196,13 +197,24 @@ fn without_aliases_of(document: &Document, path: &TreePath) -> Result<Option<Doc
 }
 
 impl EditedFile {
-    /// Seals the change under the file's own data key, keys and rule. Unchanged leaves give back their very envelopes.
+    /// New plaintext for the whole of a file.
+    pub(super) fn over(base: OpenFile, document: Document) -> Self {
+        Self {
+            base,
+            change: Change::Document(document),
+        }
+    }
+
+    /// Seals the change under the file's own data key, keys and rule. Unchanged leaves give back their very envelopes,
+    /// and a file in which nothing changes is given back as it was, with its old MAC and time.
     ///
     /// # Errors
     /// [`SealError`]; nothing was written.
     pub fn seal(self, now: jiff::Timestamp) -> Result<SealedFile, SealError> {
         match self.change {
-            Change::Document(document) => seal_document(self.base, document, &timestamp(now)),
+            Change::Document(document) => {
+                seal_document(self.base, document, &timestamp(now)).map(|resealed| resealed.file)
+            }
             Change::Spliced { document, fresh } => {
                 seal_spliced(self.base, document, &fresh, &timestamp(now))
             }
@@ -210,11 +222,18 @@ impl EditedFile {
     }
 }
 
-fn seal_document(
+/// A file that was sealed over an older version of it.
+pub(super) struct Resealed {
+    pub(super) file: SealedFile,
+    /// How many of its values and comments have a new envelope.
+    pub(super) fresh: usize,
+}
+
+pub(super) fn seal_document(
     base: OpenFile,
     document: Document,
     lastmodified: &str,
-) -> Result<SealedFile, SealError> {
+) -> Result<Resealed, SealError> {
     let reuse = reuse_of(&base)?;
     let old = &base.sealed.document;
     let part = old.parts().first().ok_or(SealError::Check("no document"))?;
@@ -222,36 +241,86 @@ fn seal_document(
         .metadata_entry(part)
         .ok_or(SealError::Check("no metadata"))?;
     let node = plain_tree(old, entry.value).map_err(FileError::from)?;
-    let text = old
-        .metadata_span(part)
-        .map(|span| old.source().slice(span))
-        .unwrap_or_default();
+    let block = |part| old.metadata_span(part).map(|span| old.source().slice(span));
+    let texts: Vec<Option<&[u8]>> = old.parts().iter().map(block).collect();
     let mut sealer = Sealer {
         cipher: base.cipher,
         selection: &base.sealed.metadata.selection,
         coverage: base.sealed.metadata.coverage,
         reuse,
     };
+    let metadata = &base.sealed.metadata;
+    // One for the MAC, which does not count.
+    let before = sealer.cipher.sealed() + 1;
     let body = sealer.seal_values(document)?;
-    let aad = mac_aad(lastmodified).ok_or(SealError::Check("the time is not RFC 3339"))?;
-    let mac = body.mac.seal(&mut sealer.cipher, &aad)?;
-    let version = base
-        .sealed
-        .metadata
-        .version
-        .as_deref()
+    let version = metadata.version.as_deref();
+    let version = version
         .filter(|version| is_older(version))
         .map(|_| WRITTEN_VERSION);
-    sealer.finish(
+    let kept = Stamp::kept(metadata, &body.mac, &sealer.cipher);
+    let fresh = Stamp::fresh(&body.mac, &mut sealer.cipher, lastmodified, version)?;
+    let stamp = kept.as_ref().unwrap_or(&fresh);
+    let file = sealer.finish(
         body,
         &Block::Kept {
-            text,
+            texts: &texts,
             node: &node,
-            mac: &mac,
-            lastmodified,
-            version,
+            mac: &stamp.mac,
+            lastmodified: &stamp.lastmodified,
+            version: stamp.version,
         },
-    )
+    )?;
+    let count = sealer.cipher.sealed() - before;
+    if kept.is_none() || file.text() == old.source().bytes() {
+        return Ok(Resealed { file, fresh: count });
+    }
+    // The values are those of before, and the text is not: comments or layout changed.
+    let Stamp {
+        mac,
+        lastmodified,
+        version,
+    } = &fresh;
+    let document = refresh_block(file.document, mac, lastmodified, *version)?;
+    let text = document.source().splice(Vec::new())?;
+    Ok(Resealed {
+        file: SealedFile::parse(document.format(), text)?,
+        fresh: count,
+    })
+}
+
+/// What a change leaves in the metadata.
+struct Stamp {
+    mac: String,
+    lastmodified: String,
+    version: Option<&'static str>,
+}
+
+impl Stamp {
+    /// That of the file as it was, if its values are still the same.
+    fn kept(metadata: &Metadata, mac: &Mac, cipher: &LeafCipher) -> Option<Self> {
+        let stored = metadata.mac.clone()?;
+        let aad = metadata.mac_aad()?;
+        mac.verify(cipher, Some(stored.as_bytes()), &aad).ok()?;
+        Some(Self {
+            mac: stored,
+            lastmodified: metadata.lastmodified.clone(),
+            version: None,
+        })
+    }
+
+    fn fresh(
+        mac: &Mac,
+        cipher: &mut LeafCipher,
+        lastmodified: &str,
+        version: Option<&'static str>,
+    ) -> Result<Self, SealError> {
+        let aad = mac_aad(lastmodified).ok_or(SealError::Check("the time is not RFC 3339"))?;
+        Ok(Self {
+            mac: mac.seal(cipher, &aad)?,
+            lastmodified: lastmodified.to_owned(),
+            version,
+        })
+    }
 }
 
 /// Whether sops would raise this version when it edits the file.
@@ -299,6 +368,7 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
                     Some((plain, false)) => OldLeaf {
                         kind: Kind::Comment,
                         plain,
+                        spelled: None,
                         envelope: String::from_utf8_lossy(first_line(text)).into_owned(),
                         shown: None,
                     },
@@ -327,7 +397,7 @@ fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
     Ok(reuse)
 }
 
-/// A sealed leaf as it reads in the plaintext, where `1` of type float stands as `1.0`.
+/// A sealed leaf, as it was sealed and as the plaintext document spells it.
 fn old_leaf(document: &Document, scalar: &Scalar, kind: Kind, spelling: &[u8]) -> Option<OldLeaf> {
     let Ok(Resolved::Value(Value::Str(text))) = document.resolve(scalar) else {
         return None;
@@ -343,13 +413,15 @@ fn old_leaf(document: &Document, scalar: &Scalar, kind: Kind, spelling: &[u8]) -
     let token = written.iter().find(|edit| !edit.text.is_empty());
     // EXPOSE: into the wiping copy that the new plaintext is compared with.
     let token = token.map_or(spelling, |edit| edit.text.expose());
-    let plain = Secret::from_slice(sealed_spelling(&value, token).expose());
+    let spelled = sealed_spelling(&value, token);
+    let spelled = (spelled.expose() != spelling).then(|| Secret::from_slice(spelled.expose()));
     let shown = (scalar.style == Style::Plain).then(|| Shown::of_token(token));
     // EXPOSE: an envelope.
     let envelope = String::from_utf8_lossy(text.expose()).into_owned();
     Some(OldLeaf {
         kind,
-        plain,
+        plain: Secret::from_slice(spelling),
+        spelled,
         envelope,
         shown,
     })

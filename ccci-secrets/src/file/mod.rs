@@ -10,7 +10,9 @@ mod edit;
 mod extract;
 mod index;
 mod open;
+mod reuse;
 mod seal;
+mod unset;
 
 use std::fmt;
 use std::path::Path;
@@ -20,13 +22,17 @@ pub use self::edit::EditedFile;
 pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
 pub use self::open::{Leaf, Note, OpenFile};
+pub use self::reuse::PolicyDifference;
+pub use self::unset::UnsetError;
 use crate::config::Policy;
+use crate::crypto::ThresholdError;
 use crate::document::{
     ConvertError, Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
     Unwritable,
 };
 use crate::envelope::Envelope;
 use crate::error::{ErrorCode, IoResultExt as _, Location, PathError};
+use crate::key::group::GroupError;
 use crate::key::{RecipientError, WrapError};
 use crate::keyring::UnwrapError;
 use crate::leaf::LeafError;
@@ -215,6 +221,12 @@ impl DraftFile {
             }
         }
         Ok(Self { document })
+    }
+
+    /// The format it was parsed as.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.document.format()
     }
 
     /// Seals every leaf that the policy selects, to all of its recipients.
@@ -417,13 +429,24 @@ pub enum SealError {
     /// The system has no randomness.
     #[error(transparent)]
     Random(#[from] crate::crypto::RandomError),
+    /// Plaintext of one format over a file of another.
+    #[error("plaintext of format {new} cannot be laid over a file of format {old}")]
+    OtherFormat {
+        /// Of the plaintext.
+        new: &'static str,
+        /// Of the older file.
+        old: &'static str,
+    },
     /// A recipient that cannot be used.
     #[error(transparent)]
     Recipient(#[from] RecipientError),
     /// The path of a change.
     #[error(transparent)]
     Set(#[from] SetError),
-    /// A kind of key, several groups or a threshold, which this build cannot write.
+    /// A number of key groups that can never be met, or that protects nothing.
+    #[error(transparent)]
+    Threshold(#[from] ThresholdError),
+    /// A kind of key, which this build cannot write.
     #[error(
         "the rule asks for {0}, which this build cannot write; a file with fewer recipients than its rule is never made"
     )]
@@ -452,12 +475,25 @@ impl SealError {
             Self::NoRecipients => ErrorCode::NoRecipients,
             Self::Convert(_) | Self::NotBinary => ErrorCode::ValueUnsupported,
             Self::Open(error) => error.code(),
+            Self::OtherFormat { .. } => ErrorCode::Usage,
             Self::Recipient(_) | Self::Wrap(_) => ErrorCode::RecipientInvalid,
             Self::Set(SetError::Unwritable { .. }) | Self::Unwritable { .. } => {
                 ErrorCode::ValueUnsupported
             }
             Self::Set(_) => ErrorCode::PathNotFound,
+            Self::Threshold(_) => ErrorCode::ConfigInvalid,
             Self::Unsupported(_) => ErrorCode::NotBuilt,
+        }
+    }
+}
+
+impl From<GroupError> for SealError {
+    fn from(error: GroupError) -> Self {
+        match error {
+            GroupError::Empty => Self::NoRecipients,
+            GroupError::Random(error) => error.into(),
+            GroupError::Threshold(error) => error.into(),
+            GroupError::Wrap(error) => error.into(),
         }
     }
 }

@@ -31,6 +31,7 @@ pub struct OpenFile {
     pub(crate) content: Content,
     pub(crate) cipher: LeafCipher,
     opened_by: OpenedBy,
+    also_opened_by: Vec<OpenedBy>,
     _authentic: Authentic,
 }
 
@@ -75,6 +76,7 @@ impl SealedFile {
             content,
             cipher,
             opened_by: unwrapped.opened_by,
+            also_opened_by: unwrapped.also_opened_by,
             _authentic: authentic,
         })
     }
@@ -145,10 +147,16 @@ pub(crate) fn open_leaves(
 }
 
 impl OpenFile {
-    /// Which identity opened it.
+    /// Which identity opened it, or the first of its key groups.
     #[must_use]
     pub fn opened_by(&self) -> &OpenedBy {
         &self.opened_by
+    }
+
+    /// Which identities opened the other key groups of a file that needs several.
+    #[must_use]
+    pub fn also_opened_by(&self) -> &[OpenedBy] {
+        &self.also_opened_by
     }
 
     /// The metadata.
@@ -342,6 +350,7 @@ impl OpenFile {
         let document = &self.sealed.document;
         let (mut edits, mut notes) = (Vec::new(), Vec::new());
         let emptied = emptied_lists(document, &self.sealed.index);
+        let mut dropped = HashSet::new();
         for (at, entry) in self.sealed.index.entries.iter().enumerate() {
             if !entry.selected || entry.alias.is_some() {
                 continue;
@@ -354,6 +363,10 @@ impl OpenFile {
             match entry.what {
                 What::Leaf(_) => {}
                 What::Comment(comment) => edits.extend(document.open_comment(&comment, opened)),
+                // As sops drops them.
+                What::ListComment(node) if document.format() != Format::Yaml => {
+                    dropped.insert(node);
+                }
                 What::ListComment(node) => {
                     let Some(scalar) = index::scalar(document, node) else {
                         continue;
@@ -367,6 +380,7 @@ impl OpenFile {
                 }
             }
         }
+        edits.extend(document.remove_items(&dropped));
         Ok((edits, notes))
     }
 

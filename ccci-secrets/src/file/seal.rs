@@ -4,22 +4,21 @@ use std::collections::{HashMap, HashSet};
 
 use super::index::{self, Index, State, What};
 use super::{FileError, SealError, SealedFile};
-use crate::config::Policy;
+use crate::config::{Policy, PolicyKey};
 use crate::crypto::{Cipher, DataKey};
 use crate::digest::Sha512Stream;
 use crate::document::{
-    Comment, Document, Edit, Format, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Span,
-    Style,
+    Comment, Document, Edit, Format, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Style,
 };
 use crate::error::Location;
 use crate::key;
+use crate::key::group::{self, WrappedGroups};
 use crate::leaf::{LeafCipher, sealed_spelling};
 use crate::mac::{Coverage, MacStream};
 use crate::metadata::{self, Metadata, WRITTEN_VERSION};
 use crate::secret::Secret;
 use crate::selection::Selection;
 use crate::value::{Kind, Value};
-use crate::wrapped::WrappedGroup;
 
 /// Seals a new file under a fresh data key.
 pub(crate) fn seal_draft(
@@ -61,33 +60,45 @@ fn new_metadata(
     if let Some(unsupported) = policy.unsupported() {
         return Err(SealError::Unsupported(unsupported.to_string()));
     }
-    let mut keys = Vec::new();
-    for recipient in policy.groups.iter().flatten() {
-        // EXPOSE: to the recipient, which wraps it.
-        keys.push(key::parse_recipient(&recipient.text)?.wrap(key.expose())?);
-    }
-    if keys.is_empty() {
-        return Err(SealError::NoRecipients);
-    }
+    let wrapped = wrap_for(policy, key)?;
     Ok(Metadata {
-        groups: vec![WrappedGroup { keys }],
-        grouped: false,
-        threshold: policy.threshold,
-        // A binary file is one value: rules for its parts mean nothing (sops-format.md 11).
-        selection: match format {
-            Format::Binary => Selection::of_binary(),
-            _ => policy.selection.clone(),
-        },
-        coverage: if policy.mac_only_encrypted && format != Format::Binary {
-            Coverage::OnlySealed
-        } else {
-            Coverage::All
-        },
+        groups: wrapped.groups,
+        threshold: wrapped.threshold,
+        selection: selection_for(policy, format),
+        coverage: coverage_for(policy, format),
         lastmodified: timestamp(now),
         mac: None,
         version: Some(WRITTEN_VERSION.into()),
         extra: Vec::new(),
     })
+}
+
+/// A binary file is one value: rules for its parts mean nothing (sops-format.md 11).
+fn selection_for(policy: &Policy, format: Format) -> Selection {
+    match format {
+        Format::Binary => Selection::of_binary(),
+        _ => policy.selection.clone(),
+    }
+}
+
+/// What the MAC of a new file covers.
+pub(super) fn coverage_for(policy: &Policy, format: Format) -> Coverage {
+    if policy.mac_only_encrypted && format != Format::Binary {
+        Coverage::OnlySealed
+    } else {
+        Coverage::All
+    }
+}
+
+/// Wraps the data key, or its shares, for every key of a policy.
+fn wrap_for(policy: &Policy, key: &DataKey) -> Result<WrappedGroups, SealError> {
+    let parse = |key: &PolicyKey| key::parse_recipient(&key.text);
+    let groups: Vec<Vec<_>> = policy
+        .groups
+        .iter()
+        .map(|group| group.iter().map(parse).collect())
+        .collect::<Result<_, _>>()?;
+    Ok(group::wrap(key, &groups, policy.threshold)?)
 }
 
 /// A time as the metadata holds it: UTC, whole seconds.
@@ -108,6 +119,8 @@ pub(crate) struct Reuse {
 pub(crate) struct OldLeaf {
     pub(crate) kind: Kind,
     pub(crate) plain: Secret,
+    /// How the plaintext document spells it, where that is not how it was sealed: `1` of type float stands there as `1.0`.
+    pub(crate) spelled: Option<Secret>,
     pub(crate) envelope: String,
     /// Where the envelope stood without quotes: the style that its text was shown in. Text that still has this style was
     /// not touched, and its envelope goes back to where it came from.
@@ -154,7 +167,9 @@ impl Reuse {
             nth,
             kind == Kind::Comment,
         ))?)?;
-        (old.kind == kind && old.plain.ct_eq(plain)).then_some(old)
+        let spelled = old.spelled.as_ref();
+        let is_same = old.plain.ct_eq(plain) || spelled.is_some_and(|text| text.ct_eq(plain));
+        (old.kind == kind && is_same).then_some(old)
     }
 }
 
@@ -229,9 +244,10 @@ impl Places {
 /// Where the metadata block comes from.
 pub(crate) enum Block<'a> {
     New(&'a NewNode),
-    /// An older block: its very text, and its content for the case that the text does not fit the new place.
+    /// An older block: its very text, as it stood in each part, and its content for the case that the text does not fit
+    /// the new place.
     Kept {
-        text: &'a [u8],
+        texts: &'a [Option<&'a [u8]>],
         node: &'a NewNode,
         mac: &'a str,
         lastmodified: &'a str,
@@ -469,7 +485,7 @@ fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealEr
     drop(document);
     let document = Document::parse(format, text)?;
     let Block::Kept {
-        text,
+        texts,
         mac,
         lastmodified,
         version,
@@ -478,12 +494,15 @@ fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealEr
     else {
         return Ok(document);
     };
-    let spans: Vec<Span> = document
-        .parts()
-        .iter()
-        .filter_map(|part| document.metadata_span(part))
+    let spans = document.parts().iter().enumerate();
+    let edits = spans
+        .filter_map(|(nth, part)| {
+            // A part that is new takes the text of the first.
+            let of_part = texts.get(nth).copied().flatten();
+            let text = of_part.or(texts.first().copied().flatten())?;
+            Some(Edit::new(document.metadata_span(part)?, text))
+        })
         .collect();
-    let edits = spans.iter().map(|span| Edit::new(*span, text)).collect();
     let kept = document.source().splice(edits)?;
     let document = match Document::parse(format, kept) {
         Ok(kept)

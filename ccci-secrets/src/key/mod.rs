@@ -1,6 +1,7 @@
 //! Recipients, which wrap a data key, and identities, which unwrap it.
 
 pub mod age;
+pub(crate) mod group;
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "tests")]
 pub(crate) mod test_data;
@@ -133,8 +134,10 @@ pub enum IdentityError {
     /// `enc` is no armored age file.
     #[error("the wrapped data key is not an age file")]
     NotAgeFile,
-    /// What was wrapped is no data key.
-    #[error("what was wrapped is not a data key of 32 bytes")]
+    /// What was wrapped is no data key, or no share where one is due.
+    #[error(
+        "what was wrapped is no data key of 32 bytes, nor, where there are several key groups, a share of 33"
+    )]
     WrongLength,
 }
 

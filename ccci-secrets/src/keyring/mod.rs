@@ -80,11 +80,13 @@ pub struct KnownRecipient {
 pub struct Unwrapped {
     /// The data key.
     pub key: DataKey,
-    /// What opened it.
+    /// What opened it; the first group, where there are several.
     pub opened_by: OpenedBy,
+    /// What opened the other groups that a file with several needs.
+    pub also_opened_by: Vec<OpenedBy>,
 }
 
-/// The identity that opened a file.
+/// The identity that opened a file, or one of its key groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenedBy {
     /// What kind of place it came from.
@@ -132,6 +134,13 @@ impl Keyring {
     /// Adds the places of another keyring after those of this one.
     pub fn append(&mut self, other: Self) {
         self.sources.extend(other.sources);
+    }
+
+    /// The same keyring without the commands that print keys: nobody is asked anything.
+    #[must_use]
+    pub fn without_commands(mut self) -> Self {
+        self.sources.retain(|source| !source.is_command());
+        self
     }
 
     /// Reads an age key file now and adds its identities.
@@ -192,6 +201,9 @@ impl Keyring {
     ///
     /// Entries whose label is one of our public halves are tried first. Labels are claims: if none of those opens, all
     /// others are tried as well.
+    ///
+    /// With several groups the key is joined from the shares of all that open, as sops does it; at least `threshold` of
+    /// them have to, and two where a file lost its threshold. For more groups than that no command is run.
     ///
     /// # Errors
     /// [`UnwrapError::NoIdentity`] says what was tried and where keys were looked for.

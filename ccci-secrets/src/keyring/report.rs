@@ -16,6 +16,8 @@ use crate::wrapped::Names;
 /// its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct AttemptReport {
+    /// How many of the key groups have to open.
+    pub needs: usize,
     /// The key groups, in the order of the file.
     pub groups: Vec<GroupAttempt>,
     /// The places, in the order of the search.
@@ -27,6 +29,8 @@ pub struct AttemptReport {
 pub struct GroupAttempt {
     /// How many of its keys have to open.
     pub needs: usize,
+    /// Whether it opened.
+    pub open: bool,
     /// Its keys, in the order of the file.
     pub keys: Vec<KeyAttempt>,
 }
@@ -59,12 +63,18 @@ pub enum KeyOutcome {
     /// No identity is for it.
     #[error("no matching identity")]
     NoIdentity,
+    /// Another key of its group opened.
+    #[error("not needed")]
+    NotNeeded,
     /// A kind of age recipient that this build cannot open.
     #[error("{0} keys are not supported by this build")]
     NotBuilt(UnbuiltKind),
     /// A kind of key that this build cannot open.
     #[error("keys of this kind are not supported by this build")]
     KindNotBuilt,
+    /// It opened.
+    #[error("opened")]
+    Opened,
 }
 
 /// One place that keys could come from.
@@ -130,6 +140,34 @@ impl AttemptReport {
     #[must_use]
     pub fn key_count(&self) -> usize {
         self.groups.iter().map(|group| group.keys.len()).sum()
+    }
+
+    /// How many of the key groups opened.
+    #[must_use]
+    pub fn open_groups(&self) -> usize {
+        self.groups.iter().filter(|group| group.open).count()
+    }
+
+    /// What failed, in one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let (keys, groups) = (self.key_count(), self.groups.len());
+        if groups < 2 {
+            return format!("no identity matches any of its {keys} recipients");
+        }
+        let open = match self.open_groups() {
+            0 => "none".to_owned(),
+            some => format!("only {some}"),
+        };
+        let verb = if self.open_groups() < 2 {
+            "opens"
+        } else {
+            "open"
+        };
+        format!(
+            "{open} of its {groups} key groups {verb}, and {} are needed",
+            self.needs
+        )
     }
 
     /// The report as text, with the names that the caller knows recipients by.

@@ -17,6 +17,8 @@ use crate::key::test_data::entries;
 use crate::wrapped::KeyKind;
 use crate::wrapped::WrappedKey;
 
+mod groups;
+
 const AGE_1: &str = "age10a73gefnvmgz29euzavnpvsfvhtw53uvtt0xc8pl7se69vwmg92q8wd94m";
 
 fn environment() -> Environment {
@@ -193,27 +195,6 @@ fn damaged_and_unsupported_entries_are_told_apart_and_do_not_stop_the_search() {
     );
     group.keys.push(good);
     opened(&age_keyring("age-1.txt"), group);
-}
-
-#[test]
-fn key_groups_are_refused_by_name() {
-    let all = entries("yaml-shamir-2of3.yaml");
-    let groups: Vec<WrappedGroup> = all
-        .keys
-        .into_iter()
-        .map(|key| WrappedGroup { keys: vec![key] })
-        .collect();
-    assert_eq!(groups.len(), 3);
-    let error = age_keyring("age-1.txt")
-        .unwrap(&groups, Some(2))
-        .unwrap_err();
-    assert_eq!(error.code(), ErrorCode::NotBuilt);
-    assert!(error.to_string().contains("key groups"), "{error}");
-    assert!(error.to_string().contains("Shamir"), "{error}");
-    // A share alone is no data key.
-    let report = report(&age_keyring("age-1.txt"), groups[0].clone());
-    let outcome = &report.groups[0].keys[0].outcome;
-    assert_eq!(*outcome, KeyOutcome::Damaged(IdentityError::WrongLength));
 }
 
 #[test]

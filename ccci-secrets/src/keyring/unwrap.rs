@@ -1,12 +1,13 @@
 //! Finding the identity that opens a file.
 
-use std::sync::Arc;
-
-use crate::crypto::DataKey;
+use crate::crypto::JoinError;
 use crate::error::ErrorCode;
 use crate::key::IdentityError;
 use crate::key::RecipientKind;
 use crate::key::comparable_recipient;
+use crate::key::group::Part;
+use crate::key::group::join;
+use crate::key::group::needed_groups;
 use crate::keyring::OpenedBy;
 use crate::keyring::Unwrapped;
 use crate::keyring::report::AttemptReport;
@@ -18,6 +19,7 @@ use crate::keyring::report::SourceState;
 use crate::keyring::source::HeldIdentity;
 use crate::keyring::source::Loaded;
 use crate::keyring::source::Source;
+use crate::secret::Secret;
 use crate::wrapped::KeyKind;
 use crate::wrapped::WrappedGroup;
 use crate::wrapped::WrappedKey;
@@ -26,18 +28,11 @@ use crate::wrapped::WrappedKey;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnwrapError {
-    /// The data key is split over several key groups.
-    #[error(
-        "the data key is split over {groups} key groups (Shamir shares), which this build cannot join"
-    )]
-    GroupsNotBuilt {
-        /// How many groups.
-        groups: usize,
-        /// How many of them are needed; all, when the file says nothing.
-        threshold: Option<u32>,
-    },
-    /// Nothing opens it.
-    #[error("no identity matches any of its {} recipients", .0.key_count())]
+    /// Groups enough opened, and what they hold makes no key.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// Nothing opens it, or too few of its key groups.
+    #[error("{}", .0.summary())]
     NoIdentity(Box<AttemptReport>),
     /// The file holds no wrapped data key.
     #[error("the file names no recipients")]
@@ -49,7 +44,7 @@ impl UnwrapError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::GroupsNotBuilt { .. } => ErrorCode::NotBuilt,
+            Self::Join(_) => ErrorCode::DoesNotOpen,
             Self::NoIdentity(_) => ErrorCode::NoIdentity,
             Self::NoRecipients => ErrorCode::NoRecipients,
         }
@@ -60,7 +55,7 @@ impl UnwrapError {
     pub fn report(&self) -> Option<&AttemptReport> {
         match self {
             Self::NoIdentity(report) => Some(report),
-            Self::GroupsNotBuilt { .. } | Self::NoRecipients => None,
+            Self::Join(_) | Self::NoRecipients => None,
         }
     }
 }
@@ -70,23 +65,31 @@ pub(super) fn unwrap(
     groups: &[WrappedGroup],
     threshold: Option<u32>,
 ) -> Result<Unwrapped, UnwrapError> {
-    let group = match groups {
-        [] => return Err(UnwrapError::NoRecipients),
-        [group] if group.keys.is_empty() => return Err(UnwrapError::NoRecipients),
-        [group] => group,
-        _ => {
-            return Err(UnwrapError::GroupsNotBuilt {
-                groups: groups.len(),
-                threshold,
-            });
-        }
-    };
-    let mut search = Search::new(sources, group);
-    search
-        .by_label()
-        .or_else(|| search.by_command())
-        .or_else(|| search.blindly())
-        .ok_or_else(|| UnwrapError::NoIdentity(Box::new(search.report())))
+    if groups.iter().all(|group| group.keys.is_empty()) {
+        return Err(UnwrapError::NoRecipients);
+    }
+    let mut search = Search::new(sources, groups, threshold);
+    search.by_label();
+    search.by_command();
+    search.blindly();
+    if search.wants_more() {
+        return Err(UnwrapError::NoIdentity(Box::new(search.report())));
+    }
+    search.joined()
+}
+
+/// The search for identities that open enough groups.
+struct Search<'a> {
+    sources: &'a [Source],
+    groups: Vec<Group<'a>>,
+    /// How many groups have to open.
+    needed: usize,
+}
+
+/// One key group during the search.
+struct Group<'a> {
+    entries: Vec<Entry<'a>>,
+    opened: Option<(Part, OpenedBy)>,
 }
 
 /// One key of the file during the search.
@@ -94,100 +97,125 @@ struct Entry<'a> {
     key: &'a WrappedKey,
     /// The label, in the form in which labels are compared.
     label: String,
+    /// How many groups the file has: it says what the entry must hold.
+    groups: usize,
     outcome: Option<KeyOutcome>,
 }
 
-struct Search<'a> {
-    sources: &'a [Source],
-    entries: Vec<Entry<'a>>,
-}
-
 impl<'a> Search<'a> {
-    fn new(sources: &'a [Source], group: &'a WrappedGroup) -> Self {
+    fn new(sources: &'a [Source], groups: &'a [WrappedGroup], threshold: Option<u32>) -> Self {
         let entry = |key: &'a WrappedKey| Entry {
             key,
             label: comparable_recipient(&key.label()),
+            groups: groups.len(),
             outcome: None,
+        };
+        let group = |group: &'a WrappedGroup| Group {
+            entries: group.keys.iter().map(entry).collect(),
+            opened: None,
         };
         Self {
             sources,
-            entries: group.keys.iter().map(entry).collect(),
+            groups: groups.iter().map(group).collect(),
+            needed: needed_groups(groups.len(), threshold),
         }
     }
 
-    /// Compares strings before any work on a curve: one unwrap, however many recipients the file has.
-    fn by_label(&mut self) -> Option<Unwrapped> {
-        let files = self.sources.iter().filter(|source| !source.is_command());
-        files
-            .into_iter()
-            .find_map(|source| self.labelled(source, &source.load(None)))
+    fn wants_more(&self) -> bool {
+        let opened = self.groups.iter().filter(|group| group.opened.is_some());
+        opened.count() < self.needed
     }
 
-    /// Runs the key commands, for one recipient of the file after the other until one gives a key.
-    fn by_command(&mut self) -> Option<Unwrapped> {
-        let commands = self.sources.iter().filter(|source| source.is_command());
-        commands.into_iter().find_map(|source| {
-            let recipients: Vec<String> = self.age_labels();
-            recipients
-                .iter()
-                .find_map(|recipient| self.labelled(source, &source.load(Some(recipient))))
-        })
+    /// Compares strings before any work on a curve: one unwrap for a group, however many keys it has. All groups are
+    /// tried, because sops joins all shares it can get.
+    fn by_label(&mut self) {
+        for source in self.sources.iter().filter(|source| !source.is_command()) {
+            // Nothing is read, and nobody asked, for what is open.
+            if self.groups.iter().all(|group| group.opened.is_some()) {
+                return;
+            }
+            let loaded = source.load(None);
+            for group in &mut self.groups {
+                group.open_labelled(source, &loaded);
+            }
+        }
+    }
+
+    /// Runs the key commands, for one recipient of the file after the other, until enough groups are open.
+    fn by_command(&mut self) {
+        for source in self.sources.iter().filter(|source| source.is_command()) {
+            for nth in 0..self.groups.len() {
+                if !self.wants_more() {
+                    return;
+                }
+                if let Some(group) = self.groups.get_mut(nth) {
+                    group.open_by_command(source);
+                }
+            }
+        }
     }
 
     /// Tries every identity on every entry that is labelled for somebody else.
-    fn blindly(&mut self) -> Option<Unwrapped> {
-        self.sources.iter().find_map(|source| {
-            let seen = source.seen();
-            let mut held = seen.iter().flat_map(|loaded| &loaded.identities);
-            held.find_map(|held| {
-                self.entries
-                    .iter_mut()
-                    .filter(|entry| !held.is_for(&entry.label))
-                    .find_map(|entry| entry.open(source, held))
-            })
-        })
+    fn blindly(&mut self) {
+        for source in self.sources {
+            for loaded in source.seen() {
+                for nth in 0..self.groups.len() {
+                    if !self.wants_more() {
+                        return;
+                    }
+                    if let Some(group) = self.groups.get_mut(nth) {
+                        group.open_blindly(source, &loaded);
+                    }
+                }
+            }
+        }
     }
 
-    fn labelled(&mut self, source: &Source, loaded: &Arc<Loaded>) -> Option<Unwrapped> {
-        loaded.identities.iter().find_map(|held| {
-            self.entries
-                .iter_mut()
-                .filter(|entry| held.is_for(&entry.label))
-                .find_map(|entry| entry.open(source, held))
+    fn joined(self) -> Result<Unwrapped, UnwrapError> {
+        let opened = self.groups.into_iter().filter_map(|group| group.opened);
+        let (parts, openers): (Vec<Part>, Vec<OpenedBy>) = opened.unzip();
+        let key = join(parts)?;
+        let mut openers = openers.into_iter();
+        let opened_by = openers.next().ok_or(UnwrapError::NoRecipients)?;
+        Ok(Unwrapped {
+            key,
+            opened_by,
+            also_opened_by: openers.collect(),
         })
-    }
-
-    fn age_labels(&self) -> Vec<String> {
-        let age = self
-            .entries
-            .iter()
-            .filter(|entry| entry.key.kind == KeyKind::Age);
-        age.map(|entry| entry.key.label()).collect()
     }
 
     fn report(&self) -> AttemptReport {
-        let sources: Vec<SourceAttempt> = self
-            .sources
-            .iter()
-            .map(|source| self.source_attempt(source))
-            .collect();
+        AttemptReport {
+            needs: self.needed,
+            groups: self
+                .groups
+                .iter()
+                .map(|group| self.attempt(group))
+                .collect(),
+            sources: self
+                .sources
+                .iter()
+                .map(|source| self.source_attempt(source))
+                .collect(),
+        }
+    }
+
+    fn attempt(&self, group: &Group<'_>) -> GroupAttempt {
         let locked = |entry: &Entry<'_>| {
             self.sources
                 .iter()
                 .flat_map(Source::seen)
                 .any(|loaded| loaded.locked.contains(&entry.label))
         };
-        let keys = self.entries.iter().map(|entry| KeyAttempt {
+        let keys = group.entries.iter().map(|entry| KeyAttempt {
             kind: entry.key.kind.metadata_key(),
             recipient: entry.key.label(),
-            outcome: entry.verdict(locked(entry)),
+            outcome: entry.verdict(group.opened.is_some(), locked(entry)),
         });
-        AttemptReport {
-            groups: vec![GroupAttempt {
-                needs: 1,
-                keys: keys.collect(),
-            }],
-            sources,
+        GroupAttempt {
+            needs: 1,
+            open: group.opened.is_some(),
+            keys: keys.collect(),
         }
     }
 
@@ -198,7 +226,10 @@ impl<'a> Search<'a> {
         let locked = last
             .map(|loaded| loaded.locked.as_slice())
             .unwrap_or_default();
-        let is_recipient = |own: &String| self.entries.iter().any(|entry| entry.label == *own);
+        let is_recipient = |own: &String| {
+            let mut entries = self.groups.iter().flat_map(|group| &group.entries);
+            entries.any(|entry| entry.label == *own)
+        };
         SourceAttempt {
             kind: source.kind,
             variable: source.place.variable,
@@ -214,28 +245,69 @@ impl<'a> Search<'a> {
     }
 }
 
+impl Group<'_> {
+    /// Tries every identity on the entries that are labelled for it.
+    fn open_labelled(&mut self, source: &Source, loaded: &Loaded) {
+        self.open(source, loaded, |held, entry| held.is_for(&entry.label));
+    }
+
+    /// Tries every identity on the entries that are labelled for somebody else.
+    fn open_blindly(&mut self, source: &Source, loaded: &Loaded) {
+        self.open(source, loaded, |held, entry| !held.is_for(&entry.label));
+    }
+
+    fn open_by_command(&mut self, source: &Source) {
+        let age = self
+            .entries
+            .iter()
+            .filter(|entry| entry.key.kind == KeyKind::Age);
+        let recipients: Vec<String> = age.map(|entry| entry.key.label()).collect();
+        for recipient in recipients {
+            if self.opened.is_some() {
+                return;
+            }
+            self.open_labelled(source, &source.load(Some(&recipient)));
+        }
+    }
+
+    fn open(
+        &mut self,
+        source: &Source,
+        loaded: &Loaded,
+        is_tried: impl Fn(&HeldIdentity, &Entry<'_>) -> bool,
+    ) {
+        for held in &loaded.identities {
+            if self.opened.is_some() {
+                return;
+            }
+            self.opened = self
+                .entries
+                .iter_mut()
+                .filter(|entry| is_tried(held, entry))
+                .find_map(|entry| entry.open(source, held));
+        }
+    }
+}
+
 impl Entry<'_> {
     /// Tries one identity; what comes of it stays in the entry.
-    fn open(&mut self, source: &Source, held: &HeldIdentity) -> Option<Unwrapped> {
+    fn open(&mut self, source: &Source, held: &HeldIdentity) -> Option<(Part, OpenedBy)> {
         let labelled = held.is_for(&self.label);
-        match held.identity.unwrap(self.key).and_then(|opened| {
-            // EXPOSE: into the data key, which wipes itself.
-            opened
-                .map(|bytes| {
-                    DataKey::from_unwrapped(bytes.expose()).ok_or(IdentityError::WrongLength)
-                })
-                .transpose()
-        }) {
-            Ok(Some(key)) => {
-                return Some(Unwrapped {
-                    key,
-                    opened_by: OpenedBy {
-                        kind: source.kind,
-                        recipient: self.key.label(),
-                        source: source.place.path.clone(),
-                        ambient: source.ambient,
-                    },
-                });
+        let part = |bytes: Secret| {
+            // EXPOSE: into the data key or share, which wipes itself.
+            Part::from_unwrapped(self.groups, bytes.expose()).ok_or(IdentityError::WrongLength)
+        };
+        let opened = held.identity.unwrap(self.key);
+        match opened.and_then(|opened| opened.map(part).transpose()) {
+            Ok(Some(part)) => {
+                self.outcome = Some(KeyOutcome::Opened);
+                let opened_by = OpenedBy {
+                    kind: source.kind,
+                    recipient: self.key.label(),
+                    source: source.place.path.clone(),
+                    ambient: source.ambient,
+                };
+                return Some((part, opened_by));
             }
             Ok(None) if labelled => self.note(KeyOutcome::LabelIsWrong),
             Ok(None) => {}
@@ -254,9 +326,12 @@ impl Entry<'_> {
         }
     }
 
-    fn verdict(&self, locked: bool) -> KeyOutcome {
+    fn verdict(&self, group_is_open: bool, locked: bool) -> KeyOutcome {
         if let Some(outcome) = &self.outcome {
             return outcome.clone();
+        }
+        if group_is_open {
+            return KeyOutcome::NotNeeded;
         }
         if self.key.kind != KeyKind::Age {
             return KeyOutcome::KindNotBuilt;

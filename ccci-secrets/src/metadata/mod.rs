@@ -20,8 +20,6 @@ pub const WRITTEN_VERSION: &str = "3.13.3";
 pub struct Metadata {
     /// The key groups; a file without `key_groups` has one.
     pub groups: Vec<WrappedGroup>,
-    /// Whether the groups stand under `key_groups`.
-    pub(crate) grouped: bool,
     /// `shamir_threshold`
     pub threshold: Option<u32>,
     /// Which leaves are sealed.

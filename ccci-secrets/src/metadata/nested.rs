@@ -145,7 +145,6 @@ pub(super) fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, Metadata
     let mut key_groups = None;
     let mut metadata = Metadata {
         groups: Vec::new(),
-        grouped: false,
         threshold: None,
         selection: Selection::compile(SelectionSettings::default())?,
         coverage: Coverage::All,
@@ -184,7 +183,6 @@ pub(super) fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, Metadata
     metadata.selection = Selection::compile(settings)?;
     let group = flat_group(flat)?;
     if group.keys.is_empty() {
-        metadata.grouped = key_groups.is_some();
         metadata.groups = groups(key_groups)?;
     } else {
         metadata.groups = vec![group];
@@ -216,8 +214,12 @@ fn groups(node: Option<NewNode>) -> Result<Vec<WrappedGroup>, MetadataError> {
     as_list(node)
         .into_iter()
         .map(|group| {
-            let NewNode::Map(fields) = group else {
-                return Err(bad("key_groups", "a list of maps"));
+            let fields = match group {
+                NewNode::Map(fields) => fields,
+                NewNode::Null => Vec::new(),
+                NewNode::List(_) | NewNode::Value(_) => {
+                    return Err(bad("key_groups", "a list of maps"));
+                }
             };
             let lists = fields
                 .into_iter()
@@ -313,15 +315,47 @@ fn string(field: &str, node: &NewNode) -> Result<String, MetadataError> {
     }
 }
 
+/// A number of groups as Go decodes it weakly; none at all unless it is above 0.
 fn number(field: &str, node: &NewNode) -> Result<Option<u32>, MetadataError> {
-    let Some(text) = text(field, node)? else {
-        return Ok(None);
+    let number = match node {
+        NewNode::Null => Some(0),
+        NewNode::Value(Value::Bool(truth)) => Some(i64::from(*truth)),
+        NewNode::Value(Value::Int(number)) => Some(*number),
+        NewNode::Value(Value::Float(number)) => Some(*number as i64),
+        other => text(field, other)?.map_or(Some(0), |text| go_integer(&text)),
     };
-    let number: u32 = text.parse().map_err(|_| bad(field, "a small number"))?;
+    let number = number.ok_or_else(|| bad(field, "a whole number"))?;
+    // What is too large stays too large for any number of groups.
+    let number = u32::try_from(number.max(0)).unwrap_or(u32::MAX);
     Ok(Some(number).filter(|&number| number > 0))
 }
 
+/// An integer as Go reads one whose base is in its prefix: `2`, `-2`, `0x2`, `0b10`, `0o2`, `02`, `2_0`.
+fn go_integer(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    let lower = digits.to_ascii_lowercase();
+    let with_base = [("0x", 16), ("0b", 2), ("0o", 8), ("0", 8)]
+        .into_iter()
+        .find_map(|(prefix, base)| Some((lower.strip_prefix(prefix)?, base)))
+        .filter(|(rest, _)| !rest.is_empty());
+    let is_one_underscore_each =
+        !lower.starts_with('_') && !lower.ends_with('_') && !lower.contains("__");
+    let (rest, base) = with_base.unwrap_or((&lower, 10));
+    let digits = rest.replace('_', "");
+    let is_number =
+        is_one_underscore_each && digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_number
+        .then(|| i64::from_str_radix(&format!("{sign}{digits}"), base).ok())
+        .flatten()
+}
+
 fn truth(field: &str, node: &NewNode) -> Result<bool, MetadataError> {
+    match node {
+        NewNode::Value(Value::Int(number)) => return Ok(*number != 0),
+        NewNode::Value(Value::Float(number)) => return Ok(*number != 0.0),
+        _ => {}
+    }
     match text(field, node)?.as_deref() {
         None | Some("0" | "f" | "F" | "false" | "False" | "FALSE") => Ok(false),
         Some("1" | "t" | "T" | "true" | "True" | "TRUE") => Ok(true),
@@ -417,4 +451,154 @@ fn print_key(key: &WrappedKey) -> NewNode {
     }
     fields.sort_by(|(left, _), (right, _)| left.cmp(right));
     NewNode::Map(fields)
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod tests {
+    use super::*;
+    use crate::document::Format;
+    use crate::secret::Secret;
+
+    /// A file with three key groups of one age key each, made by sops.
+    fn golden() -> String {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../testdata/sops/3.13.3/yaml-shamir-2of3.yaml"
+        );
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    fn metadata(text: &str) -> Result<Metadata, MetadataError> {
+        let text = Secret::from_slice(text.as_bytes());
+        crate::metadata::read(&Document::parse(Format::Yaml, text).unwrap())
+    }
+
+    fn threshold(value: &str) -> Result<Option<u32>, MetadataError> {
+        let field = format!("shamir_threshold: {value}");
+        metadata(&golden().replace("shamir_threshold: 2", &field)).map(|read| read.threshold)
+    }
+
+    // What sops 3.13.3 takes for a threshold, seen in the number that its key failure report names.
+    #[test]
+    fn a_threshold_is_read_as_weakly_as_sops_reads_it() {
+        for two in [
+            "2", "\"2\"", "2.7", "\"0x2\"", "\"02\"", "\"0b10\"", "\"+2\"",
+        ] {
+            assert_eq!(threshold(two).unwrap(), Some(2), "{two}");
+        }
+        assert_eq!(threshold("\"2_0\"").unwrap(), Some(20));
+        assert_eq!(threshold("true").unwrap(), Some(1));
+        for none in ["~", "\"\"", "-1", "0", "\"-0x1\"", "false"] {
+            assert_eq!(threshold(none).unwrap(), None, "{none}");
+        }
+        assert_eq!(threshold("99999999999").unwrap(), Some(u32::MAX));
+        for bad in [
+            "\"2.0\"", "\" 2\"", "[2]", "{a: 1}", "two", "\"0x\"", "\"2__0\"", "\"_2\"",
+        ] {
+            let error = threshold(bad).unwrap_err().to_string();
+            assert!(error.contains("`shamir_threshold`"), "{bad}: {error}");
+        }
+    }
+
+    // Every shape here opens with sops 3.13.3.
+    #[test]
+    fn groups_are_read_as_weakly_as_sops_reads_them() {
+        let text = golden();
+        let end = "          hc_vault: []\n    lastmodified";
+        let labels = metadata(&text).unwrap().recipients();
+        for (name, text) in [
+            (
+                "null group",
+                text.replace(end, "          hc_vault: []\n        - ~\n    lastmodified"),
+            ),
+            (
+                "empty group",
+                text.replace(
+                    end,
+                    "          hc_vault: []\n        - {}\n    lastmodified",
+                ),
+            ),
+            (
+                "case",
+                text.replace("key_groups", "Key_Groups")
+                    .replace("- age:", "- AGE:")
+                    .replace("recipient:", "Recipient:"),
+            ),
+            ("null list", text.replace("hc_vault: []", "hc_vault: ~")),
+            (
+                "unknown kind",
+                text.replace("hc_vault: []", "new_kind: [{a: 1}]"),
+            ),
+            (
+                "empty flat lists",
+                text.replace(
+                    "    key_groups:",
+                    "    age: []\n    pgp: ~\n    key_groups:",
+                ),
+            ),
+            (
+                "lone map",
+                text.replace("- age:\n            - enc", "- age:\n              enc"),
+            ),
+        ] {
+            let read = metadata(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(read.recipients(), labels, "{name}");
+            assert_eq!(read.threshold, Some(2), "{name}");
+            assert!(read.groups.len() >= 3, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_sops_does_not_take_for_groups_is_refused() {
+        let text = golden();
+        let end = "          hc_vault: []\n    lastmodified";
+        let number = text.replace(end, "          hc_vault: []\n        - 5\n    lastmodified");
+        let error = metadata(&number).unwrap_err();
+        assert!(error.to_string().contains("`key_groups`"), "{error}");
+        let none = text.replace("key_groups:", "key_groups: ~\n    old_groups:");
+        assert_eq!(metadata(&none).unwrap_err(), MetadataError::NoKeys);
+    }
+
+    // sops writes the groups before the time, and `age` and `hc_vault` even where they are empty.
+    #[test]
+    fn groups_are_printed_as_sops_prints_them() {
+        let text = golden();
+        let printed = print(metadata(&text).unwrap());
+        let document = Document::parse(Format::Yaml, Secret::from_slice(text.as_bytes())).unwrap();
+        let part = document.parts().first().unwrap();
+        let (_, entry) = document.metadata_entry(part).unwrap();
+        let theirs = plain_tree(&document, entry.value).unwrap();
+        assert_eq!(
+            format!("{:?}", shape(&printed)),
+            format!("{:?}", shape(&theirs))
+        );
+    }
+
+    /// Keys, in order, with the texts below them.
+    fn shape(node: &NewNode) -> Vec<String> {
+        match node {
+            NewNode::Map(fields) => fields
+                .iter()
+                .flat_map(|(key, value)| {
+                    let below = shape(value);
+                    std::iter::once(key.clone())
+                        .chain(below)
+                        .collect::<Vec<_>>()
+                })
+                .collect(),
+            NewNode::List(items) => std::iter::once(format!("list of {}", items.len()))
+                .chain(items.iter().flat_map(shape))
+                .collect(),
+            NewNode::Null => vec!["null".into()],
+            NewNode::Value(value) => {
+                vec![String::from_utf8_lossy(value.canonical().expose()).into_owned()]
+            }
+        }
+    }
 }

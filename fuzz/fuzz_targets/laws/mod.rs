@@ -100,10 +100,10 @@ fn values_become_envelopes_and_come_back(document: &Document) {
     }
 }
 
-/// The value of a scalar, unless it is null or an empty string, which sops does not seal.
+/// The value of a scalar, unless it is null.
 fn value<'d>(document: &'d Document, scalar: &Scalar) -> Option<Value<'d>> {
     match document.resolve(scalar) {
-        Ok(Resolved::Value(value)) if !value.canonical().expose().is_empty() => Some(value),
+        Ok(Resolved::Value(value)) => Some(value),
         _ => None,
     }
 }

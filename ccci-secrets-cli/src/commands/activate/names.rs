@@ -11,13 +11,9 @@ use ccci_secrets::wrapped::Names;
 pub(super) fn of_receipt(base: &Path, receipt: &Receipt) -> Names {
     let mut names = Names::default();
     for file in &receipt.provenance {
-        let opener = std::iter::once(&file.opened_by.recipient);
-        add(
-            &mut names,
-            base,
-            &file.path,
-            opener.chain(&file.other_recipients),
-        );
+        let openers = file.openers().map(|opener| &opener.recipient);
+        let recipients = openers.chain(&file.other_recipients);
+        add(&mut names, base, &file.path, recipients);
     }
     names
 }

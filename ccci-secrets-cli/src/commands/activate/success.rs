@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ccci_secrets::activation::fault::WarningKind;
 use ccci_secrets::activation::{Change, EntryResult, FileProvenance, Receipt};
-use ccci_secrets::keyring::SourceKind;
+use ccci_secrets::keyring::{OpenedBy, SourceKind};
 use ccci_secrets::wrapped::Names;
 
 use super::refusal;
@@ -112,8 +112,25 @@ impl Report<'_> {
     }
 
     fn provenance(&mut self, file: &FileProvenance) {
-        let opener = &file.opened_by;
+        self.line(format_args!(
+            "opened {}, its MAC matches",
+            file.path.display()
+        ));
+        for opener in file.openers() {
+            self.opener(opener);
+        }
         let names = self.names;
+        if !file.other_recipients.is_empty() {
+            let others: Vec<String> = file
+                .other_recipients
+                .iter()
+                .map(|recipient| names.describe(recipient))
+                .collect();
+            self.line(format_args!("  also sealed for {}", others.join(", ")));
+        }
+    }
+
+    fn opener(&mut self, opener: &OpenedBy) {
         let key = match opener.kind {
             SourceKind::AgeFile => "the age key file",
             SourceKind::Ssh => "the SSH key",
@@ -124,22 +141,8 @@ impl Report<'_> {
             .as_ref()
             .map(|path| format!(" {}", path.display()))
             .unwrap_or_default();
-        self.line(format_args!(
-            "opened {}, its MAC matches",
-            file.path.display()
-        ));
-        self.line(format_args!(
-            "  with {key}{place}, recipient {}",
-            names.describe(&opener.recipient)
-        ));
-        if !file.other_recipients.is_empty() {
-            let others: Vec<String> = file
-                .other_recipients
-                .iter()
-                .map(|recipient| names.describe(recipient))
-                .collect();
-            self.line(format_args!("  also sealed for {}", others.join(", ")));
-        }
+        let recipient = self.names.describe(&opener.recipient);
+        self.line(format_args!("  with {key}{place}, recipient {recipient}"));
     }
 
     fn entry(&mut self, entry: &EntryResult) {

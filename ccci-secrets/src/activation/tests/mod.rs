@@ -88,7 +88,11 @@ fn own_ids() -> (u32, u32) {
     (id.as_raw(), rustix::process::getegid().as_raw())
 }
 
-/// A process that another test starts holds every open lock for the moment between its fork and its exec.
+/// A process that another test starts holds every open lock for the moment between its fork and its exec, which is long
+/// on a busy machine.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1200);
+
+/// Waits a twentieth of what it should: runs without number are made here.
 fn wait(time: Duration) {
     std::thread::sleep(time.min(Duration::from_millis(1)));
 }
@@ -157,6 +161,7 @@ impl World {
         let root = self.root();
         let mut options = Options::new(fs, &pause);
         options.root = Some(&root);
+        options.lock_timeout = LOCK_TIMEOUT;
         transaction::run(&manifest, &options, |accounts| {
             Ok(made_up(&manifest, wish, accounts.unwrap()))
         })
@@ -168,6 +173,7 @@ impl World {
         let (fs, pause, root) = (RealFs::new(), wait, self.root());
         let mut options = Options::new(&fs, &pause);
         options.root = Some(&root);
+        options.lock_timeout = LOCK_TIMEOUT;
         transaction::run(&manifest, &options, |_| Err(Box::new(not_opened)))
     }
 

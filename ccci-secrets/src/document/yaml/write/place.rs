@@ -184,10 +184,10 @@ pub(super) fn end_of_node(document: &Document, id: NodeId) -> usize {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use crate::document::yaml::text;
-    use crate::document::{Document, Format, NewScalar, Node, Scalar};
+    use crate::document::{Document, Format, Item, NewScalar, Node, Scalar};
     use crate::secret::Secret;
     use crate::value::Value;
 
@@ -196,11 +196,18 @@ mod tests {
     }
 
     fn first_scalar(document: &Document) -> &Scalar {
-        let scalar = document.nodes.iter().find_map(|node| match node {
+        let Node::Map(root) = document.node(document.parts()[0].root) else {
+            panic!("the root is a map");
+        };
+        let values = root.items.iter().filter_map(|item| match item {
+            Item::Entry(entry) => Some(document.node(entry.value)),
+            _ => None,
+        });
+        let scalars = values.filter_map(|node| match node {
             Node::Scalar(scalar) => Some(scalar),
             _ => None,
         });
-        scalar.unwrap()
+        scalars.collect::<Vec<_>>()[0]
     }
 
     // Found by fuzzing: a line feed behind the carriage return of the header made one line break of two.

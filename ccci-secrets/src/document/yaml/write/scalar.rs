@@ -79,10 +79,9 @@ pub(super) fn tag(document: &Document, scalar: &Scalar) -> Tag {
 /// Takes a tag away together with the blanks that separate it from what follows.
 pub(super) fn remove_tag(document: &Document, scalar: &Scalar) -> Option<Edit> {
     let tag = scalar.props.tag?;
-    Some(Edit::new(
-        Span::new(tag.start(), place::end_of_blanks(document, tag.end())),
-        b"",
-    ))
+    // An absent value stands right behind the tag, before the blanks.
+    let end = place::end_of_blanks(document, tag.end()).min(scalar.span.start());
+    Some(Edit::new(Span::new(tag.start(), end), b""))
 }
 
 /// Whether a string is plaintext or an envelope, whose style only carries that of the plaintext.
@@ -135,10 +134,12 @@ pub(super) fn replace_token(document: &Document, scalar: &Scalar, mut token: Sec
         _ => {
             let at = scalar.span.start();
             let is_absent = scalar.span.is_empty();
-            if is_absent
+            let touches_key = is_absent
                 && place::start_of_blanks(document, at) == at
-                && !place::is_line_start(document, at)
-            {
+                && !place::is_line_start(document, at);
+            // `&a:b` is an anchor and a scalar: only some characters may follow a name without a blank.
+            let touches_anchor = scalar.props.anchor.is_some_and(|anchor| anchor.end() == at);
+            if touches_key || touches_anchor {
                 let mut spaced = Secret::with_capacity(token.len() + 1);
                 spaced.extend(b" ");
                 // EXPOSE: moved into the wiping text of an edit.
@@ -192,7 +193,13 @@ fn rewrite_block(
             newline,
         },
     );
+    let is_last = block.body.end() == document.source.bytes().len();
     let end = match breaks_behind(text, present, has_content) {
+        // What follows needs a line of its own, also where there was no content to end.
+        Behind::AsIs if !text.core.is_empty() && !has_content && !is_last => {
+            lines.extend(newline);
+            span.end()
+        }
         Behind::Added => {
             lines.extend(newline);
             span.end()
@@ -261,4 +268,83 @@ fn new_header(
         header.insert(1.min(header.len()), b'0' + digit);
     }
     Some(header)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::document::yaml::text;
+    use crate::document::{Format, Item, Node};
+
+    // Found by fuzzing: the new content and the next entry stood on one line.
+    #[test]
+    fn an_empty_block_scalar_gains_content_before_what_follows() {
+        for source in [
+            "a: >\nb: 1\n",
+            "a: |- # x\nb: 1\n",
+            "a: |",
+            "a: |\n\nb: 1\n",
+            "a: |+\n\n",
+        ] {
+            for value in ["x", "x\n", "x\n\n", "x\ny"] {
+                let bytes = Secret::from_slice(source.as_bytes());
+                let document = Document::parse(Format::Yaml, bytes).unwrap();
+                let scalar = first_scalar(&document);
+                let new = Value::borrowed(value.as_bytes());
+                let new = NewScalar::Value {
+                    value: &new,
+                    spelling: b"",
+                };
+                let edits = rewrite_scalar(&document, scalar, &new);
+                let edited = document.source.splice(edits).unwrap();
+                let shown = String::from_utf8_lossy(edited.expose()).into_owned();
+                let again = Document::parse(Format::Yaml, edited).unwrap();
+                let decoded = text::decode(again.source.bytes(), first_scalar(&again));
+                assert_eq!(decoded.expose(), value.as_bytes(), "{shown:?}");
+                assert_eq!(again.nodes.len(), document.nodes.len(), "{shown:?}");
+            }
+        }
+    }
+
+    // Found by fuzzing: both edits touched the blank behind the tag.
+    #[test]
+    fn a_tag_before_an_absent_value_makes_way() {
+        for source in ["a: !!binary ", "a: !!binary \nb: 1\n", "a: !!binary # x\n"] {
+            let bytes = Secret::from_slice(source.as_bytes());
+            let document = Document::parse(Format::Yaml, bytes).unwrap();
+            let new = NewScalar::Envelope("ENC[x]");
+            let edits = rewrite_scalar(&document, first_scalar(&document), &new);
+            let edited = document.source.splice(edits).unwrap();
+            let again = Document::parse(Format::Yaml, edited).unwrap();
+            let decoded = text::decode(again.source.bytes(), first_scalar(&again));
+            assert_eq!(decoded.expose(), b"ENC[x]", "{source:?}");
+        }
+    }
+
+    // Found by fuzzing.
+    #[test]
+    fn what_stands_right_behind_an_anchor_gains_a_blank() {
+        let bytes = Secret::from_slice(b"a: &x:y\n");
+        let document = Document::parse(Format::Yaml, bytes).unwrap();
+        let new = NewScalar::Envelope("ENC[x]");
+        let edits = rewrite_scalar(&document, first_scalar(&document), &new);
+        let edited = document.source.splice(edits).unwrap();
+        assert_eq!(edited.expose(), b"a: &x ENC[x]\n");
+    }
+
+    fn first_scalar(document: &Document) -> &Scalar {
+        let Node::Map(root) = document.node(document.parts()[0].root) else {
+            panic!("the root is a map");
+        };
+        let values = root.items.iter().filter_map(|item| match item {
+            Item::Entry(entry) => Some(document.node(entry.value)),
+            _ => None,
+        });
+        let scalars = values.filter_map(|node| match node {
+            Node::Scalar(scalar) => Some(scalar),
+            _ => None,
+        });
+        scalars.collect::<Vec<_>>()[0]
+    }
 }
