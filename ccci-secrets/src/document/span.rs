@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::secret::Secret;
 
@@ -86,26 +87,33 @@ impl fmt::Debug for Edit {
 /// The bytes of a file in one wiping buffer. Plaintext leaves are spans of it.
 ///
 /// It cannot be cloned and prints as its length.
-pub struct Source(Secret);
+pub struct Source {
+    bytes: Secret,
+    /// Where lines end; found when a line is first asked for.
+    line_ends: OnceLock<Vec<u32>>,
+}
 
 impl Source {
     /// Takes over the bytes of a file.
     #[must_use]
     pub fn new(bytes: Secret) -> Self {
-        Self(bytes)
+        Self {
+            bytes,
+            line_ends: OnceLock::new(),
+        }
     }
 
     /// Gives the bytes back.
     #[must_use]
     pub fn into_bytes(self) -> Secret {
-        self.0
+        self.bytes
     }
 
     /// All bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         // EXPOSE: to readers inside the crate; what they keep are spans or wiping buffers.
-        self.0.expose()
+        self.bytes.expose()
     }
 
     /// The bytes of a span; empty if it lies outside.
@@ -117,8 +125,11 @@ impl Source {
     /// The line of an offset, from 1.
     #[must_use]
     pub fn line(&self, offset: usize) -> usize {
-        let before = self.bytes().get(..offset).unwrap_or(self.bytes());
-        1 + memchr::memchr_iter(b'\n', before).count()
+        let ends = self.line_ends.get_or_init(|| {
+            let breaks = memchr::memchr_iter(b'\n', self.bytes());
+            breaks.filter_map(|at| u32::try_from(at).ok()).collect()
+        });
+        1 + ends.partition_point(|&end| (end as usize) < offset)
     }
 
     /// The source with the edits applied: every byte outside their spans is copied.
@@ -203,7 +214,7 @@ impl fmt::Debug for Splicer<'_> {
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Source({} bytes)", self.0.len())
+        write!(f, "Source({} bytes)", self.bytes.len())
     }
 }
 

@@ -352,15 +352,14 @@ impl Sealer<'_> {
         } = body;
         let document = place_block(document, block)?;
         let format = document.format();
-        let (text, comments) = self.seal_comments(&document)?;
-        drop(document);
+        let (text, comments) = self.seal_comments(document)?;
         let sealed = SealedFile::parse(format, text)?;
         check(&sealed, leaves, comments)?;
         Ok(sealed)
     }
 
-    fn seal_comments(&mut self, document: &Document) -> Result<(Secret, Sequence), SealError> {
-        let index = Index::of(document, self.selection, State::Clear)?;
+    fn seal_comments(&mut self, document: Document) -> Result<(Secret, Sequence), SealError> {
+        let index = Index::of(&document, self.selection, State::Clear)?;
         let mut comments = Sequence::default();
         let mut places = Places::default();
         let mut edits = Vec::new();
@@ -373,11 +372,14 @@ impl Sealer<'_> {
             if !entry.selected || is_empty || entry.alias.is_some() {
                 continue;
             }
-            let aad = index.aad(document, entry);
+            let aad = index.aad(&document, entry);
             let nth = places.count(&aad);
-            let envelope = self.seal_comment(document, &comment, &aad, nth)?;
+            let envelope = self.seal_comment(&document, &comment, &aad, nth)?;
             comments.comment(&aad, envelope.as_bytes());
             edits.extend(document.seal_comment(&comment, &envelope));
+        }
+        if edits.is_empty() {
+            return Ok((document.into_text(), comments));
         }
         Ok((document.source().splice(edits)?, comments))
     }
