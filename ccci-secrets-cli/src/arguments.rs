@@ -1,6 +1,6 @@
 //! Flags that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ccci_secrets::document::Format;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -17,13 +17,20 @@ pub(crate) struct FormatArgs {
     /// Read the input as this format, whatever its name says
     #[arg(long, value_name = "TYPE", value_parser = format_names())]
     pub(crate) input_type: Option<Format>,
-    /// Write the output in this format, laid out as sops does it
+    /// Write the output in this format, whatever the name says; another one than that of the input is laid out as sops
+    /// does it
     #[arg(long, value_name = "TYPE", value_parser = format_names())]
     pub(crate) output_type: Option<Format>,
 }
 
 impl FormatArgs {
-    /// Refuses what this build does not have: an output in another format than the input.
+    /// The format of what comes out: as it was given, else as the name says. As in sops, `--input-type` alone does not
+    /// decide about it.
+    pub(crate) fn output(&self, input: &Input, name: Option<&Path>) -> Format {
+        input.format(self.output_type, name)
+    }
+
+    /// Refuses what this build does not have: to change the format of a file in place.
     pub(crate) fn require_same(&self, input: Format) -> Result<(), CommandError> {
         match self.output_type {
             Some(output) if output != input => Err(CommandError::not_built(format_args!(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::commands::{activate, check, decrypt, edit, encrypt, key, set};
+use crate::commands::{activate, check, decrypt, edit, encrypt, key, set, unset};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -34,6 +34,10 @@ pub(crate) struct GlobalArgs {
     /// Use this configuration instead of the nearest .sops.yaml; $SOPS_CONFIG does the same
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Indent by so many spaces where text is laid out anew, for another format or around a binary file; for JSON, -1 is
+    /// a tab. Text that keeps its format keeps its layout, too, whatever is said here
+    #[arg(long, value_name = "N", global = true, allow_negative_numbers = true)]
+    pub(crate) indent: Option<i64>,
     #[arg(long, hide = true)]
     pub(crate) mac_only_encrypted: bool,
 }
@@ -48,16 +52,19 @@ pub(crate) enum Command {
     Encrypt(encrypt::Args),
     Key(key::Args),
     Set(set::Args),
+    Unset(unset::Args),
 }
 
 /// The commands that sops has: they exit with its numbers.
-const SOPS_SHAPED: &[&str] = &["decrypt", "edit", "encrypt", "set"];
+const SOPS_SHAPED: &[&str] = &["decrypt", "edit", "encrypt", "set", "unset"];
 
 impl Command {
     /// Whose exit codes it uses.
     pub(crate) fn family(&self) -> Family {
         match self {
-            Self::Decrypt(_) | Self::Edit(_) | Self::Encrypt(_) | Self::Set(_) => Family::Sops,
+            Self::Decrypt(_) | Self::Edit(_) | Self::Encrypt(_) | Self::Set(_) | Self::Unset(_) => {
+                Family::Sops
+            }
             Self::Activate(_) | Self::Check(_) | Self::Key(_) => Family::Native,
         }
     }
@@ -72,6 +79,7 @@ impl Command {
             Self::Encrypt(args) => encrypt::run(context, args),
             Self::Key(args) => key::run(context, args),
             Self::Set(args) => set::run(context, args),
+            Self::Unset(args) => unset::run(context, args),
         }
     }
 }

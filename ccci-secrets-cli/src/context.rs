@@ -17,6 +17,8 @@ pub(crate) struct Context {
     pub(crate) directory: PathBuf,
     /// The configuration that was named before the command.
     pub(crate) config: Option<PathBuf>,
+    /// Spaces per level for text that is laid out anew.
+    pub(crate) indent: Option<i64>,
     /// Whether the MAC of new files covers encrypted values only, said before the command.
     pub(crate) mac_only_encrypted: bool,
     /// Whether standard input is a terminal, so that somebody can be asked.
@@ -31,6 +33,7 @@ impl Context {
     pub(crate) fn capture(global: GlobalArgs) -> Self {
         Self {
             config: global.config,
+            indent: global.indent,
             mac_only_encrypted: global.mac_only_encrypted,
             environment: Environment::capture(),
             directory: std::env::current_dir().unwrap_or_default(),

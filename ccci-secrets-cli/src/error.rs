@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ccci_secrets::document::ParseError;
 use ccci_secrets::error::{ErrorCode, PathError};
-use ccci_secrets::file::{FileError, OpenError, SealError};
+use ccci_secrets::file::{FileError, OpenError, SealError, UnsetError};
 
 use crate::exit::{Exit, Family};
 use crate::hint::{self, Hint};
@@ -177,7 +177,7 @@ macro_rules! coded {
     };
 }
 
-coded!(FileError, OpenError, ParseError, SealError);
+coded!(FileError, OpenError, ParseError, SealError, UnsetError);
 
 /// Adds the file to an error of the library.
 pub(crate) trait InFile<T> {

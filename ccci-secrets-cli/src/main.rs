@@ -10,6 +10,7 @@ mod harden;
 mod hint;
 mod input;
 mod interrupts;
+mod layout;
 mod output;
 mod policy;
 mod sealed;

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ccci_secrets::config::{Config, ConfigError, Discovered, Policy, PolicyError, PolicyRequest};
+use ccci_secrets::config::{
+    Config, ConfigError, Discovered, Policy, PolicyError, PolicyRequest, Stores,
+};
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::selection::SelectionSettings;
 use ccci_secrets::wrapped::KeyKind;
@@ -10,6 +12,7 @@ use ccci_secrets::wrapped::KeyKind;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::layout::Indents;
 use crate::output;
 
 /// Flags that decide about a new file.
@@ -71,9 +74,16 @@ struct SelectionArgs {
     encrypted_regex: Option<String>,
 }
 
+/// What is decided about a new file.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) policy: Policy,
+    pub(crate) indents: Indents,
+}
+
 impl PolicyArgs {
-    /// The policy for a new file of that name.
-    pub(crate) fn resolve(self, context: &Context, file: &Path) -> Result<Policy, CommandError> {
+    /// What the flags, the variables and the configuration say about a new file of that name.
+    pub(crate) fn resolve(self, context: &Context, file: &Path) -> Result<Resolved, CommandError> {
         let named = self.config.as_deref().or(context.config.as_deref());
         let found = find_config(context, named).map_err(|error| config_error(&error))?;
         found.notes.iter().for_each(output::warning);
@@ -102,7 +112,10 @@ impl PolicyArgs {
                 file.display()
             ));
         }
-        Ok(policy)
+        Ok(Resolved {
+            policy,
+            indents: indents(context, config.as_ref()),
+        })
     }
 
     fn request(self, context: &Context) -> Result<PolicyRequest, CommandError> {
@@ -170,11 +183,28 @@ fn find_config(context: &Context, named: Option<&Path>) -> Result<Discovered, Co
     Ok(found)
 }
 
+fn indents(context: &Context, config: Option<&Config>) -> Indents {
+    Indents {
+        flag: context.indent,
+        stores: config.map_or_else(Stores::default, Config::stores),
+    }
+}
+
+/// What the flags and the configuration say about indentation. A configuration that is broken is only warned about, in a
+/// command that does not need it.
+pub(crate) fn indents_of_config(context: &Context) -> Indents {
+    match find_config(context, context.config.as_deref()) {
+        Ok(found) => indents(context, found.config.as_ref()),
+        Err(error) => {
+            output::warning(format_args!("error loading config: {error}"));
+            indents(context, None)
+        }
+    }
+}
+
 /// Warns about a configuration that is broken, in a command that does not need it.
 pub(crate) fn warn_about_config(context: &Context) {
-    if let Err(error) = find_config(context, context.config.as_deref()) {
-        output::warning(format_args!("error loading config: {error}"));
-    }
+    indents_of_config(context);
 }
 
 /// sops says that a configuration is at fault; scripts look for some of its words.

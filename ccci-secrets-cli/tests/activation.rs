@@ -51,6 +51,7 @@ fn main() {
         Root refusals::s26_blocked_targets_are_reported_together,
         Root results::s36_modes_and_owners_are_exact_under_any_umask,
         Both results::a_second_run_changes_nothing_and_says_so,
+        Both results::a_report_that_nobody_can_read_is_a_failed_step_and_no_refusal,
         Both results::two_runs_at_once_both_end_well,
         Both results::links_that_went_are_placed_again_and_told,
         Both results::rotation_makes_a_new_generation_and_removes_the_old_one,
@@ -59,5 +60,6 @@ fn main() {
         Anywhere refusals::what_is_not_built_yet_is_refused_by_name,
         Anywhere quickstart::the_first_command_of_the_readme_works_and_converges,
         Anywhere quickstart::the_sample_manifests_pass_the_check,
+        Root quickstart::every_format_gives_the_files_of_the_reference,
     ]);
 }

@@ -61,7 +61,7 @@ cp etc/* /etc/
 mkdir /etc/ssh /etc/ccsec
 cat >"$PWD/editor" <<'EOF'
 #!/bin/sh
-sed -i 's/port: 5432/port: 5433/' "$1"
+sed -i 's/in May/in June/' "$1"
 EOF
 chmod +x editor
 export EDITOR="$PWD/editor"
@@ -75,8 +75,8 @@ ccsec key generate >recovery.txt
 const DEPLOY: &str = r#"
 grep -q '^# Who to ask' <(ccsec decrypt secrets/app.yaml)
 [ "$(ccsec decrypt --extract '["db"]["password"]' secrets/app.yaml)" = 'battery staple' ]
-ccsec decrypt secrets/app.yaml | grep -q 'password: "battery staple"   # rotated in May'
-ccsec decrypt secrets/app.yaml | grep -q 'port: 5433'
+ccsec decrypt secrets/app.yaml | grep -q 'password: "battery staple"   # rotated in June'
+[ "$(ccsec decrypt secrets/app.yaml | grep -c port)" = 0 ]
 ccsec decrypt --extract '["tls"]["key"]' secrets/app.yaml | cmp - privkey.pem
 cp -r secrets .sops.yaml manifest.json /etc/ccsec/
 mv "$HOME/.config/sops/age/keys.txt" elsewhere

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use ccci_secrets::document::CanonicalLayout;
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::file::ExtractError;
 use ccci_secrets::path::TreePath;
@@ -46,10 +45,12 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     args.unwrap.check(context)?;
     let input = Input::of(args.files);
     let target = args.output.target(&input)?;
-    policy::warn_about_config(context);
+    let indents = policy::indents_of_config(context);
     input.require(context)?;
-    let format = input.format(args.format.input_type, args.filename_override.as_deref());
-    let output_format = args.format.output_type.unwrap_or(format);
+    let named = args.filename_override.as_deref();
+    let format = input.format(args.format.input_type, named);
+    let output_format = args.format.output(&input, named);
+    let layout = indents.layout(output_format)?;
     let path = args.extract.as_deref().filter(|path| !path.is_empty());
     let path = path.map(parse_path).transpose()?;
     let name = input.name();
@@ -57,13 +58,13 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     let opened = sealed::open(&name, sealed, &context.keyring())?;
     let plain = match path {
         Some(path) => opened
-            .expose_at_as(&path, output_format, CanonicalLayout::default())
+            .expose_at_as(&path, output_format, layout)
             .map_err(|error| not_there(&name, args.extract.as_deref(), &error))?,
         None => {
             let exposed = if output_format == format {
                 opened.expose_document()
             } else {
-                opened.expose_as(output_format, CanonicalLayout::default())
+                opened.expose_as(output_format, layout)
             };
             let (plain, notes) = exposed.in_file(&name).map_err(|error| {
                 error.exit_if(ErrorCode::ValueUnsupported, Exit::SopsCannotPrint)
@@ -84,6 +85,10 @@ fn parse_path(text: &str) -> Result<TreePath, CommandError> {
 }
 
 fn not_there(name: &str, path: Option<&str>, error: &ExtractError) -> CommandError {
+    if matches!(error, ExtractError::Convert(_)) {
+        return CommandError::new(error.code(), format!("{name}: {error}"))
+            .exit_with(Exit::SopsCannotPrint);
+    }
     let text = format!("{name}: error truncating tree: {error}");
     let new = CommandError::new(error.code(), text);
     // What is not in brackets is no path to sops, and scripts know the number for that.

@@ -56,7 +56,7 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     let format = Input::File(path.clone()).format(args.format.input_type, None);
     args.format.require_same(format)?;
     let mut subject = if input::is_missing(&path) {
-        let policy = args.policy.resolve(context, &path)?;
+        let policy = args.policy.resolve(context, &path)?.policy;
         Subject::new_file(&path, format, policy)?
     } else {
         policy::warn_about_config(context);

@@ -8,6 +8,7 @@ use ccci_secrets::document::{CanonicalLayout, Format, ParseErrorKind};
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::file::{DraftFile, FileError, OpenFile, SealError, SealedFile};
 use ccci_secrets::secret::Secret;
+use ccci_secrets::selection::Selection;
 
 use crate::arguments::{FormatArgs, KeyServiceArgs, OutputArgs};
 use crate::context::Context;
@@ -15,7 +16,7 @@ use crate::error::{CommandError, InFile as _};
 use crate::exit::{self, Exit, Family};
 use crate::input::{self, Input};
 use crate::output::{self, Target};
-use crate::policy::PolicyArgs;
+use crate::policy::{PolicyArgs, Resolved};
 use crate::sealed;
 
 /// Encrypt a file to standard output, to another file, or in place
@@ -66,14 +67,27 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     };
     input.require(context)?;
     let format = input.format(args.format.input_type, Some(named));
-    let policy = args.policy.resolve(context, named)?;
+    let output = args.format.output(&input, Some(named));
+    let Resolved {
+        mut policy,
+        indents,
+    } = args.policy.resolve(context, named)?;
+    let formats = Formats {
+        input: format,
+        output,
+        layout: indents.layout(output)?,
+    };
+    if format == Format::Binary {
+        // One value, which is always sealed: rules for parts of it mean nothing, in any format.
+        policy.selection = Selection::of_binary();
+        policy.mac_only_encrypted = false;
+    }
     let name = input.name();
-    let formats = (format, args.format.output_type.unwrap_or(format));
     let plain = input.read()?;
     let sealed = match (&args.onto, &target) {
         (Some(old), _) => {
-            let old = open_old(context, old, formats.1, &policy)?;
-            let edited = draft(&name, formats, plain)?.onto(old).in_file(&name)?;
+            let old = open_old(context, old, formats.sealed(), &policy)?;
+            let edited = formats.draft(&name, plain)?.onto(old).in_file(&name)?;
             finish(&name, edited.seal(Context::now()))?
         }
         (None, Target::File(path)) => match as_it_is(context, path, formats, &plain, &policy) {
@@ -96,37 +110,60 @@ pub(crate) fn seal(
     plain: Secret,
     policy: &Policy,
 ) -> Result<SealedFile, CommandError> {
-    seal_as(name, (format, format), plain, policy)
+    let formats = Formats {
+        input: format,
+        output: format,
+        layout: CanonicalLayout::default(),
+    };
+    seal_as(name, formats, plain, policy)
 }
 
 /// Seals plaintext of one format as a new file of another.
 fn seal_as(
     name: &str,
-    formats: (Format, Format),
+    formats: Formats,
     plain: Secret,
     policy: &Policy,
 ) -> Result<SealedFile, CommandError> {
-    let draft = draft(name, formats, plain)?;
-    finish(name, draft.seal(policy, Context::now()))
+    let draft = formats.draft(name, plain)?;
+    let sealed = finish(name, draft.seal(policy, Context::now()))?;
+    sealed.laid_out(formats.layout).in_file(name)
 }
 
-/// Plaintext of one format, as plaintext of another.
-fn draft(
-    name: &str,
-    (format, output): (Format, Format),
-    plain: Secret,
-) -> Result<DraftFile, CommandError> {
-    let draft = DraftFile::parse(format, plain).map_err(|error| {
-        let exit = plaintext_exit(format, &error);
-        CommandError::about(name, error).exit_if(ErrorCode::DocumentInvalid, exit)
-    })?;
-    if output == format {
-        return Ok(draft);
+/// What is read, what is written, and how that is laid out if it is another format.
+#[derive(Clone, Copy, Debug)]
+struct Formats {
+    input: Format,
+    output: Format,
+    layout: CanonicalLayout,
+}
+
+impl Formats {
+    /// The format in which the result is sealed. A binary file is sealed in JSON, so these two are one format in either
+    /// direction: whatever else is written as binary is JSON.
+    fn sealed(self) -> Format {
+        match (self.input, self.output) {
+            (Format::Binary, Format::Json) => Format::Binary,
+            (Format::Binary, output) => output,
+            (_, Format::Binary) => Format::Json,
+            (_, output) => output,
+        }
     }
-    draft
-        .convert(output, CanonicalLayout::default())
-        .in_file(name)
-        .map_err(|error| error.exit_if(ErrorCode::ValueUnsupported, Exit::SopsCannotPrint))
+
+    /// Plaintext in the format in which it is sealed.
+    fn draft(self, name: &str, plain: Secret) -> Result<DraftFile, CommandError> {
+        let draft = DraftFile::parse(self.input, plain).map_err(|error| {
+            let exit = plaintext_exit(self.input, &error);
+            CommandError::about(name, error).exit_if(ErrorCode::DocumentInvalid, exit)
+        })?;
+        if self.sealed() == self.input {
+            return Ok(draft);
+        }
+        draft
+            .convert(self.sealed(), self.layout)
+            .in_file(name)
+            .map_err(|error| error.exit_if(ErrorCode::ValueUnsupported, Exit::SopsCannotPrint))
+    }
 }
 
 fn finish(name: &str, sealed: Result<SealedFile, SealError>) -> Result<SealedFile, CommandError> {
@@ -167,18 +204,18 @@ fn open_old(
 fn as_it_is(
     context: &Context,
     path: &Path,
-    formats: (Format, Format),
+    formats: Formats,
     plain: &Secret,
     policy: &Policy,
 ) -> Option<SealedFile> {
     let old = path.is_file().then(|| input::read_file(path).ok())??;
-    let old = SealedFile::parse(formats.1, old).ok()?;
+    let old = SealedFile::parse(formats.sealed(), old).ok()?;
     if old.difference_from(policy).is_some() {
         return None;
     }
     let old = old.open(&context.keyring().without_commands()).ok()?;
     // EXPOSE: into a second wiping buffer: the first is sealed by itself where this one is of no use.
-    let draft = draft("", formats, Secret::from_slice(plain.expose())).ok()?;
+    let draft = formats.draft("", Secret::from_slice(plain.expose())).ok()?;
     draft.onto_if_known(old, Context::now()).ok()?
 }
 

@@ -7,3 +7,4 @@ pub(crate) mod edit;
 pub(crate) mod encrypt;
 pub(crate) mod key;
 pub(crate) mod set;
+pub(crate) mod unset;

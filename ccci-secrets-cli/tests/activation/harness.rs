@@ -61,15 +61,10 @@ pub(crate) fn run(scenarios: &[Scenario]) {
             .for_each(|scenario| println!("{}: test", scenario.name));
         return;
     }
-    let words: Vec<&String> = arguments
-        .iter()
-        .filter(|argument| !argument.starts_with('-'))
-        .collect();
+    let choice = Choice::of(&arguments);
     let selected: Vec<&Scenario> = scenarios
         .iter()
-        .filter(|scenario| {
-            words.is_empty() || words.iter().any(|word| scenario.name.contains(*word))
-        })
+        .filter(|scenario| choice.takes(scenario.name))
         .collect();
     let dir = tempfile::tempdir().unwrap();
     let fixtures = Fixtures::make(dir.path());
@@ -91,6 +86,33 @@ pub(crate) fn run(scenarios: &[Scenario]) {
     }
     table.print();
     std::process::exit(i32::from(table.failed > 0));
+}
+
+/// Which scenarios the command line asks for, as other tests do: words, and `--skip` with a word.
+struct Choice<'a> {
+    wanted: Vec<&'a str>,
+    skipped: Vec<&'a str>,
+}
+
+impl<'a> Choice<'a> {
+    fn of(arguments: &'a [String]) -> Self {
+        let (mut wanted, mut skipped) = (Vec::new(), Vec::new());
+        let mut arguments = arguments.iter().map(String::as_str);
+        while let Some(argument) = arguments.next() {
+            match argument {
+                "--skip" => skipped.extend(arguments.next()),
+                "--test-threads" | "--color" | "--format" | "-Z" => drop(arguments.next()),
+                flag if flag.starts_with('-') => skipped.extend(flag.strip_prefix("--skip=")),
+                word => wanted.push(word),
+            }
+        }
+        Self { wanted, skipped }
+    }
+
+    fn takes(&self, name: &str) -> bool {
+        (self.wanted.is_empty() || self.wanted.iter().any(|word| name.contains(word)))
+            && !self.skipped.iter().any(|word| name.contains(word))
+    }
 }
 
 /// What came of one scenario in one place.

@@ -201,6 +201,21 @@ pub(crate) fn a_second_run_changes_nothing_and_says_so(world: &World) -> Verdict
     Ok(())
 }
 
+pub(crate) fn a_report_that_nobody_can_read_is_a_failed_step_and_no_refusal(
+    world: &World,
+) -> Verdict {
+    world.write_manifest(&world.manifest());
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let mut command = world.command(&world.activate_arguments(&[]));
+    command.stdout(full.map_err(|error| Skip(format!("/dev/full: {error}")))?);
+    let run = world.finish(command.spawn().unwrap());
+    assert_eq!(run.code, 50, "{}", run.stderr);
+    let last = run.stderr.lines().last().unwrap_or_default();
+    assert_eq!(last, "generation 1 is active; failed step: report");
+    world.assert_complete();
+    Ok(())
+}
+
 pub(crate) fn two_runs_at_once_both_end_well(world: &World) -> Verdict {
     world.write_manifest(&world.manifest());
     for _ in 0..5 {

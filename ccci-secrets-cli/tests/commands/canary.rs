@@ -178,3 +178,54 @@ fn a_key_that_is_damaged_or_of_somebody_else_is_not_shown() {
         &place.ccsec(["decrypt", "sealed.yaml"]).expect(128),
     );
 }
+
+#[test]
+fn files_of_the_other_formats_give_nothing_away() {
+    let place = place();
+    place.write("plain.env", format!("A={CANARY}\n#{CANARY}\n"));
+    place.write("plain.ini", format!("; {CANARY}\n[s]\nk = {CANARY}\n"));
+    place.write("plain.bin", format!("\0{CANARY}"));
+    let age = recipient(1);
+    for name in ["plain.env", "plain.ini", "plain.bin"] {
+        for to in ["yaml", "json", "dotenv", "ini", "binary"] {
+            let run = place.ccsec(["encrypt", "--age", &age, "--output-type", to, name]);
+            quiet(&format!("encrypt {name} as {to}"), &run);
+        }
+        let sealed = name.replace("plain", "sealed");
+        let text = place.read_text(name);
+        place.seal(&sealed, &text);
+        clean(&sealed, &place.read(&sealed));
+        let run = place
+            .ccsec(["decrypt", "--output", "out", &sealed])
+            .expect(0);
+        quiet("decrypt --output", &run);
+        let run = place.ccsec(["unset", &sealed, "[\"zz\"]"]).expect(1);
+        quiet("unset", &run);
+    }
+    let bad = [
+        ("line.env", format!("A=1\n{CANARY}\n")),
+        ("reserved.env", format!("sops_mac={CANARY}\n")),
+        ("line.ini", format!("[s]\n{CANARY}\n")),
+        ("header.ini", format!("[s\nk = {CANARY}\n")),
+        ("twice.ini", format!("[s]\nk = {CANARY}\nk = {CANARY}\n")),
+        ("quote.ini", format!("[s]\nk = `{CANARY}` {CANARY}\n")),
+    ];
+    for (name, text) in &bad {
+        place.write(name, text);
+        let run = place.ccsec(["encrypt", "--age", &age, name]);
+        assert_ne!(run.code, Some(0), "{name}");
+        quiet(name, &run);
+    }
+    // What a format cannot hold is named by its key.
+    place.seal(
+        "deep.yaml",
+        &format!("a:\n    b: {CANARY}\nc: [{CANARY}]\n"),
+    );
+    place.seal("slash.json", &format!("{{\"a\": \"{CANARY}\\\\n\"}}"));
+    for to in ["dotenv", "ini", "binary"] {
+        for name in ["deep.yaml", "slash.json"] {
+            let run = place.ccsec(["decrypt", "--output-type", to, name]);
+            quiet(&format!("decrypt {name} as {to}"), &run.expect(4));
+        }
+    }
+}

@@ -343,6 +343,40 @@ fn set_exits_as_sops_does() {
 }
 
 #[test]
+fn unset_exits_as_sops_does() {
+    compare(
+        &[
+            case(&["unset", "sealed.yaml", "[\"string\"]"], 0),
+            case(&["unset", "sealed.yaml", "[\"map\"][\"list\"][0]"], 0),
+            case(&["unset", "sealed.yaml", "[\"zz\"]"], 1),
+            case(&["unset", "--idempotent", "sealed.yaml", "[\"zz\"]"], 0),
+            case(&["unset", "sealed.yaml", "[\"map\"][\"list\"][9]"], 1),
+            case(&["unset", "sealed.yaml", "[\"int\"][\"b\"]"], 1),
+            case(
+                &["unset", "--idempotent", "sealed.yaml", "[\"int\"][\"b\"]"],
+                1,
+            ),
+            case(&["unset", "sealed.yaml", "[\"sops\"]"], 1),
+            case(&["unset", "sealed.yaml", "[zz]"], 7),
+            case(&["unset"], 100),
+            case(&["unset", "sealed.yaml"], 100),
+            case(&["unset", "sealed.yaml", "[\"int\"]", "x"], 100),
+            case(&["unset", "missing.yaml", "[\"a\"]"], 2),
+            case(&["unset", "plain.yaml", "[\"a\"]"], 1),
+            case(&["unset", "edited.yaml", "[\"int\"]"], 51),
+            case(&["unset", "moved.yaml", "[\"int\"]"], 25),
+            // sops panics.
+            differs(
+                &["unset", "sealed.yaml", "[\"map\"][\"list\"][\"x\"]"],
+                1,
+                2,
+            ),
+        ],
+        |_| {},
+    );
+}
+
+#[test]
 fn edit_exits_as_sops_does() {
     let cases = [
         case(&["edit"], 100),

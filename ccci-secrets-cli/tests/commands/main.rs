@@ -13,6 +13,7 @@ mod canary;
 mod edit;
 mod exit_codes;
 mod files;
+mod formats;
 mod groups;
 mod onto;
 mod support;

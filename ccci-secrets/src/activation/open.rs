@@ -247,7 +247,8 @@ fn content(
             .map(|leaf| Secret::from_slice(leaf.expose())),
         Selected::Token(path) => open.expose_token(path),
         Selected::WholeFile => {
-            let (plain, notes) = open.expose_document().map_err(|source| Fault::Plaintext {
+            // What sops prints, which is what programs that read these files were given so far.
+            let (plain, notes) = open.expose_as_sops().map_err(|source| Fault::Plaintext {
                 file: secret.sops_file.clone(),
                 source,
             })?;

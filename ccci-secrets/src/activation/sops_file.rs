@@ -4,9 +4,8 @@ use std::io;
 use std::path::Path;
 
 use super::fault::{Fault, TreeProblem};
-use super::manifest::{Manifest, ManifestFault, ManifestProblem, SecretEntry};
+use super::manifest::{Manifest, SecretEntry};
 use crate::digest;
-use crate::document::Format;
 use crate::error::IoResultExt as _;
 use crate::file::{FileError, SealedFile};
 use crate::repository;
@@ -58,19 +57,6 @@ pub(super) fn read(path: &Path, secret: &SecretEntry) -> Result<ReadFile, Fault>
     }
     // EXPOSE: hashed; see above.
     let sha256 = digest::sha256(bytes.expose());
-    let not_built = |what| {
-        Err(Fault::Manifest(ManifestFault {
-            pointer: format!("{}/format", secret.file.pointer),
-            problem: ManifestProblem::NotBuilt(what),
-        }))
-    };
-    // There a secret is the whole file, not a key of it.
-    match secret.format {
-        Format::Binary => return not_built("the format binary is"),
-        Format::Dotenv => return not_built("the format dotenv is"),
-        Format::Ini => return not_built("the format ini is"),
-        _ => {}
-    }
     match SealedFile::parse(secret.format, bytes) {
         Ok(sealed) => Ok(ReadFile { sealed, sha256 }),
         Err(source) => Err(sops_file_fault(path, source)),

@@ -78,3 +78,14 @@ pub(crate) fn rewrite_scalar(
     }
     edits
 }
+
+/// The sealed form with spaces for the tabs at the start of its lines. No string in JSON holds a line break or a tab.
+pub(crate) fn indented(sealed: &[u8], spaces: u8) -> Secret {
+    let mut text = Secret::with_capacity(sealed.len() * 2);
+    for line in sealed.split_inclusive(|byte| *byte == b'\n') {
+        let tabs = line.iter().take_while(|byte| **byte == b'\t').count();
+        text.extend(&vec![b' '; tabs * usize::from(spaces)]);
+        text.extend(line.get(tabs..).unwrap_or_default());
+    }
+    text
+}

@@ -4,6 +4,7 @@
 //! whose value is the map of these lines.
 
 use super::plain_text::{Unwritable, text_of};
+use super::walk::Found;
 use super::{
     Collection, Comment, Document, Edit, Entry, Format, Item, Layout, METADATA_KEY, NewNode,
     NewScalar, Node, NodeId, ParseError, ParseErrorKind, Part, Place, Props, Scalar, SetError,
@@ -364,6 +365,29 @@ fn add_line(document: &Document, key: &str, raw: &Secret) -> Edit {
         span: Span::new(at, at),
         text,
     }
+}
+
+/// Takes the line of a key out, with the comments directly above it.
+pub(crate) fn remove(document: &Document, found: &Found<'_>) -> Edit {
+    let Item::Entry(entry) = found.item() else {
+        return Edit::new(Span::new(0, 0), b"");
+    };
+    let mut start = entry.key.start();
+    let before = found.collection.items.get(..found.at).unwrap_or_default();
+    for item in before.iter().rev() {
+        match item {
+            Item::Comment(comment) if comment.span.end() + 1 == start => {
+                start = comment.span.start();
+            }
+            _ => break,
+        }
+    }
+    let end = match document.node(entry.value) {
+        Node::Scalar(scalar) => scalar.span.end(),
+        _ => entry.key.end(),
+    };
+    let end = (end + 1).min(document.source.bytes().len());
+    Edit::new(Span::new(start, end), b"")
 }
 
 /// A key that reads back as itself, and as no metadata.

@@ -16,6 +16,7 @@ mod span;
 mod walk;
 pub(crate) mod yaml;
 
+use std::collections::HashSet;
 use std::fmt;
 
 pub use self::canonical::{ConvertError, Layout as CanonicalLayout};
@@ -618,6 +619,30 @@ impl Document {
             }),
             Format::Binary | Format::Json => json::set(self, path, new),
             Format::Yaml => yaml::write::set(self, path, new),
+        }
+    }
+
+    /// The edits that take what stands at `path` in the first part out, with the comments that are its own (yaml.md 5.4);
+    /// none where nothing stands there, or where it stands behind an alias.
+    #[must_use]
+    pub fn remove(&self, path: &TreePath) -> Vec<Edit> {
+        let Some(found) = walk::find_item(self, path) else {
+            return Vec::new();
+        };
+        match self.format {
+            Format::Binary | Format::Json => vec![json::remove(self, &found)],
+            Format::Dotenv => vec![dotenv::remove(self, &found)],
+            Format::Ini => ini::remove(self, &found),
+            Format::Yaml => yaml::write::remove(self, &found),
+        }
+    }
+
+    /// The edits that take items out of lists in JSON, where a comment has no other form than that of an item.
+    #[must_use]
+    pub fn remove_items(&self, items: &HashSet<NodeId>) -> Vec<Edit> {
+        match self.format {
+            Format::Binary | Format::Json => json::remove_items(self, items),
+            Format::Dotenv | Format::Ini | Format::Yaml => Vec::new(),
         }
     }
 

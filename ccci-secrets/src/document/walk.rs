@@ -59,6 +59,57 @@ pub(super) fn find<'a>(document: &Document, path: &'a TreePath) -> Result<Place<
     Ok(Place::Existing { value: current })
 }
 
+/// An item of a collection, which is no comment.
+pub(crate) struct Found<'d> {
+    /// The collection.
+    pub(crate) parent: NodeId,
+    pub(crate) collection: &'d Collection,
+    /// Where in it.
+    pub(crate) at: usize,
+    item: &'d Item,
+}
+
+impl<'d> Found<'d> {
+    /// The item.
+    pub(crate) fn item(&self) -> &'d Item {
+        self.item
+    }
+}
+
+/// The item at a path of the first part; none where it leads through an alias.
+pub(super) fn find_item<'d>(document: &'d Document, path: &TreePath) -> Option<Found<'d>> {
+    let mut current = document.parts.first()?.root;
+    let mut found = None;
+    for step in path.segments() {
+        let (Node::Map(collection) | Node::List(collection)) = document.node(current) else {
+            return None;
+        };
+        let mut members = collection
+            .items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| !matches!(item, Item::Comment(_)));
+        let (at, item) = match step {
+            Segment::Index(index) => members.nth(*index)?,
+            Segment::Key(key) => members.find(
+                |(_, item)| matches!(item, Item::Entry(entry) if document.key(entry) == key),
+            )?,
+        };
+        found = Some(Found {
+            parent: current,
+            collection,
+            at,
+            item,
+        });
+        current = match item {
+            Item::Comment(_) => return None,
+            Item::Element(id) => *id,
+            Item::Entry(entry) => entry.value,
+        };
+    }
+    found
+}
+
 /// The first entry of that name: the one that sops sets, too.
 pub(super) fn entry<'d>(document: &Document, map: &'d Collection, key: &str) -> Option<&'d Entry> {
     map.items.iter().find_map(|item| match item {

@@ -4,7 +4,8 @@
 //! the tokens are written. The text is read back before it is handed out.
 
 use super::index::What;
-use super::{DraftFile, FileError, Note, OpenFile, SealError};
+use super::{DraftFile, FileError, Note, OpenFile, SealError, SealedFile};
+use crate::document::binary;
 use crate::document::canonical::{self, CommentText, Floats, Token};
 use crate::document::plain_text::text_of;
 use crate::document::{
@@ -62,13 +63,17 @@ pub(super) fn scalars(document: &Document) -> Result<Vec<Scalar>, ParseError> {
 
 /// The steps at a path of the first part.
 pub(super) fn subtree<'s, 'd>(steps: &'s [Step<'d>], path: &TreePath) -> Option<&'s [Step<'d>]> {
-    let mut at = steps
+    let start = subtree_start(steps, path)?;
+    steps.get(start..end(steps, start))
+}
+
+/// Where the steps at a path of the first part start.
+pub(super) fn subtree_start(steps: &[Step<'_>], path: &TreePath) -> Option<usize> {
+    let root = steps
         .iter()
         .position(|step| matches!(step, Step::OpenMap))?;
-    for segment in path.segments() {
-        at = child(steps, at, segment)?;
-    }
-    steps.get(at..end(steps, at))
+    let mut segments = path.segments().iter();
+    segments.try_fold(root, |at, segment| child(steps, at, segment))
 }
 
 fn child(steps: &[Step<'_>], open: usize, segment: &Segment) -> Option<usize> {
@@ -92,7 +97,7 @@ fn child(steps: &[Step<'_>], open: usize, segment: &Segment) -> Option<usize> {
 }
 
 /// Behind the value that starts at `at`.
-fn end(steps: &[Step<'_>], mut at: usize) -> usize {
+pub(super) fn end(steps: &[Step<'_>], mut at: usize) -> usize {
     let mut depth = 0_usize;
     loop {
         match steps.get(at) {
@@ -128,6 +133,14 @@ impl OpenFile {
         let text = canonical::write(&parts, format, layout, Floats::AsSops)?;
         check(&parts, &text, format)?;
         Ok((text, notes))
+    }
+
+    /// The plaintext in the format of the file, in the layout that sops prints.
+    ///
+    /// # Errors
+    /// As [`OpenFile::expose_as`].
+    pub fn expose_as_sops(&self) -> Result<(Secret, Vec<Note>), SealError> {
+        self.expose_as(self.sealed.format(), CanonicalLayout::default())
     }
 
     /// The tokens of steps; nothing stands for the start of a part.
@@ -191,6 +204,20 @@ impl DraftFile {
         let text = canonical::write(&parts, format, layout, Floats::KeepType)?;
         check(&parts, &text, format)?;
         Ok(Self::parse(format, text)?)
+    }
+}
+
+impl SealedFile {
+    /// The same file with the JSON around a new binary file indented as the layout says. Other formats are laid out
+    /// already when they are sealed.
+    ///
+    /// # Errors
+    /// None in practice: the text means what it meant before.
+    pub fn laid_out(self, layout: CanonicalLayout) -> Result<Self, FileError> {
+        let (Format::Binary, Some(spaces)) = (self.format(), layout.json_indent) else {
+            return Ok(self);
+        };
+        Self::parse(Format::Binary, binary::indented(self.text(), spaces))
     }
 }
 

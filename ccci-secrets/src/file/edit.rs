@@ -23,12 +23,12 @@ use crate::value::{Kind, Value};
 /// A file after a change. Its only way out is [`EditedFile::seal`]: nothing claims the old proof any more.
 #[derive(Debug)]
 pub struct EditedFile {
-    base: OpenFile,
-    change: Change,
+    pub(super) base: OpenFile,
+    pub(super) change: Change,
 }
 
 #[derive(Debug)]
-enum Change {
+pub(super) enum Change {
     /// New plaintext for the whole document.
     Document(Document),
     /// The sealed text with new content in it, and where that content lies.
@@ -160,7 +160,10 @@ impl OpenFile {
 
 /// The document with every alias written out that repeats what stands at `path`, or what that is a part of: the change
 /// is meant for one place. `None` where there is none.
-fn without_aliases_of(document: &Document, path: &TreePath) -> Result<Option<Document>, SealError> {
+pub(super) fn without_aliases_of(
+    document: &Document,
+    path: &TreePath,
+) -> Result<Option<Document>, SealError> {
     let is_alias = |node: &Node| matches!(node, Node::Alias(_));
     if !document.nodes.iter().any(is_alias) {
         return Ok(None);

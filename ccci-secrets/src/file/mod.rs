@@ -12,6 +12,7 @@ mod index;
 mod open;
 mod reuse;
 mod seal;
+mod unset;
 
 use std::fmt;
 use std::path::Path;
@@ -22,6 +23,7 @@ pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
 pub use self::open::{Leaf, Note, OpenFile};
 pub use self::reuse::PolicyDifference;
+pub use self::unset::UnsetError;
 use crate::config::Policy;
 use crate::crypto::ThresholdError;
 use crate::document::{
@@ -219,6 +221,12 @@ impl DraftFile {
             }
         }
         Ok(Self { document })
+    }
+
+    /// The format it was parsed as.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.document.format()
     }
 
     /// Seals every leaf that the policy selects, to all of its recipients.

@@ -343,6 +343,7 @@ impl OpenFile {
         let document = &self.sealed.document;
         let (mut edits, mut notes) = (Vec::new(), Vec::new());
         let emptied = emptied_lists(document, &self.sealed.index);
+        let mut dropped = HashSet::new();
         for (at, entry) in self.sealed.index.entries.iter().enumerate() {
             if !entry.selected || entry.alias.is_some() {
                 continue;
@@ -355,6 +356,10 @@ impl OpenFile {
             match entry.what {
                 What::Leaf(_) => {}
                 What::Comment(comment) => edits.extend(document.open_comment(&comment, opened)),
+                // As sops drops them.
+                What::ListComment(node) if document.format() != Format::Yaml => {
+                    dropped.insert(node);
+                }
                 What::ListComment(node) => {
                     let Some(scalar) = index::scalar(document, node) else {
                         continue;
@@ -368,6 +373,7 @@ impl OpenFile {
                 }
             }
         }
+        edits.extend(document.remove_items(&dropped));
         Ok((edits, notes))
     }
 

@@ -111,18 +111,19 @@ impl Told<'_> {
         for line in success::warnings(receipt) {
             output::note(line);
         }
-        if self.args.json {
-            output::data(report.to_json().as_bytes())?;
+        let text = if self.args.json {
+            report.to_json()
         } else {
-            let text = success::text(receipt, &names, self.args.root.as_deref());
-            output::data(text.as_bytes())?;
-        }
-        // The secrets are in place; that the report is not is a later step that failed.
-        let failure = success::failure(receipt, &self.args.manifest, &names).or_else(|| {
-            written
-                .err()
-                .map(|error| success::no_report(receipt, &error))
-        });
+            success::text(receipt, &names, self.args.root.as_deref())
+        };
+        // The secrets are in place; that the report is not is a later step that failed. A reader that went away wanted
+        // no more of it.
+        let unreported = written
+            .and(output::data(text.as_bytes()))
+            .err()
+            .filter(|error| !error.is_silent());
+        let failure = success::failure(receipt, &self.args.manifest, &names)
+            .or_else(|| unreported.map(|error| success::no_report(receipt, &error)));
         match failure {
             Some(failure) => {
                 Err(CommandError::new(ErrorCode::CommittedWithFault, failure).verbatim())
@@ -137,8 +138,11 @@ impl Told<'_> {
         if let Err(error) = self.write_report(&report) {
             output::error(&error);
         }
-        if self.args.json {
-            output::data(report.to_json().as_bytes())?;
+        if self.args.json
+            && let Err(error) = output::data(report.to_json().as_bytes())
+        {
+            // What the run came to counts more than who reads about it.
+            output::error(&error);
         }
         let text = refusal::text(refusal, &self.args.manifest, &names);
         Err(CommandError::new(refusal.code(), text).verbatim())

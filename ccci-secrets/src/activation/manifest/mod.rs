@@ -168,8 +168,7 @@ impl Manifest {
         read::manifest(text, directory)
     }
 
-    /// Everything that it asks for and this build does not do, apart from formats, which are known when a file is
-    /// read.
+    /// Everything that it asks for and this build does not do.
     pub(crate) fn unbuilt(&self) -> Vec<ManifestFault> {
         let asked = [
             (!self.templates.is_empty(), "/templates", "templates are"),

@@ -103,13 +103,9 @@ pub(crate) fn write_value(
         ([Token::OpenMap, ..], _) => write(&[tokens.to_vec()], format, layout, Floats::AsSops),
         (_, Format::Json) => json::write(tokens, layout.json_indent, Floats::AsSops),
         (_, Format::Yaml) => yaml::write(&[tokens.to_vec()], 0, Floats::AsSops),
-        ([Token::Value(value)], Format::Ini | Format::Dotenv) => Ok(Secret::from_slice(
-            super::plain_text::text_of(value).expose(),
-        )),
-        (_, Format::Binary | Format::Dotenv | Format::Ini) => Err(ConvertError::Container {
-            key: String::new(),
-            format,
-        }),
+        // As JSON has them.
+        ([Token::Null | Token::Value(_)], Format::Ini) => json::write(tokens, None, Floats::AsSops),
+        (_, Format::Binary | Format::Dotenv | Format::Ini) => Err(ConvertError::OnlyText(format)),
     }
 }
 
@@ -169,6 +165,9 @@ pub enum ConvertError {
         /// The format.
         format: Format,
     },
+    /// A value other than a text on its own.
+    #[error("only a text can be taken out on its own in the format {}", .0.as_str())]
+    OnlyText(Format),
     /// Several YAML documents.
     #[error("the file holds several documents, and the format {} can hold only one", .0.as_str())]
     SeveralDocuments(Format),

@@ -10,6 +10,7 @@
 
 mod comment;
 mod parse;
+mod remove;
 mod scan;
 mod set;
 mod value;
@@ -17,6 +18,7 @@ mod write;
 
 pub(crate) use self::comment::{comment_text, open_comment, seal_comment};
 pub(crate) use self::parse::{DEFAULT_SECTION, parse};
+pub(crate) use self::remove::remove;
 pub(crate) use self::scan::trim;
 pub(crate) use self::set::set;
 pub(crate) use self::value::{

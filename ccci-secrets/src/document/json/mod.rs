@@ -9,7 +9,7 @@ mod write;
 pub(crate) use self::parse::parse;
 pub(crate) use self::text::{push_json_string, resolve, rewrite_scalar};
 pub(crate) use self::value::read_value;
-pub(crate) use self::write::{append_metadata, remove_metadata, set};
+pub(crate) use self::write::{append_metadata, remove, remove_items, remove_metadata, set};
 
 #[cfg(test)]
 #[allow(

@@ -441,3 +441,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn items_go_from_lists_with_their_commas() {
+    let left = |text: &str, gone: &[usize]| {
+        let document = super::super::Document::parse(
+            super::super::Format::Json,
+            crate::secret::Secret::from_slice(text.as_bytes()),
+        )
+        .unwrap();
+        let lists = document.nodes.iter().filter_map(|node| match node {
+            super::super::Node::List(list) => Some(list),
+            _ => None,
+        });
+        let items: Vec<_> = lists.flat_map(super::super::walk::elements).collect();
+        let gone = gone.iter().map(|nth| items[*nth]).collect();
+        let text = document.source().splice(document.remove_items(&gone));
+        String::from_utf8(text.unwrap().expose().to_vec()).unwrap()
+    };
+    let text = "{\"a\": [\n  1,\n  2,\n  3,\n  4\n]}";
+    assert_eq!(left(text, &[]), text);
+    assert_eq!(left(text, &[0, 1]), "{\"a\": [\n  3,\n  4\n]}");
+    assert_eq!(left(text, &[1, 2]), "{\"a\": [\n  1,\n  4\n]}");
+    assert_eq!(left(text, &[0, 2, 3]), "{\"a\": [\n  2\n]}");
+    assert_eq!(left(text, &[0, 1, 2, 3]), "{\"a\": []}");
+}

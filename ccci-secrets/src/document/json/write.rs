@@ -1,10 +1,12 @@
 //! Edits that place the metadata, and that insert or replace, in the layout the file already has.
 
+use std::collections::HashSet;
+
 use super::layout::Layout;
 use super::parse::is_space;
 use super::text::Escapes;
 use crate::document::content::Content;
-use crate::document::walk::{self, Place};
+use crate::document::walk::{self, Found, Place};
 use crate::document::{
     Collection, Document, Edit, Item, METADATA_KEY, NewNode, Node, NodeId, SetError, Span,
 };
@@ -132,6 +134,61 @@ fn insert(document: &Document, collection: NodeId, step: &Segment, content: &Con
         }
     };
     Edit { span, text }
+}
+
+/// Takes an item out together with one comma and the blanks between it and its neighbour.
+pub(crate) fn remove(document: &Document, found: &Found<'_>) -> Edit {
+    let of = found.collection;
+    let all: Vec<Member> = members(document, of).collect();
+    let Some((own, previous, next)) = all.get(found.at).map(|own| {
+        let previous = found.at.checked_sub(1).and_then(|at| all.get(at));
+        (own, previous, all.get(found.at + 1))
+    }) else {
+        return Edit::new(Span::new(0, 0), b"");
+    };
+    let span = match (previous, next) {
+        (Some(previous), _) => Span::new(previous.value.end(), own.value.end()),
+        (None, Some(next)) => Span::new(own.key.start(), next.key.start()),
+        (None, None) => Span::new(of.span.start() + 1, of.span.end() - 1),
+    };
+    Edit::new(span, b"")
+}
+
+/// Takes items out of lists, each with one comma and the blanks between it and a neighbour that stays.
+pub(crate) fn remove_items(document: &Document, gone: &HashSet<NodeId>) -> Vec<Edit> {
+    let lists = document.nodes.iter().filter_map(|node| match node {
+        Node::List(list) => Some(list),
+        _ => None,
+    });
+    lists
+        .flat_map(|list| remove_from(document, list, gone))
+        .collect()
+}
+
+fn remove_from(document: &Document, list: &Collection, gone: &HashSet<NodeId>) -> Vec<Edit> {
+    let items: Vec<(bool, Span)> = walk::elements(list)
+        .map(|id| (gone.contains(&id), span(document, id)))
+        .collect();
+    let Some((_, first)) = items.first() else {
+        return Vec::new();
+    };
+    if items.iter().all(|(is_gone, _)| *is_gone) {
+        let inner = Span::new(list.span.start() + 1, list.span.end() - 1);
+        return vec![Edit::new(inner, b"")];
+    }
+    let mut edits = Vec::new();
+    // Behind the last item that stays, or the last one that was cut behind it.
+    let mut done: Option<usize> = None;
+    for (is_gone, item) in &items {
+        match (is_gone, done) {
+            (true, None) => continue,
+            (true, Some(end)) => edits.push(Edit::new(Span::new(end, item.end()), b"")),
+            (false, None) => edits.push(Edit::new(Span::new(first.start(), item.start()), b"")),
+            (false, Some(_)) => {}
+        }
+        done = Some(item.end());
+    }
+    edits
 }
 
 /// An item of an object or a list; that of a list has its value for a key.

@@ -3,10 +3,12 @@
 use serde_json::json;
 
 use super::super::super::fault::{Fault, KeyState, WarningKind};
+use super::super::super::open::Opened;
 use super::super::super::testing::{
     AGE_1, AGE_2, SSH_DERIVED, Workshop, explained, sealed, subjects, text_of,
 };
 use crate::digest;
+use crate::document::Format;
 use crate::env::Environment;
 use crate::error::ErrorCode;
 use crate::key::{Identity, IdentityError};
@@ -274,6 +276,39 @@ fn s41_ambient_keys_count_only_when_they_were_asked_for() {
 }
 
 #[test]
+fn a_file_of_several_key_groups_needs_enough_of_them() {
+    let workshop = Workshop::new();
+    let bytes = crate::key::test_data::bytes("yaml-shamir-2of3.yaml");
+    workshop.write("s.yaml", bytes);
+    workshop.key("age-1.txt");
+    let fields =
+        json!({"ageKeyFile": "age-1.txt", "secrets": [{"key": "x:y/z", "sopsFile": "s.yaml"}]});
+    let faults = workshop.faults(fields.clone());
+    assert_eq!(faults[0].code(), ErrorCode::NoIdentity);
+    let text = explained(&faults[0]);
+    for part in [
+        "only 1 of its 3 key groups opens, and 2 are needed",
+        "it opens for 2 of its 3 key groups",
+        ": opened",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+
+    let environment = Environment::empty().with_var("SOPS_AGE_KEY_FILE", workshop.key("age-2.txt"));
+    let opened = workshop
+        .open_with(fields, Some(Keyring::discover(&environment)))
+        .unwrap();
+    let file = &opened.provenance[0];
+    let openers: Vec<&str> = file.openers().map(|by| by.recipient.as_str()).collect();
+    assert_eq!(openers, [AGE_1, AGE_2]);
+    assert_eq!(file.other_recipients.len(), 1);
+    assert_eq!(
+        subjects(&opened.warnings, WarningKind::KeyOpensNothing),
+        [""; 0]
+    );
+}
+
+#[test]
 fn places_that_were_searched_in_vain_are_named() {
     let workshop = Workshop::new();
     workshop.key("ssh_ed25519");
@@ -343,12 +378,38 @@ impl Identity for Counting {
 #[test]
 fn s40_fifty_secrets_of_one_file_cost_one_unwrap() {
     let workshop = Workshop::new();
-    let text: String = (0..50)
-        .map(|n| format!("k{n}: canary-4711 {n}\n"))
-        .collect();
-    workshop.write("s.yaml", sealed("s.yaml", &text, &[AGE_2, AGE_1]));
+    let lines = |sign: &str| -> String {
+        (0..50)
+            .map(|n| format!("k{n}{sign}canary-4711 {n}\n"))
+            .collect()
+    };
+    let json = r#"{"k49": "canary-4711 49"}"#.to_owned();
+    for (file, text, last) in [
+        ("s.yaml", lines(": "), "canary-4711 49".to_owned()),
+        ("s.bin", lines(": "), lines(": ")),
+        ("s.env", lines("="), lines("=")),
+        ("s.ini", format!("[s]\n{}", lines(" = ")), String::new()),
+        ("s.json", json, String::new()),
+    ] {
+        workshop.write(file, sealed(file, &text, &[AGE_2, AGE_1]));
+        let opened = open_fifty(&workshop, file);
+        if !last.is_empty() {
+            assert_eq!(text_of(&opened, "49"), last, "{file}");
+        }
+        assert!(text_of(&opened, "49").contains("canary-4711 49"), "{file}");
+    }
+}
+
+/// Fifty secrets of a file, for one unwrap.
+#[track_caller]
+fn open_fifty(workshop: &Workshop, file: &str) -> Opened {
+    let format = Format::of_file_name(file);
+    let key = |n| match format {
+        Format::Yaml => format!("k{n}"),
+        _ => String::new(),
+    };
     let secrets: Vec<_> = (0..50)
-        .map(|n| json!({"key": format!("k{n}"), "sopsFile": "s.yaml"}))
+        .map(|n| json!({"name": n.to_string(), "key": key(n), "sopsFile": file, "format": format.as_str()}))
         .collect();
     let asked = std::sync::Arc::default();
     let identity = crate::key::test_data::age_identity("age-1.txt");
@@ -361,6 +422,10 @@ fn s40_fifty_secrets_of_one_file_cost_one_unwrap() {
         .open_with(json!({"secrets": secrets}), Some(ambient))
         .unwrap();
     assert_eq!(opened.wanted.len(), 50);
-    assert_eq!(text_of(&opened, "k49"), "canary-4711 49");
-    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(
+        asked.load(std::sync::atomic::Ordering::Relaxed),
+        1,
+        "{file}"
+    );
+    opened
 }

@@ -8,6 +8,7 @@ use super::super::super::check::check_sops_files;
 use super::super::super::fault::{Fault, WarningKind};
 use super::super::super::open::{OpenContext, Owners, open};
 use super::super::super::testing::{AGE_1, Workshop, explained, golden, sealed, subjects, text_of};
+use crate::document::Format;
 use crate::error::ErrorCode;
 
 fn workshop() -> Workshop {
@@ -29,9 +30,7 @@ fn workshop() -> Workshop {
 fn one(file: &str, mut secret: Value) -> Value {
     secret["name"] = json!("x");
     secret["sopsFile"] = json!(file);
-    if file.ends_with(".json") {
-        secret["format"] = json!("json");
-    }
+    secret["format"] = json!(Format::of_file_name(file).as_str());
     json!({"ageKeyFile": "age-1.txt", "secrets": [secret]})
 }
 
@@ -240,21 +239,49 @@ fn a_whole_file_holds_the_values_that_sops_prints() {
     assert!(found.get("sops").is_none());
 }
 
+/// What sops 3.13.3 prints for the same files.
 #[test]
-fn a_whole_file_of_ours_is_the_text_that_was_sealed() {
+fn a_whole_file_is_laid_out_as_sops_prints_it() {
     let workshop = workshop();
-    for (name, text) in [
+    for (name, text, expected) in [
         (
             "w.yaml",
             "# kept\na:   canary-4711 # here\npem: |\n  one\n  two\nn: 31\n",
+            "# kept\n# here\na: canary-4711\npem: |\n    one\n    two\n\"n\": 31\n",
         ),
         (
             "w.json",
             "{\n  \"a\": \"canary-4711\",\n  \"n\": [1, 2.50]\n}\n",
+            "{\n\t\"a\": \"canary-4711\",\n\t\"n\": [\n\t\t1,\n\t\t2.5\n\t]\n}\n",
+        ),
+        ("w.env", "# c\n\nK=canary-4711\n", "# c\nK=canary-4711\n"),
+        (
+            "w.ini",
+            "; head\n[s]\nk=canary-4711 ; tail\nlong=2\n",
+            "; head\n[s]\n; tail\nk    = canary-4711\nlong = 2\n",
+        ),
+        (
+            "w.bin",
+            "canary-4711, no line end",
+            "canary-4711, no line end",
         ),
     ] {
         workshop.seal(name, text, &[AGE_1]);
-        assert_text(&workshop, name, json!({}), text);
+        assert_text(&workshop, name, json!({}), expected);
+    }
+}
+
+/// F23 of the reference.
+#[test]
+fn formats_without_keys_are_taken_whole_whatever_the_key_says() {
+    let workshop = workshop();
+    for (name, text) in [
+        ("w.env", "K=canary-4711\n"),
+        ("w.ini", "[s]\nk = canary-4711\n"),
+        ("w.bin", "canary-4711"),
+    ] {
+        workshop.seal(name, text, &[AGE_1]);
+        assert_text(&workshop, name, json!({"key": "no/such/key"}), text);
     }
 }
 
