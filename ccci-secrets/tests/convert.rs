@@ -74,7 +74,7 @@ fn sops(args: &[&str], dir: &Path) -> Option<Output> {
         .args(args)
         .current_dir(dir)
         .env_remove("SOPS_AGE_KEY")
-        .env("SOPS_AGE_KEY_FILE", testdata().join("keys/age-1.txt"))
+        .env("SOPS_AGE_KEY_FILE", testdata().join("keys/age-1-and-2.txt"))
         .env(
             "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
             testdata().join("keys/ssh_ed25519"),

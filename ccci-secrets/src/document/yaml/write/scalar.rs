@@ -193,7 +193,7 @@ fn rewrite_block(
             newline,
         },
     );
-    let is_last = block.body.end() == document.source.bytes().len();
+    let is_last = span.end() == document.source.bytes().len();
     let end = match breaks_behind(text, present, has_content) {
         // What follows needs a line of its own, also where there was no content to end.
         Behind::AsIs if !text.core.is_empty() && !has_content && !is_last => {
@@ -284,6 +284,7 @@ mod tests {
             "a: >\nb: 1\n",
             "a: |- # x\nb: 1\n",
             "a: |",
+            "a: |\n ",
             "a: |\n\nb: 1\n",
             "a: |+\n\n",
         ] {
