@@ -247,7 +247,9 @@ impl OpenFile {
         let cuts = plain_cuts(document, &edits);
         let is_cut = cuts.is_some();
         edits.extend(cuts.into_iter().flatten());
-        let mut splicer = document.source().splicer(edits);
+        // An envelope is some four times as long as a short value.
+        let room = document.source().bytes().len() / 3;
+        let mut splicer = document.source().splicer(edits, room);
         for (entry, opened) in self.sealed.index.entries.iter().zip(&self.content.leaves) {
             let Some(scalar) = entry.leaf(&self.sealed.document) else {
                 continue;

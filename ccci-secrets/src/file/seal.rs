@@ -262,7 +262,9 @@ impl Sealer<'_> {
         let mut mac = MacStream::new(self.coverage);
         let mut leaves = Sequence::default();
         let mut places = Places::default();
-        let mut splicer = document.source().splicer(Vec::new());
+        let selected = index.entries.iter().filter(|entry| entry.selected).count();
+        let room = document.source().bytes().len() + selected * ENVELOPE_LEN;
+        let mut splicer = document.source().splicer(Vec::new(), room);
         for entry in &index.entries {
             let Some(scalar) = entry.leaf(&document) else {
                 continue;
@@ -408,6 +410,9 @@ impl Sealer<'_> {
         })
     }
 }
+
+/// What sealing adds to a value: names, nonce and tag.
+const ENVELOPE_LEN: usize = 120;
 
 /// How often a comment is sealed anew before its rule is taken to match every sealed text.
 const COMMENT_ATTEMPTS: usize = 16;
