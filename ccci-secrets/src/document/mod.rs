@@ -797,7 +797,7 @@ pub enum SetError {
     /// An index on a map.
     #[error("`{0}` is a map; its items have names")]
     IndexOnMap(String),
-    /// A path and a value that nest deeper than [`MAX_NEW_DEPTH`].
+    /// A path and a value that nest deeper than 500 levels.
     #[error("the new value is nested deeper than {MAX_NEW_DEPTH} levels")]
     TooDeep,
     /// A text that the format cannot hold.
