@@ -148,11 +148,9 @@ impl Program {
             .output()
             .map_err(|error| format!("{} cannot be started: {error}", self.path.display()))?;
         let version = String::from_utf8_lossy(&version.stdout);
-        println!(
-            "{:<6} {}",
-            self.name,
-            version.lines().next().unwrap_or_default()
-        );
+        let version = version.lines().next().filter(|line| !line.is_empty());
+        let version = version.unwrap_or("(it prints no version)");
+        println!("{:<6} {version}", self.name);
         if values(&self.run().0) == expected {
             Ok(())
         } else {

@@ -10,6 +10,7 @@
     reason = "a test that drives the real program"
 )]
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -137,9 +138,10 @@ fn every_command_of_the_readme_works() {
     let manifests = blocks("json");
     assert_eq!(manifests.len(), 1, "the README shows one manifest");
     let (Some(namespace), true) = (namespace(), has_ssh_keygen()) else {
-        eprintln!(
+        drop(writeln!(
+            std::io::stderr(),
             "skip: the README's commands need ssh-keygen and the right to mount in a namespace"
-        );
+        ));
         return;
     };
     let directory = tempfile::tempdir().unwrap();

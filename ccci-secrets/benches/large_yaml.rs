@@ -47,9 +47,15 @@ fn now() -> jiff::Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
 }
 
-/// Services with a handful of values each, as real files have them.
-fn plain_text(leaves: usize) -> String {
+/// Services with a handful of values each, as real files have them, or one value after the other.
+fn plain_text(shape: &str, leaves: usize) -> String {
     let mut text = String::new();
+    if shape == "flat" {
+        for nth in 0..leaves {
+            writeln!(text, "a-name-of-this-length-{nth}: correct horse {nth}").unwrap();
+        }
+        return text;
+    }
     for nth in 0..leaves / 5 {
         write!(
             text,
@@ -63,14 +69,20 @@ fn plain_text(leaves: usize) -> String {
 }
 
 fn all() {
+    for shape in ["flat", "nested"] {
+        println!("{shape}\noperation   leaves   file MB      ms   peak/file");
+        measure(shape);
+    }
+}
+
+fn measure(shape: &str) {
     let folder = tempfile::tempdir().unwrap();
-    println!("operation   leaves   file MB      ms   peak/file");
     let files: Vec<_> = SIZES
         .iter()
         .map(|&leaves| {
             let plain = folder.path().join(format!("plain-{leaves}.yaml"));
             let sealed = folder.path().join(format!("sealed-{leaves}.yaml"));
-            std::fs::write(&plain, plain_text(leaves)).unwrap();
+            std::fs::write(&plain, plain_text(shape, leaves)).unwrap();
             let draft = DraftFile::parse(
                 Format::Yaml,
                 Secret::from_vec(std::fs::read(&plain).unwrap()),

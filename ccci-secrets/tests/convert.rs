@@ -9,6 +9,7 @@
     reason = "a test drives the real program"
 )]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -74,7 +75,7 @@ fn sops(args: &[&str], dir: &Path) -> Option<Output> {
         .args(args)
         .current_dir(dir)
         .env_remove("SOPS_AGE_KEY")
-        .env("SOPS_AGE_KEY_FILE", testdata().join("keys/age-1.txt"))
+        .env("SOPS_AGE_KEY_FILE", testdata().join("keys/age-1-and-2.txt"))
         .env(
             "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
             testdata().join("keys/ssh_ed25519"),
@@ -85,7 +86,10 @@ fn sops(args: &[&str], dir: &Path) -> Option<Output> {
     match result {
         Ok(output) => Some(output),
         Err(_) => {
-            eprintln!("skip: sops is not on PATH, so conversion was not compared with it");
+            drop(writeln!(
+                std::io::stderr(),
+                "skip: sops is not on PATH, so conversion was not compared with it"
+            ));
             None
         }
     }

@@ -8,6 +8,7 @@
     reason = "a test drives the real program"
 )]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -50,7 +51,10 @@ fn sops(args: &[&str], dir: &Path) -> Option<Output> {
     match result {
         Ok(output) => Some(output),
         Err(_) => {
-            eprintln!("skip: sops is not on PATH, so the exchange with it was not tested");
+            drop(writeln!(
+                std::io::stderr(),
+                "skip: sops is not on PATH, so the exchange with it was not tested"
+            ));
             None
         }
     }

@@ -10,6 +10,7 @@
 
 mod support;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -84,7 +85,10 @@ impl Holder<'_> {
         match result {
             Ok(output) => Some(output),
             Err(_) => {
-                eprintln!("skip: sops is not on PATH, so the exchange with it was not tested");
+                drop(writeln!(
+                    std::io::stderr(),
+                    "skip: sops is not on PATH, so the exchange with it was not tested"
+                ));
                 None
             }
         }

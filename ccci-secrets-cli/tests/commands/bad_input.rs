@@ -1,5 +1,6 @@
 //! Files and configurations that cannot be used: a code, a message with file and line, and the original as it was.
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::support::{PLAIN, Place, Run, recipient};
@@ -174,9 +175,10 @@ fn as_nobody(place: &Place, name: &str) -> Option<Run> {
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
         }),
         Err(_) => {
-            eprintln!(
+            drop(writeln!(
+                std::io::stderr(),
                 "skip: root reads everything, and there is no setpriv to become somebody else"
-            );
+            ));
             None
         }
     }

@@ -1,5 +1,6 @@
 //! Editing, with a script for an editor.
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -155,9 +156,10 @@ fn is_in_memory(directory: &Path) -> bool {
         .unwrap();
     let is_in_memory = kind.stdout.starts_with(b"tmpfs");
     if is_in_memory {
-        eprintln!(
+        drop(writeln!(
+            std::io::stderr(),
             "skip: temporary files are in memory here, so no directory on a disk could be offered"
-        );
+        ));
     }
     is_in_memory
 }
@@ -182,12 +184,18 @@ fn without_a_place_in_memory_nothing_is_edited() {
         .arg(env!("CARGO_BIN_EXE_ccsec"))
         .output();
     let Ok(output) = output else {
-        eprintln!("skip: there is no unshare, so /dev/shm cannot be hidden");
+        drop(writeln!(
+            std::io::stderr(),
+            "skip: there is no unshare, so /dev/shm cannot be hidden"
+        ));
         return;
     };
     let message = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(99) || message.contains("unshare") {
-        eprintln!("skip: no mount namespace could be made: {message}");
+        drop(writeln!(
+            std::io::stderr(),
+            "skip: no mount namespace could be made: {message}"
+        ));
         return;
     }
     assert_eq!(output.status.code(), Some(3), "{message}");
@@ -303,7 +311,8 @@ fn a_file_that_somebody_else_changed_meanwhile_is_not_overwritten() {
 
 #[test]
 fn a_signal_removes_the_plaintext_and_leaves_the_file() {
-    for signal in ["-INT", "-TERM", "-HUP"] {
+    use rustix::process::{Pid, Signal, kill_process};
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let place = place("echo \"$1\" >where.new; mv where.new where; exec sleep 60");
         place.seal("s.yaml", PLAIN);
         let before = place.read("s.yaml");
@@ -322,16 +331,12 @@ fn a_signal_removes_the_plaintext_and_leaves_the_file() {
             );
             std::thread::sleep(Duration::from_millis(10));
         }
-        let killed = std::process::Command::new("kill")
-            .args([signal, &child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(killed.success());
-        assert_eq!(child.wait().unwrap().code(), Some(1), "{signal}");
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{signal:?}");
         assert!(
             left_behind(&place.read_text("where")).is_empty(),
-            "{signal}"
+            "{signal:?}"
         );
-        assert_eq!(place.read("s.yaml"), before, "{signal}");
+        assert_eq!(place.read("s.yaml"), before, "{signal:?}");
     }
 }

@@ -121,7 +121,10 @@ impl Place {
             .map(|directory| directory.join("sops"))
             .find(|candidate| candidate.is_file());
         let Some(sops) = sops else {
-            eprintln!("skip: sops is not on PATH, so nothing was compared with it");
+            drop(writeln!(
+                std::io::stderr(),
+                "skip: sops is not on PATH, so nothing was compared with it"
+            ));
             return None;
         };
         Some(run(self.command(&sops).args(args), input).unwrap())

@@ -1,25 +1,28 @@
 //! The source text and pieces of it.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::secret::Secret;
 
 /// A range of bytes of a [`Source`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     start: u32,
-    end: u32,
+    /// The end plus one, so that an optional span takes no more room than a span: a large file has many of them.
+    past_end: NonZeroU32,
 }
 
 impl Span {
     /// A span from offsets; a document is smaller than 4 GiB, checked when it is parsed.
     #[must_use]
     pub(crate) fn new(start: usize, end: usize) -> Self {
-        let clamp = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        let clamp = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX - 1);
         Self {
             start: clamp(start),
-            end: clamp(end.max(start)),
+            past_end: NonZeroU32::MIN.saturating_add(clamp(end.max(start))),
         }
     }
 
@@ -32,7 +35,7 @@ impl Span {
     /// Offset after the last byte.
     #[must_use]
     pub fn end(self) -> usize {
-        self.end as usize
+        self.past_end.get() as usize - 1
     }
 
     /// Length in bytes.
@@ -44,13 +47,25 @@ impl Span {
     /// Whether the span holds no bytes; it still is a place.
     #[must_use]
     pub fn is_empty(self) -> bool {
-        self.start == self.end
+        self.start() == self.end()
     }
 
     /// As a range of offsets.
     #[must_use]
     pub fn range(self) -> Range<usize> {
         self.start()..self.end()
+    }
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self::new(0, 0)
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.range())
     }
 }
 
@@ -78,7 +93,8 @@ impl fmt::Debug for Edit {
         write!(
             f,
             "Edit({}..{}, [redacted])",
-            self.span.start, self.span.end
+            self.span.start(),
+            self.span.end()
         )
     }
 }
@@ -86,26 +102,33 @@ impl fmt::Debug for Edit {
 /// The bytes of a file in one wiping buffer. Plaintext leaves are spans of it.
 ///
 /// It cannot be cloned and prints as its length.
-pub struct Source(Secret);
+pub struct Source {
+    bytes: Secret,
+    /// Where lines end; found when a line is first asked for.
+    line_ends: OnceLock<Vec<u32>>,
+}
 
 impl Source {
     /// Takes over the bytes of a file.
     #[must_use]
     pub fn new(bytes: Secret) -> Self {
-        Self(bytes)
+        Self {
+            bytes,
+            line_ends: OnceLock::new(),
+        }
     }
 
     /// Gives the bytes back.
     #[must_use]
     pub fn into_bytes(self) -> Secret {
-        self.0
+        self.bytes
     }
 
     /// All bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         // EXPOSE: to readers inside the crate; what they keep are spans or wiping buffers.
-        self.0.expose()
+        self.bytes.expose()
     }
 
     /// The bytes of a span; empty if it lies outside.
@@ -117,8 +140,11 @@ impl Source {
     /// The line of an offset, from 1.
     #[must_use]
     pub fn line(&self, offset: usize) -> usize {
-        let before = self.bytes().get(..offset).unwrap_or(self.bytes());
-        1 + memchr::memchr_iter(b'\n', before).count()
+        let ends = self.line_ends.get_or_init(|| {
+            let breaks = memchr::memchr_iter(b'\n', self.bytes());
+            breaks.filter_map(|at| u32::try_from(at).ok()).collect()
+        });
+        1 + ends.partition_point(|&end| (end as usize) < offset)
     }
 
     /// The source with the edits applied: every byte outside their spans is copied.
@@ -129,20 +155,20 @@ impl Source {
     /// [`SpliceError`] if two edits overlap or one lies outside the source. That is a bug of the caller, and an
     /// error all the same: nothing is written then.
     pub fn splice(&self, edits: Vec<Edit>) -> Result<Secret, SpliceError> {
-        self.splicer(edits).finish()
+        let added: usize = edits.iter().map(|edit| edit.text.len()).sum();
+        self.splicer(edits, self.bytes().len() + added).finish()
     }
 
     /// Applies edits as they are made, so that they need not all be kept: `edits` in any order, and those that are
-    /// pushed later in the order of the source.
+    /// pushed later in the order of the source. `room` is how long the text may become; it grows if that is too little.
     #[must_use]
-    pub fn splicer(&self, mut edits: Vec<Edit>) -> Splicer<'_> {
+    pub fn splicer(&self, mut edits: Vec<Edit>, room: usize) -> Splicer<'_> {
         // Stable: edits at the same place stay in order.
-        edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
-        let added: usize = edits.iter().map(|edit| edit.text.len()).sum();
+        edits.sort_by_key(|edit| (edit.span.start(), edit.span.end()));
         Splicer {
             source: self.bytes(),
             done: 0,
-            out: Secret::with_capacity(self.bytes().len() + added),
+            out: Secret::with_capacity(room),
             waiting: edits.into_iter().peekable(),
         }
     }
@@ -162,10 +188,10 @@ impl Splicer<'_> {
     /// # Errors
     /// [`SpliceError`] if it does not, or lies outside the source.
     pub fn push(&mut self, edit: Edit) -> Result<(), SpliceError> {
-        let place = (edit.span.start, edit.span.end);
+        let place = (edit.span.start(), edit.span.end());
         while let Some(earlier) = self
             .waiting
-            .next_if(|other| (other.span.start, other.span.end) <= place)
+            .next_if(|other| (other.span.start(), other.span.end()) <= place)
         {
             self.apply(&earlier)?;
         }
@@ -203,7 +229,7 @@ impl fmt::Debug for Splicer<'_> {
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Source({} bytes)", self.0.len())
+        write!(f, "Source({} bytes)", self.bytes.len())
     }
 }
 

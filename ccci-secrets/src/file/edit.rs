@@ -464,17 +464,17 @@ fn seal_spliced(
         let envelope = base.cipher.seal(value.kind(), plain.expose(), &aad)?;
         edits.extend(document.rewrite_scalar(scalar, &NewScalar::Envelope(&envelope)));
     }
+    let format = document.format();
     let text = document.source().splice(edits)?;
-    let spliced = SealedFile::parse(document.format(), text)?;
-    let (_, mac) = open_leaves(&spliced, &base.cipher)?;
+    drop((document, index));
+    let spliced = SealedFile::parse(format, text)?;
+    let mac = open_leaves(&spliced, &base.cipher)?.1;
     let aad = mac_aad(lastmodified).ok_or(SealError::Check("the time is not RFC 3339"))?;
     let mac = mac.seal(&mut base.cipher, &aad)?;
-    let refreshed = refresh_block(spliced.document, &mac, lastmodified, None)?;
+    let SealedFile { document, .. } = spliced;
+    let refreshed = refresh_block(document, &mac, lastmodified, None)?;
     let resealed = reseal_moved_comments(&mut base, refreshed)?;
-    let sealed = SealedFile::parse(
-        resealed.format(),
-        Secret::from_slice(resealed.source().bytes()),
-    )?;
+    let sealed = SealedFile::parse(format, resealed.into_text())?;
     check_opens(&base, &sealed)?;
     Ok(sealed)
 }

@@ -244,7 +244,12 @@ impl OpenFile {
         let moved = commented.as_ref().map(convert::scalars).transpose()?;
         let mut moved = moved.into_iter().flatten();
         let document = commented.as_ref().unwrap_or(document);
-        let mut splicer = document.source().splicer(edits);
+        let cuts = plain_cuts(document, &edits);
+        let is_cut = cuts.is_some();
+        edits.extend(cuts.into_iter().flatten());
+        // An envelope is some four times as long as a short value.
+        let room = document.source().bytes().len() / 3;
+        let mut splicer = document.source().splicer(edits, room);
         for (entry, opened) in self.sealed.index.entries.iter().zip(&self.content.leaves) {
             let Some(scalar) = entry.leaf(&self.sealed.document) else {
                 continue;
@@ -274,10 +279,14 @@ impl OpenFile {
                 splicer.push(edit)?;
             }
         }
-        // Two splices, so that the block is cut from text in which every token has its final size.
-        let clear = Document::parse(document.format(), splicer.finish()?)?;
-        let plain = clear.source().splice(clear.remove_metadata())?;
-        drop(clear);
+        let text = splicer.finish()?;
+        let plain = if is_cut {
+            text
+        } else {
+            // Two splices, so that the block is cut from text in which every token has its final size.
+            let clear = Document::parse(document.format(), text)?;
+            clear.source().splice(clear.remove_metadata())?
+        };
         Ok((self.check_plaintext(plain)?, notes))
     }
 
@@ -477,6 +486,26 @@ fn containers(aad: &str) -> impl Iterator<Item = &str> {
         .rmatch_indices(':')
         .filter_map(move |(at, _)| aad.get(..=at));
     cuts.chain(std::iter::once(":"))
+}
+
+/// The edits that take the metadata out, where they do no more than cut lines out of a file that goes on to a line break:
+/// then they do not depend on the values before them, and reading the whole text once more is saved.
+fn plain_cuts(document: &Document, others: &[Edit]) -> Option<Vec<Edit>> {
+    let is_yaml = document.format() == Format::Yaml;
+    if !is_yaml || !document.source().bytes().ends_with(b"\n") {
+        return None;
+    }
+    let cuts = document.remove_metadata();
+    let mut others: Vec<Span> = others.iter().map(|edit| edit.span).collect();
+    others.sort();
+    let is_free = |cut: &Edit| {
+        let next = others.partition_point(|other| other.end() <= cut.span.start());
+        let is_apart = others
+            .get(next)
+            .is_none_or(|other| cut.span.end() <= other.start());
+        cut.text.is_empty() && is_apart
+    };
+    cuts.iter().all(is_free).then_some(cuts)
 }
 
 /// The first items of lists that hold nothing but sealed comments, and what stands for the list once these are comments

@@ -262,7 +262,9 @@ impl Sealer<'_> {
         let mut mac = MacStream::new(self.coverage);
         let mut leaves = Sequence::default();
         let mut places = Places::default();
-        let mut splicer = document.source().splicer(Vec::new());
+        let selected = index.entries.iter().filter(|entry| entry.selected).count();
+        let room = document.source().bytes().len() + selected * ENVELOPE_LEN;
+        let mut splicer = document.source().splicer(Vec::new(), room);
         for entry in &index.entries {
             let Some(scalar) = entry.leaf(&document) else {
                 continue;
@@ -352,15 +354,14 @@ impl Sealer<'_> {
         } = body;
         let document = place_block(document, block)?;
         let format = document.format();
-        let (text, comments) = self.seal_comments(&document)?;
-        drop(document);
+        let (text, comments) = self.seal_comments(document)?;
         let sealed = SealedFile::parse(format, text)?;
         check(&sealed, leaves, comments)?;
         Ok(sealed)
     }
 
-    fn seal_comments(&mut self, document: &Document) -> Result<(Secret, Sequence), SealError> {
-        let index = Index::of(document, self.selection, State::Clear)?;
+    fn seal_comments(&mut self, document: Document) -> Result<(Secret, Sequence), SealError> {
+        let index = Index::of(&document, self.selection, State::Clear)?;
         let mut comments = Sequence::default();
         let mut places = Places::default();
         let mut edits = Vec::new();
@@ -373,11 +374,14 @@ impl Sealer<'_> {
             if !entry.selected || is_empty || entry.alias.is_some() {
                 continue;
             }
-            let aad = index.aad(document, entry);
+            let aad = index.aad(&document, entry);
             let nth = places.count(&aad);
-            let envelope = self.seal_comment(document, &comment, &aad, nth)?;
+            let envelope = self.seal_comment(&document, &comment, &aad, nth)?;
             comments.comment(&aad, envelope.as_bytes());
             edits.extend(document.seal_comment(&comment, &envelope));
+        }
+        if edits.is_empty() {
+            return Ok((document.into_text(), comments));
         }
         Ok((document.source().splice(edits)?, comments))
     }
@@ -406,6 +410,9 @@ impl Sealer<'_> {
         })
     }
 }
+
+/// What sealing adds to a value: names, nonce and tag.
+const ENVELOPE_LEN: usize = 120;
 
 /// How often a comment is sealed anew before its rule is taken to match every sealed text.
 const COMMENT_ATTEMPTS: usize = 16;

@@ -172,9 +172,8 @@ impl<'s> Frame<'s> {
             self.last_foot = std::mem::take(&mut end.foot);
         }
         self.flush_foot();
-        self.items.shrink_to_fit();
         let collection = Collection {
-            items: self.items,
+            items: fitted(self.items),
             layout: self.shape.layout(),
             span: Span::new(self.start, end_offset),
             column: u32::try_from(self.column).unwrap_or(u32::MAX),
@@ -191,6 +190,19 @@ impl<'s> Frame<'s> {
         };
         (node, comments)
     }
+}
+
+/// Items in an allocation of their size. Most collections are small: moved, they leave a hole that the next collection
+/// grows in, while cutting the allocation down would leave one that nothing fits.
+fn fitted(mut items: Vec<Item>) -> Vec<Item> {
+    const SMALL: usize = 1024;
+    if items.len() > SMALL {
+        items.shrink_to_fit();
+        return items;
+    }
+    let mut fitted = Vec::with_capacity(items.len());
+    fitted.append(&mut items);
+    fitted
 }
 
 /// Puts comments before the items of a collection and behind them.

@@ -21,6 +21,10 @@ impl<'s> Parser<'s> {
             return Err(syntax(&token, "an alias as a key is not supported"));
         };
         let scalar = *scalar;
+        // Only an alias could ask for a key as a node.
+        if scalar.props.anchor.is_none() && child.id.0 as usize + 1 == self.nodes.len() {
+            self.nodes.pop();
+        }
         let (name, merges) = self.key_text(&scalar, &token)?;
         self.check_name(name.clone(), &token)?;
         let text = match name {

@@ -35,14 +35,14 @@ pub(crate) fn remove_metadata(document: &Document) -> Vec<Edit> {
     let found = document.parts.iter().filter_map(|part| {
         let (at, entry) = document.metadata_entry(part)?;
         match document.node(part.root) {
-            Node::Map(root) => Some((root, at, entry)),
+            Node::Map(root) => Some((part, root, at, entry)),
             _ => None,
         }
     });
     found
-        .flat_map(|(root, at, entry)| match root.layout {
+        .flat_map(|(part, root, at, entry)| match root.layout {
             Layout::Flow => vec![remove_member(document, root, at, entry)],
-            Layout::Block => remove_lines(document, root, at, entry),
+            Layout::Block => remove_lines(document, part, root, at, entry),
         })
         .collect()
 }
@@ -127,11 +127,19 @@ fn close_last_line(document: &Document, root: NodeId, end: usize) -> Option<(Edi
     Some((lowered.header_edit(document), marks))
 }
 
-fn remove_lines(document: &Document, root: &Collection, at: usize, entry: &Entry) -> Vec<Edit> {
+fn remove_lines(
+    document: &Document,
+    part: &Part,
+    root: &Collection,
+    at: usize,
+    entry: &Entry,
+) -> Vec<Edit> {
     let start = place::start_of_line(document, entry.key.start());
     let value_end = place::end_of_node(document, entry.value).max(entry.key.end());
     let end = place::next_line(document, value_end);
-    if entries(root).count() == 1 && !has_start_marker(document, start) {
+    if entries(root).count() == 1
+        && !has_start_marker(document, Span::new(part.span.start(), start))
+    {
         // What would be left is no document.
         let line_end = place::end_of_line(document, value_end);
         let map = Span::new(entry.key.start(), line_end);
@@ -143,10 +151,11 @@ fn remove_lines(document: &Document, root: &Collection, at: usize, entry: &Entry
     vec![Edit::new(Span::new(start, end), b"")]
 }
 
-/// Whether a `---` stands before a place.
-fn has_start_marker(document: &Document, end: usize) -> bool {
-    let before = document.source.slice(Span::new(0, end));
-    before
+/// Whether a `---` stands in what comes before the first entry of a part.
+fn has_start_marker(document: &Document, before: Span) -> bool {
+    document
+        .source
+        .slice(before)
         .split(|byte| matches!(byte, b'\n' | b'\r'))
         .any(|line| line.starts_with(b"---"))
 }
