@@ -1,4 +1,8 @@
 //! `ccsec`: sops files edited losslessly, opened by the host's SSH key, materialised at boot in one transaction.
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "doc comments of arguments are help texts, in which paths such as [\"a\"] are no links"
+)]
 
 mod arguments;
 mod cli;

@@ -85,7 +85,7 @@ pub(crate) fn file(path: &Path, bytes: &[u8], new: NewFileMode) -> Result<(), Co
     written.map_err(CommandError::cannot_write)
 }
 
-/// As [`file`], but a file that holds these bytes already is left alone.
+/// As [`fn@file`], but a file that holds these bytes already is left alone.
 pub(crate) fn changed_file(
     path: &Path,
     bytes: &[u8],

@@ -733,7 +733,7 @@ pub enum ParseErrorKind {
     /// Nesting beyond [`MAX_DEPTH`].
     #[error("nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
-    /// A value on its own nested beyond [`MAX_NEW_DEPTH`].
+    /// A value on its own nested beyond 500 levels.
     #[error("the value is nested deeper than {MAX_NEW_DEPTH} levels")]
     ValueTooDeep,
     /// 4 GiB or more.
