@@ -114,6 +114,7 @@ impl Sops {
     /// The comments that are left when sops opens what it sealed itself: beside empty lists it loses some.
     fn comments_after_a_round_trip(&self, theirs: &str) -> Option<Vec<String>> {
         let plain = self.decrypt(theirs).ok()?;
+        Document::parse(Format::Yaml, Secret::from_slice(plain.as_bytes())).ok()?;
         Some(Content::of(&plain, PRINTED).comments)
     }
 
@@ -253,6 +254,7 @@ fn exchange(sops: &Sops, keyring: &Keyring, rule: Rule, text: &str, outcome: &mu
     };
     outcome.exchanged += 1;
     match (sops.decrypt(&ours), Content::of_sealed(keyring, &ours)) {
+        (Err(error), _) if error.contains("unknown kind 0") => outcome.unreadable += 1,
         (Err(error), _) => wrong(&format!("sops does not open ours: {error}"), &ours),
         (_, Err(error)) => wrong(&format!("we do not open ours: {error}"), &ours),
         // The hint of its `|4` is wrong inside lists: sops cannot read its own plaintext then.
@@ -323,4 +325,19 @@ fn made_up_files_are_exchanged_with_sops() {
         outcome.exchanged, outcome.refused, outcome.unreadable
     );
     assert_none(outcome.wrong);
+}
+
+// sops moves a comment that has no entry left to stand before to the line of its own block.
+#[test]
+fn a_comment_on_the_line_of_the_block_is_given_back() {
+    let Some(sops) = Sops::find() else {
+        return;
+    };
+    let theirs = sops
+        .encrypt(Rule::NONE, "a: &x [b]\nc: *x # inline\n")
+        .unwrap();
+    assert!(theirs.contains("sops: #ENC["), "{theirs}");
+    let (plain, _) = plaintext(&open(&keyring(), &theirs).unwrap()).unwrap();
+    assert!(plain.ends_with("# inline\n"), "{plain}");
+    assert!(!plain.contains("sops"), "{plain}");
 }

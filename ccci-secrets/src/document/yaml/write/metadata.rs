@@ -148,7 +148,22 @@ fn remove_lines(
     if !place::is_line_start(document, end) || start == 0 {
         return reopen_last_line(document, root, at, Span::new(start, end));
     }
-    vec![Edit::new(Span::new(start, end), b"")]
+    let Some(comment) = comment_behind(document, entry) else {
+        return vec![Edit::new(Span::new(start, end), b"")];
+    };
+    let next = place::next_line(document, comment);
+    vec![
+        Edit::new(Span::new(start, comment), b""),
+        Edit::new(Span::new(next, end), b""),
+    ]
+}
+
+/// A comment on the line of the block's key: sops puts one there that had no entry left to stand before.
+fn comment_behind(document: &Document, entry: &Entry) -> Option<usize> {
+    let rest = document.source.bytes().get(entry.key.end()..)?;
+    let blanks = rest.strip_prefix(b":")?;
+    let len = blanks.iter().take_while(|byte| **byte == b' ').count();
+    (blanks.get(len) == Some(&b'#')).then(|| entry.key.end() + 1 + len)
 }
 
 /// Whether a `---` stands in what comes before the first entry of a part.
