@@ -491,7 +491,7 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
         }
     }
     let mut moved = Vec::new();
-    for entry in index.entries.iter().filter(|entry| entry.selected) {
+    for entry in &index.entries {
         let What::Comment(comment) = entry.what else {
             continue;
         };
@@ -505,8 +505,14 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
             .get(at)
             .map(|entry| old_index.aad(&base.sealed.document, entry));
         let aad = index.aad(&document, entry);
-        if before.as_ref() == Some(&aad) || !Envelope::is_one(text) {
+        let was_sealed = old_index.entries.get(at).is_some_and(|old| old.selected);
+        if before.as_ref() == Some(&aad) || !was_sealed || !Envelope::is_one(text) {
             continue;
+        }
+        if !entry.selected {
+            return Err(SealError::CommentMoves {
+                place: super::index::place(&document, &index, entry),
+            });
         }
         if let Some((plain, _)) = base.open_comment(at, text) {
             moved.push((comment, plain, aad));

@@ -400,6 +400,8 @@ fn setting_a_value_changes_it_and_the_mac_and_the_time_and_nothing_else() {
             .and_then(|file| file.seal(later()).map_err(|error| format!("seal: {error}")));
         let changed = match changed {
             Ok(changed) => changed.to_string(),
+            // It would be revealed, or lost as ciphertext.
+            Err(error) if error.contains("would come to stand") => continue,
             Err(error) => {
                 wrong.push(format!("{text}\n>>> {path} = {new:?}: {error}\n{sealed}"));
                 continue;
@@ -488,6 +490,8 @@ fn inserting_an_entry_leaves_every_other_value_and_comment_as_it_was() {
             .and_then(|file| file.seal(later()).map_err(|error| format!("seal: {error}")));
         let changed = match changed {
             Ok(changed) => changed.to_string(),
+            // It would be revealed, or lost as ciphertext.
+            Err(error) if error.contains("would come to stand") => continue,
             Err(error) => {
                 wrong.push(format!("{text}\n>>> {path} = {new:?}: {error}\n{sealed}"));
                 continue;
@@ -677,6 +681,21 @@ fn swapped_removed_and_doubled_leaves_are_refused() {
             .collect();
         assert!(open(&keyring, &removed).is_err(), "{removed}");
     }
+}
+
+#[test]
+fn a_change_that_would_bring_a_sealed_comment_into_the_clear_is_refused() {
+    let text = "n1: one\n  #\n      # hidden\n";
+    let sealed = seal(&policy_with("unencrypted_suffix", "1"), text).unwrap();
+    assert!(!sealed.contains("hidden"));
+    let new = NewNode::Map(vec![("new".into(), NewNode::text("x"))]);
+    let file = open(&keyring(), &sealed).unwrap();
+    let changed = file
+        .set(&"n1".parse().unwrap(), &new)
+        .unwrap()
+        .seal(later());
+    let error = changed.unwrap_err();
+    assert!(matches!(error, SealError::CommentMoves { .. }), "{error}");
 }
 
 #[test]

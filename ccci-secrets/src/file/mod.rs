@@ -401,6 +401,14 @@ pub enum SealError {
         "the new text does not read back as intended ({0}); this is a bug of ours, and nothing was written"
     )]
     Check(&'static str),
+    /// A change would bring a sealed comment to a place whose comments are in the clear.
+    #[error(
+        "{place}: this sealed comment would come to stand where the rule leaves comments in the clear; move it first"
+    )]
+    CommentMoves {
+        /// Where.
+        place: Location,
+    },
     /// The rule for clear comments matches whatever a comment is sealed to.
     #[error(
         "{place}: this comment cannot be sealed: `unencrypted_comment_regex` matches every sealed comment"
@@ -469,7 +477,9 @@ impl SealError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::AliasRule { .. } | Self::CommentRule { .. } => ErrorCode::SelectionInvalid,
+            Self::AliasRule { .. } | Self::CommentMoves { .. } | Self::CommentRule { .. } => {
+                ErrorCode::SelectionInvalid
+            }
             Self::Check(_) | Self::Random(_) => ErrorCode::Internal,
             Self::File(error) => error.code(),
             Self::NoRecipients => ErrorCode::NoRecipients,
