@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::index::{Index, State, What};
 use super::open::open_leaves;
 use super::seal::{Block, OldLeaf, Reuse, Sealer, Shown, first_line, refresh_block, timestamp};
+use super::unchanged::{check_opens, leaves_at, subtree};
 use super::{DraftFile, FileError, OpenFile, SealError, SealedFile, find};
 use crate::document::binary::DATA_KEY;
 use crate::document::plain_text::text_of;
@@ -35,6 +36,8 @@ pub(super) enum Change {
     Spliced {
         document: Document,
         fresh: Vec<Span>,
+        /// How many leaves of the old text it takes the place of.
+        replaced: usize,
     },
 }
 
@@ -54,9 +57,14 @@ impl OpenFile {
         let fresh = spans_after(&edits);
         let text = document.source().splice(edits)?;
         let document = Document::parse(document.format(), text)?;
+        let replaced = leaves_at(&self.sealed, path);
         Ok(EditedFile {
             base: self,
-            change: Change::Spliced { document, fresh },
+            change: Change::Spliced {
+                document,
+                fresh,
+                replaced,
+            },
         })
     }
 
@@ -176,16 +184,8 @@ pub(super) fn without_aliases_of(
         )
     });
     let mut changed: HashSet<NodeId> = on_the_way.collect();
-    let mut replaced: Vec<NodeId> = find(document, path).into_iter().collect();
-    while let Some(id) = replaced.pop() {
-        changed.insert(id);
-        if let Node::Map(collection) | Node::List(collection) = document.node(id) {
-            replaced.extend(collection.items.iter().filter_map(|item| match item {
-                Item::Comment(_) => None,
-                Item::Element(id) => Some(*id),
-                Item::Entry(entry) => Some(entry.value),
-            }));
-        }
+    if let Some(replaced) = find(document, path) {
+        changed.extend(subtree(document, replaced));
     }
     let repeats = |id: NodeId| matches!(document.node(id), Node::Alias(alias) if changed.contains(&alias.target));
     let edits = document.expand_aliases(&repeats)?;
@@ -215,8 +215,13 @@ impl EditedFile {
             Change::Document(document) => {
                 seal_document(self.base, document, &timestamp(now)).map(|resealed| resealed.file)
             }
-            Change::Spliced { document, fresh } => {
-                seal_spliced(self.base, document, &fresh, &timestamp(now))
+            Change::Spliced {
+                document,
+                fresh,
+                replaced,
+            } => {
+                let time = timestamp(now);
+                seal_spliced(self.base, document, &fresh, replaced, &time)
             }
         }
     }
@@ -432,6 +437,7 @@ fn seal_spliced(
     mut base: OpenFile,
     document: Document,
     fresh: &[Span],
+    replaced: usize,
     lastmodified: &str,
 ) -> Result<SealedFile, SealError> {
     let selection = &base.sealed.metadata.selection;
@@ -475,7 +481,7 @@ fn seal_spliced(
     let refreshed = refresh_block(document, &mac, lastmodified, None)?;
     let resealed = reseal_moved_comments(&mut base, refreshed)?;
     let sealed = SealedFile::parse(format, resealed.into_text())?;
-    check_opens(&base, &sealed)?;
+    check_opens(&base, &sealed, replaced)?;
     Ok(sealed)
 }
 
@@ -506,7 +512,8 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
             .map(|entry| old_index.aad(&base.sealed.document, entry));
         let aad = index.aad(&document, entry);
         let was_sealed = old_index.entries.get(at).is_some_and(|old| old.selected);
-        if before.as_ref() == Some(&aad) || !was_sealed || !Envelope::is_one(text) {
+        if !was_sealed || !Envelope::is_one(text) || entry.selected && before.as_ref() == Some(&aad)
+        {
             continue;
         }
         if !entry.selected {
@@ -529,19 +536,6 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
     }
     let text = document.source().splice(edits)?;
     Ok(Document::parse(document.format(), text)?)
-}
-
-/// The result must open under the same data key, with a matching MAC.
-fn check_opens(base: &OpenFile, sealed: &SealedFile) -> Result<(), SealError> {
-    let (_, mac) = open_leaves(sealed, &base.cipher)?;
-    let aad = sealed
-        .metadata
-        .mac_aad()
-        .ok_or(SealError::Check("the time is not RFC 3339"))?;
-    let stored = sealed.metadata.mac.as_deref().map(str::as_bytes);
-    mac.verify(&base.cipher, stored, &aad)
-        .map_err(|_| SealError::Check("the MAC does not match"))?;
-    Ok(())
 }
 
 /// Whether new text is part of a scalar. The header of a block scalar does not count: it changes, too, when only the

@@ -12,6 +12,7 @@ mod index;
 mod open;
 mod reuse;
 mod seal;
+mod unchanged;
 mod unset;
 
 use std::fmt;
@@ -448,6 +449,14 @@ pub enum SealError {
     /// A recipient that cannot be used.
     #[error(transparent)]
     Recipient(#[from] RecipientError),
+    /// A change would move a comment that decides what is sealed.
+    #[error(
+        "{place}: with this change another value would be sealed than before, or left in the clear, because a comment that decides about it would belong elsewhere"
+    )]
+    RuleMoves {
+        /// Where.
+        place: Location,
+    },
     /// The path of a change.
     #[error(transparent)]
     Set(#[from] SetError),
@@ -477,9 +486,10 @@ impl SealError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::AliasRule { .. } | Self::CommentMoves { .. } | Self::CommentRule { .. } => {
-                ErrorCode::SelectionInvalid
-            }
+            Self::AliasRule { .. }
+            | Self::CommentMoves { .. }
+            | Self::CommentRule { .. }
+            | Self::RuleMoves { .. } => ErrorCode::SelectionInvalid,
             Self::Check(_) | Self::Random(_) => ErrorCode::Internal,
             Self::File(error) => error.code(),
             Self::NoRecipients => ErrorCode::NoRecipients,

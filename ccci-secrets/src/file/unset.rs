@@ -2,6 +2,7 @@
 
 use super::convert::{Step, end, steps, subtree_start};
 use super::edit::{Change, EditedFile, without_aliases_of};
+use super::unchanged::leaves_at;
 use super::{OpenFile, SealError, Shape, find_child};
 use crate::document::{Document, Format, Node, Resolved, Scalar};
 use crate::error::ErrorCode;
@@ -25,11 +26,13 @@ impl OpenFile {
         if !is_without(before, path, &after)? {
             return Err(SealError::Check("something else would be taken out").into());
         }
+        let replaced = leaves_at(&self.sealed, path);
         Ok(EditedFile {
             base: self,
             change: Change::Spliced {
                 document: after,
                 fresh: Vec::new(),
+                replaced,
             },
         })
     }
