@@ -420,6 +420,20 @@ impl Document {
         self.source.into_bytes()
     }
 
+    /// Ends the document and gives its text back with the edits applied. The nodes are let go first: they and two
+    /// texts of a large file would take more room than the text is worth.
+    ///
+    /// # Errors
+    /// [`SpliceError`] as for [`Source::splice`].
+    pub fn into_spliced(self, edits: Vec<Edit>) -> Result<Secret, SpliceError> {
+        let Self { source, nodes, .. } = self;
+        drop(nodes);
+        if edits.is_empty() {
+            return Ok(source.into_bytes());
+        }
+        source.splice(edits)
+    }
+
     /// The YAML documents of the file, in order.
     #[must_use]
     pub fn parts(&self) -> &[Part] {

@@ -285,10 +285,9 @@ pub(super) fn seal_document(
         lastmodified,
         version,
     } = &fresh;
-    let document = refresh_block(file.document, mac, lastmodified, *version)?;
-    let text = document.source().splice(Vec::new())?;
+    let document = refresh_block(file.into_document(), mac, lastmodified, *version)?;
     Ok(Resealed {
-        file: SealedFile::parse(document.format(), text)?,
+        file: SealedFile::parse(document.format(), document.into_text())?,
         fresh: count,
     })
 }
@@ -471,14 +470,13 @@ fn seal_spliced(
         edits.extend(document.rewrite_scalar(scalar, &NewScalar::Envelope(&envelope)));
     }
     let format = document.format();
-    let text = document.source().splice(edits)?;
-    drop((document, index));
+    drop(index);
+    let text = document.into_spliced(edits)?;
     let spliced = SealedFile::parse(format, text)?;
     let mac = open_leaves(&spliced, &base.cipher)?.1;
     let aad = mac_aad(lastmodified).ok_or(SealError::Check("the time is not RFC 3339"))?;
     let mac = mac.seal(&mut base.cipher, &aad)?;
-    let SealedFile { document, .. } = spliced;
-    let refreshed = refresh_block(document, &mac, lastmodified, None)?;
+    let refreshed = refresh_block(spliced.into_document(), &mac, lastmodified, None)?;
     let resealed = reseal_moved_comments(&mut base, refreshed)?;
     let sealed = SealedFile::parse(format, resealed.into_text())?;
     check_opens(&base, &sealed, replaced)?;
@@ -534,8 +532,9 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
     if edits.is_empty() {
         return Ok(document);
     }
-    let text = document.source().splice(edits)?;
-    Ok(Document::parse(document.format(), text)?)
+    drop(index);
+    let format = document.format();
+    Ok(Document::parse(format, document.into_spliced(edits)?)?)
 }
 
 /// Whether new text is part of a scalar. The header of a block scalar does not count: it changes, too, when only the

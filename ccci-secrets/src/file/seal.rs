@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::index::{self, Index, State, What};
+use super::sequence::Sequence;
 use super::{FileError, SealError, SealedFile};
 use crate::config::{Policy, PolicyKey};
 use crate::crypto::{Cipher, DataKey};
-use crate::digest::Sha512Stream;
 use crate::document::{
     Comment, Document, Edit, Format, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Style,
 };
@@ -190,41 +190,6 @@ pub(crate) struct SealedValues {
     pub(crate) mac: crate::mac::Mac,
 }
 
-/// The leaves, or the comments, that a text must hold, in order: a digest, because holding the envelopes themselves would
-/// double the memory that a large file takes.
-#[derive(Debug, Default)]
-struct Sequence(Sha512Stream);
-
-impl Sequence {
-    fn null(&mut self) {
-        self.push(b"null", b"");
-    }
-
-    fn clear(&mut self, value: &Value<'_>) {
-        // EXPOSE: to a digest that is only compared with another one.
-        self.push(value.kind().as_str().as_bytes(), value.canonical().expose());
-    }
-
-    fn envelope(&mut self, text: &[u8]) {
-        self.push(b"envelope", text);
-    }
-
-    fn comment(&mut self, aad: &str, envelope: &[u8]) {
-        self.push(aad.as_bytes(), envelope);
-    }
-
-    fn push(&mut self, what: &[u8], bytes: &[u8]) {
-        for field in [what, bytes] {
-            self.0.update(&field.len().to_le_bytes());
-            self.0.update(field);
-        }
-    }
-
-    fn is(self, other: Self) -> bool {
-        self.0.finish() == other.0.finish()
-    }
-}
-
 /// How many leaves or comments were met at each place so far.
 #[derive(Debug, Default)]
 struct Places(HashMap<String, usize>);
@@ -380,10 +345,8 @@ impl Sealer<'_> {
             comments.comment(&aad, envelope.as_bytes());
             edits.extend(document.seal_comment(&comment, &envelope));
         }
-        if edits.is_empty() {
-            return Ok((document.into_text(), comments));
-        }
-        Ok((document.source().splice(edits)?, comments))
+        drop(index);
+        Ok((document.into_spliced(edits)?, comments))
     }
 
     /// A sealed comment that matches the rule for clear ones would be taken for one of these when the file is read, and
@@ -486,9 +449,8 @@ fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealEr
     let node = match block {
         Block::New(node) | Block::Kept { node, .. } => node,
     };
-    let text = document.source().splice(document.append_metadata(node))?;
-    drop(document);
-    let document = Document::parse(format, text)?;
+    let edits = document.append_metadata(node);
+    let document = Document::parse(format, document.into_spliced(edits)?)?;
     let Block::Kept {
         texts,
         mac,
@@ -566,8 +528,8 @@ pub(crate) fn refresh_block(
             ));
         }
     }
-    let text = document.source().splice(edits)?;
-    Ok(Document::parse(document.format(), text)?)
+    let format = document.format();
+    Ok(Document::parse(format, document.into_spliced(edits)?)?)
 }
 
 fn rewrite_text(document: &Document, scalar: &Scalar, text: &str) -> Vec<Edit> {
