@@ -419,7 +419,7 @@ fn old_leaf(document: &Document, scalar: &Scalar, kind: Kind, spelling: &[u8]) -
     let token = token.map_or(spelling, |edit| edit.text.expose());
     let spelled = sealed_spelling(&value, token);
     let spelled = (spelled.expose() != spelling).then(|| Secret::from_slice(spelled.expose()));
-    let shown = (scalar.style == Style::Plain).then(|| Shown::of_token(token));
+    let shown = (scalar.style() == Style::Plain).then(|| Shown::of_token(token));
     // EXPOSE: an envelope.
     let envelope = String::from_utf8_lossy(text.expose()).into_owned();
     Some(OldLeaf {
@@ -540,7 +540,7 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
 /// Whether new text is part of a scalar. The header of a block scalar does not count: it changes, too, when only the
 /// lines behind the scalar do.
 fn is_fresh(scalar: &Scalar, fresh: &[Span]) -> bool {
-    let span = match scalar.style {
+    let span = match scalar.style() {
         Style::Literal(block) | Style::Folded(block) => {
             Span::new(block.body.start(), scalar.span.end())
         }

@@ -214,7 +214,7 @@ impl OpenFile {
         if matches!(opened.kind, Kind::Str | Kind::Bytes) {
             return Some(Secret::from_slice(spelling));
         }
-        if !opened.sealed && scalar.style == Style::Plain {
+        if !opened.sealed && scalar.style() == Style::Plain {
             return Some(Secret::from_slice(document.source().slice(scalar.span)));
         }
         let value = Value::parse(opened.kind, spelling).ok()?;

@@ -148,7 +148,7 @@ impl Shown {
     }
 
     fn is_of(self, scalar: &Scalar) -> bool {
-        let shown = match scalar.style {
+        let shown = match scalar.style() {
             Style::DoubleQuoted => Self::DoubleQuoted,
             Style::Literal(_) => Self::Literal,
             Style::Plain => Self::Plain,
@@ -190,18 +190,25 @@ pub(crate) struct SealedValues {
     pub(crate) mac: crate::mac::Mac,
 }
 
-/// How many leaves or comments were met at each place so far.
-#[derive(Debug, Default)]
-struct Places(HashMap<String, usize>);
+/// How many leaves or comments were met at each place so far, where an older version asks for it.
+#[derive(Debug)]
+struct Places(Option<HashMap<String, usize>>);
 
 impl Places {
+    fn for_reuse_of(reuse: &Reuse) -> Self {
+        Self((!reuse.old.is_empty()).then(HashMap::new))
+    }
+
     /// The number of this one at its place.
     fn count(&mut self, aad: &str) -> usize {
-        if let Some(count) = self.0.get_mut(aad) {
+        let Some(counts) = &mut self.0 else {
+            return 0;
+        };
+        if let Some(count) = counts.get_mut(aad) {
             *count += 1;
             return *count;
         }
-        self.0.insert(aad.to_owned(), 0);
+        counts.insert(aad.to_owned(), 0);
         0
     }
 }
@@ -226,7 +233,7 @@ impl Sealer<'_> {
         let (document, index) = expand_aliases(document, self.selection)?;
         let mut mac = MacStream::new(self.coverage);
         let mut leaves = Sequence::default();
-        let mut places = Places::default();
+        let mut places = Places::for_reuse_of(&self.reuse);
         let selected = index.entries.iter().filter(|entry| entry.selected).count();
         let room = document.source().bytes().len() + selected * ENVELOPE_LEN;
         let mut splicer = document.source().splicer(Vec::new(), room);
@@ -328,7 +335,7 @@ impl Sealer<'_> {
     fn seal_comments(&mut self, document: Document) -> Result<(Secret, Sequence), SealError> {
         let index = Index::of(&document, self.selection, State::Clear)?;
         let mut comments = Sequence::default();
-        let mut places = Places::default();
+        let mut places = Places::for_reuse_of(&self.reuse);
         let mut edits = Vec::new();
         for entry in &index.entries {
             let What::Comment(comment) = entry.what else {
