@@ -12,6 +12,7 @@ mod index;
 mod open;
 mod reuse;
 mod seal;
+mod sidecar;
 mod unchanged;
 mod unset;
 
@@ -560,6 +561,16 @@ mod hostile;
     reason = "tests"
 )]
 mod laws;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod round_trips;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::convert;
 use super::index::{self, Index, What};
+use super::sidecar::Stored;
 use super::{Assurance, OpenError, SealError, SealedFile, State};
 use crate::crypto::Cipher;
 use crate::document::binary::DATA_KEY;
@@ -30,6 +31,7 @@ pub struct OpenFile {
     pub(crate) sealed: SealedFile,
     pub(crate) content: Content,
     pub(crate) cipher: LeafCipher,
+    pub(super) sidecar: Stored,
     opened_by: OpenedBy,
     also_opened_by: Vec<OpenedBy>,
     _authentic: Authentic,
@@ -72,6 +74,7 @@ impl SealedFile {
         let stored = self.metadata.mac.as_deref().map(str::as_bytes);
         let authentic = mac.verify(&cipher, stored, &aad)?;
         Ok(OpenFile {
+            sidecar: Stored::of(&self.metadata, &cipher, &mac),
             sealed: self,
             content,
             cipher,
@@ -147,6 +150,23 @@ pub(crate) fn open_leaves(
 }
 
 impl OpenFile {
+    /// A newer version of this file, sealed under the same key; and what was known about the layout of the older one.
+    pub(super) fn succeeded_by(
+        self,
+        sealed: SealedFile,
+        content: Content,
+        authentic: Authentic,
+    ) -> (Self, Stored) {
+        let newer = Self {
+            sealed,
+            content,
+            sidecar: Stored::Absent,
+            _authentic: authentic,
+            ..self
+        };
+        (newer, self.sidecar)
+    }
+
     /// Which identity opened it, or the first of its key groups.
     #[must_use]
     pub fn opened_by(&self) -> &OpenedBy {
@@ -222,16 +242,44 @@ impl OpenFile {
         token.map(|edit| edit.text)
     }
 
-    /// The whole plaintext document, in the layout of the sealed one, and what was noticed on the way.
+    /// The whole plaintext document, as its author wrote it where that is known, else in the layout of the sealed one, and
+    /// what was noticed on the way.
     ///
     /// # Errors
     /// [`SealError::Open`] for a comment that opens nowhere; [`SealError::Check`] if the text does not read back as the
     /// values that were opened.
     pub fn expose_document(&self) -> Result<(Secret, Vec<Note>), SealError> {
-        let document = &self.sealed.document;
-        if document.format() == Format::Binary {
+        if self.sealed.format() == Format::Binary {
             return Ok((self.binary_content()?, Vec::new()));
         }
+        let (plain, mut notes) = self.plain_document()?;
+        let text = match &self.sidecar {
+            Stored::Absent => plain.into_text(),
+            Stored::Refused => {
+                notes.push(Note::LayoutLost {
+                    line: self.metadata_line(),
+                });
+                plain.into_text()
+            }
+            Stored::Opened(sidecar) => {
+                let respelled = self.respell(plain, sidecar)?;
+                notes.extend(respelled.misfit.map(|line| Note::LayoutLost { line }));
+                respelled.text
+            }
+        };
+        Ok((text, notes))
+    }
+
+    fn metadata_line(&self) -> usize {
+        let document = &self.sealed.document;
+        let part = document.parts().first();
+        let entry = part.and_then(|part| document.metadata_entry(part));
+        entry.map_or(1, |(_, entry)| document.line(entry.key))
+    }
+
+    /// The plaintext in the layout of the sealed document, proved to hold the values that were opened.
+    pub(super) fn plain_document(&self) -> Result<(Document, Vec<Note>), SealError> {
+        let document = &self.sealed.document;
         let (mut edits, notes) = self.comment_edits()?;
         // In INI it depends on the comment behind a value which quotes can stand around it: comments come first there.
         let commented = match document.format() {
@@ -301,7 +349,7 @@ impl OpenFile {
     }
 
     /// Reads the plaintext back, and gives it out if it holds the values that were opened.
-    fn check_plaintext(&self, plain: Secret) -> Result<Secret, SealError> {
+    fn check_plaintext(&self, plain: Secret) -> Result<Document, SealError> {
         let sealed = &self.sealed;
         let document = Document::parse_plaintext(sealed.document.format(), plain)?;
         let again = Index::of(&document, &sealed.metadata.selection, State::Clear)?;
@@ -339,7 +387,7 @@ impl OpenFile {
         if found.next().is_some() {
             return Err(SealError::Check("a value was added"));
         }
-        Ok(document.into_text())
+        Ok(document)
     }
 
     fn leaf_error(&self, scalar: &Scalar, source: LeafError) -> SealError {
@@ -604,6 +652,11 @@ impl<'a> Leaf<'a> {
 pub enum Note {
     /// A comment where a sealed one is due is in the clear; it is kept.
     ClearComment {
+        /// Its line.
+        line: usize,
+    },
+    /// What the file says about how its values were written does not fit it, here first; that is left out.
+    LayoutLost {
         /// Its line.
         line: usize,
     },

@@ -97,7 +97,7 @@ fn rewrite_text(document: &Document, scalar: &Scalar, text: &str, role: Role) ->
         tagged: matches!(tag(document, scalar), Tag::Str | Tag::Other),
     };
     let mut token = Secret::with_capacity(text.len() + 2);
-    match scalar.style {
+    match carried_style(document, scalar) {
         Style::Literal(block) | Style::Folded(block) => {
             if let Some(edits) = rewrite_block(document, scalar, block, text) {
                 return edits;
@@ -105,8 +105,7 @@ fn rewrite_text(document: &Document, scalar: &Scalar, text: &str, role: Role) ->
             push_double_quoted(&mut token, text);
         }
         Style::Plain if is_plain_string(text, setting) => token.extend(text.as_bytes()),
-        // In brackets an envelope cannot stand without quotes, and these read most like the plain text.
-        Style::Plain if role == Role::Envelope => push_double_quoted(&mut token, text),
+        Style::Plain if role == Role::Envelope => push_quoted_for_plain(&mut token, text),
         Style::Plain | Style::SingleQuoted if fits_single_quotes(text) => {
             push_single_quoted(&mut token, text)
         }
@@ -115,6 +114,34 @@ fn rewrite_text(document: &Document, scalar: &Scalar, text: &str, role: Role) ->
         }
     }
     replace_token(document, scalar, token)
+}
+
+/// How an envelope ends that stands in quotes only because it stands in brackets, where it cannot do without. Readers of
+/// YAML, and of JSON, take the escape for the bracket that it is.
+const PLAIN_MARK: &[u8] = b"\\u005d\"";
+
+/// The style that a token stands for.
+fn carried_style(document: &Document, scalar: &Scalar) -> Style {
+    let is_marked = || {
+        let token = document.source.slice(scalar.span);
+        scalar.in_flow && token.starts_with(b"\"ENC[") && token.ends_with(PLAIN_MARK)
+    };
+    match scalar.style {
+        Style::DoubleQuoted if is_marked() => Style::Plain,
+        style => style,
+    }
+}
+
+/// An envelope in brackets where a plain token stood. Only strings need the mark: others are never quoted.
+fn push_quoted_for_plain(token: &mut Secret, envelope: &str) {
+    match envelope.strip_suffix(']') {
+        Some(text) if text.ends_with(",type:str") => {
+            token.extend(b"\"");
+            token.extend(text.as_bytes());
+            token.extend(PLAIN_MARK);
+        }
+        _ => push_double_quoted(token, envelope),
+    }
 }
 
 /// Puts a one-line token in the place of a scalar of any style. A comment on the header line of a block scalar stays.
