@@ -23,7 +23,7 @@ fn made_up(default: u64) -> impl Iterator<Item = (u64, String)> {
 }
 
 /// A policy for a made-up document: the default rule, or another.
-fn policy_for(seed: u64) -> Policy {
+pub(super) fn policy_for(seed: u64) -> Policy {
     let at = usize::try_from(seed % 12).unwrap();
     let mut policy = RULES
         .get(at)

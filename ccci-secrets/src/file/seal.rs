@@ -285,7 +285,11 @@ impl Sealer<'_> {
                     place: index::place(&document, &index, entry),
                     source,
                 })?;
+            let copied = copies.take(number);
             let Resolved::Value(value) = resolved else {
+                if let Some(copied) = copied {
+                    candidates.alias(number, copied);
+                }
                 leaves.null();
                 continue;
             };
@@ -293,6 +297,9 @@ impl Sealer<'_> {
             // EXPOSE: to the MAC and the cipher.
             mac.value(canonical.expose(), entry.selected);
             if !entry.selected || canonical.expose().is_empty() {
+                if let Some(copied) = copied {
+                    candidates.alias(number, copied);
+                }
                 leaves.clear(&value);
                 // Even an empty binary file gets its JSON.
                 if document.format() == Format::Binary {
@@ -311,11 +318,6 @@ impl Sealer<'_> {
             // EXPOSE: to the cipher, and to be compared with what will be opened.
             let (kind, sealed) = (value.kind(), sealed.expose());
             let (envelope, shown) = self.seal_bytes(kind, sealed, &aad, nth)?;
-            if let Some(copied) = copies.take(number) {
-                candidates.alias(number, &envelope, copied);
-            } else if !copies.holds(number) {
-                candidates.leaf(&document, scalar, (number, kind, sealed, &envelope));
-            }
             let new = match shown {
                 Some(shown) if shown.is_of(scalar) => NewScalar::PlainEnvelope(&envelope),
                 _ => NewScalar::Envelope(&envelope),
@@ -324,6 +326,12 @@ impl Sealer<'_> {
                 splicer.push(edit)?;
             }
             leaves.envelope(envelope.as_bytes());
+            candidates.name(number, envelope);
+            if let Some(copied) = copied {
+                candidates.alias(number, copied);
+            } else if !copies.holds(number) {
+                candidates.sealed(&document, scalar, (kind, sealed));
+            }
         }
         let format = document.format();
         let text = splicer.finish()?;

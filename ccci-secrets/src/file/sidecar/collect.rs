@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Sidecar, Spelling, leaf_name};
+use super::{START, Sidecar, Spelling, leaf_name};
 use crate::document::{Document, Edit, Format, NewScalar, Node, ParseError, Scalar, Source, Span};
 use crate::secret::Secret;
 use crate::tree::{Event, Walk};
@@ -10,7 +10,11 @@ use crate::value::{Kind, Value};
 
 /// Texts that might not come back from the sealed file.
 #[derive(Default)]
-pub(in crate::file) struct Candidates(Vec<Candidate>);
+pub(in crate::file) struct Candidates {
+    waiting: Vec<Candidate>,
+    /// The leaf that was sealed last, and its number.
+    last: Option<(usize, String)>,
+}
 
 struct Candidate {
     /// The number of its leaf among all leaves of the file.
@@ -21,40 +25,49 @@ struct Candidate {
 }
 
 impl Candidates {
-    /// Takes note of a leaf that is about to be sealed, unless its text is what would be written for its value.
-    pub(in crate::file) fn leaf(
+    /// Takes note of a leaf that was sealed, unless its text is what would be written for its value.
+    pub(in crate::file) fn sealed(
         &mut self,
         document: &Document,
         scalar: &Scalar,
-        (number, kind, sealed, envelope): (usize, Kind, &[u8], &str),
+        (kind, sealed): (Kind, &[u8]),
     ) {
         if document.format() == Format::Binary || writes_itself(document, scalar, kind, sealed) {
             return;
         }
+        let Some((number, _)) = self.last else { return };
         let text = Secret::from_slice(document.source().slice(scalar.text_span()));
         let sealed = Some((kind, Secret::from_slice(sealed)));
-        self.push(number, envelope, 0, text, sealed);
+        self.push(number, 0, text, sealed);
     }
 
-    /// Takes note of the alias that a copy stands for, of which this leaf is the first that is sealed.
-    pub(in crate::file) fn alias(&mut self, number: usize, envelope: &str, copied: Copied) {
-        self.push(number, envelope, copied.levels, copied.alias, None);
+    /// Takes note of the alias that a copy stands for, of which this leaf is the first.
+    pub(in crate::file) fn alias(&mut self, number: usize, copied: Copied) {
+        self.push(number, copied.levels, copied.alias, None);
     }
 
-    fn push(
-        &mut self,
-        number: usize,
-        envelope: &str,
-        levels: u16,
-        text: Secret,
-        sealed: Option<(Kind, Secret)>,
-    ) {
-        let Some(leaf) = leaf_name(envelope.as_bytes()) else {
+    /// The next leaves are found by this one.
+    pub(in crate::file) fn name(&mut self, number: usize, envelope: String) {
+        self.last = Some((number, envelope));
+    }
+
+    fn push(&mut self, number: usize, levels: u16, text: Secret, sealed: Option<(Kind, Secret)>) {
+        let (since, leaf) = match &self.last {
+            Some((since, envelope)) => (*since, leaf_name(envelope.as_bytes())),
+            None => (0, Some(START)),
+        };
+        let (Some(leaf), Ok(behind)) = (leaf, u32::try_from(number - since)) else {
             return;
         };
-        self.0.push(Candidate {
+        let spelling = Spelling {
+            leaf,
+            behind,
+            levels,
+            text,
+        };
+        self.waiting.push(Candidate {
             number,
-            spelling: Spelling { leaf, levels, text },
+            spelling,
             sealed,
         });
     }
@@ -64,7 +77,7 @@ impl Candidates {
     /// # Errors
     /// None in practice: the document was walked before.
     pub(in crate::file) fn lost(self, sealed: &Document) -> Result<Sidecar, ParseError> {
-        let mut waiting = self.0.into_iter().peekable();
+        let mut waiting = self.waiting.into_iter().peekable();
         let mut sidecar = Sidecar::default();
         if waiting.peek().is_none() {
             return Ok(sidecar);
@@ -138,7 +151,7 @@ fn edited(source: &Source, piece: Span, mut edits: Vec<Edit>) -> Option<Secret> 
 /// The copies that stand in a document where aliases stood.
 #[derive(Default)]
 pub(in crate::file) struct Copies {
-    /// The alias of each copy, until its first sealed leaf is found.
+    /// The alias of each copy, until its first leaf is met.
     aliases: Vec<Option<Secret>>,
     /// The copy of each leaf, by the leaf's number, and how many collections up it is.
     leaves: HashMap<usize, (usize, u16)>,
@@ -187,7 +200,7 @@ impl Copies {
         self.leaves.contains_key(&number)
     }
 
-    /// The alias, when the leaf is the first of its copy for which that is asked.
+    /// The alias, when the leaf is the first of its copy.
     pub(in crate::file) fn take(&mut self, number: usize) -> Option<Copied> {
         let (copy, levels) = *self.leaves.get(&number)?;
         let alias = self.aliases.get_mut(copy)?.take()?;

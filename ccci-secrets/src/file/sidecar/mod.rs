@@ -21,15 +21,20 @@ use crate::value::Kind;
 /// The first byte of the opened field.
 const VERSION: u8 = 1;
 
-/// The start of a leaf's nonce, which no other leaf of the file shares.
+/// The start of a leaf's nonce, which no other leaf of the file shares; or nothing but zeros for the start of the file.
 type LeafName = [u8; 8];
+
+const START: LeafName = [0; 8];
 
 /// How one value is written.
 #[derive(Debug)]
 pub(super) struct Spelling {
+    /// A sealed leaf.
     leaf: LeafName,
-    /// How many collections up from that leaf: 0 for the leaf itself, more for an alias that stood for a collection, of
-    /// which that leaf is the first that is sealed.
+    /// How many leaves behind that one; 0 unless a value in the clear was an alias.
+    behind: u32,
+    /// How many collections up from there: 0 for the leaf itself, more for an alias that stood for a collection, of which
+    /// that leaf is the first.
     levels: u16,
     text: Secret,
 }
@@ -104,6 +109,7 @@ impl Sidecar {
         for spelling in &self.spellings {
             let len = u32::try_from(spelling.text.len()).unwrap_or(u32::MAX);
             out.extend(&spelling.leaf);
+            out.extend(&spelling.behind.to_le_bytes());
             out.extend(&spelling.levels.to_le_bytes());
             out.extend(&len.to_le_bytes());
             // EXPOSE: into the wiping buffer that is sealed.
@@ -117,12 +123,14 @@ impl Sidecar {
         let mut spellings = Vec::new();
         while !rest.is_empty() {
             let (leaf, after) = rest.split_first_chunk()?;
+            let (behind, after) = after.split_first_chunk()?;
             let (levels, after) = after.split_first_chunk()?;
             let (len, after) = after.split_first_chunk()?;
             let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
             let (text, after) = after.split_at_checked(len)?;
             spellings.push(Spelling {
                 leaf: *leaf,
+                behind: u32::from_le_bytes(*behind),
                 levels: u16::from_le_bytes(*levels),
                 text: Secret::from_slice(text),
             });
@@ -133,7 +141,7 @@ impl Sidecar {
 }
 
 /// The bytes of a spelling before its text.
-const HEAD: usize = 14;
+const HEAD: usize = 18;
 
 /// The name of a sealed leaf.
 fn leaf_name(envelope: &[u8]) -> Option<LeafName> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{LeafName, Sidecar, leaf_name};
+use super::{LeafName, START, Sidecar, leaf_name};
 use crate::digest::Sha512Stream;
 use crate::document::{Document, Edit, ParseError, Resolved, Scalar, Span};
 use crate::file::index::{self, What};
@@ -83,21 +83,28 @@ impl OpenFile {
 
     /// Where the spellings go whose leaf is still there. The plaintext has the leaves of the sealed file, in their order.
     fn places(&self, plain: &Document, sidecar: &Sidecar) -> Result<Vec<Place>, ParseError> {
-        let mut spellings: HashMap<LeafName, Vec<usize>> = HashMap::new();
+        let mut spellings: HashMap<(LeafName, u32), Vec<usize>> = HashMap::new();
         for (number, spelling) in sidecar.spellings.iter().enumerate() {
-            spellings.entry(spelling.leaf).or_default().push(number);
+            let leaf = (spelling.leaf, spelling.behind);
+            spellings.entry(leaf).or_default().push(number);
         }
         let mut places = Vec::new();
         let mut leaves = self.leaf_names();
+        let mut current = (START, 0);
         let mut walk = Walk::new(plain);
         while let Some(event) = walk.next()? {
             let Event::Scalar(id, _) = event else {
                 continue;
             };
-            let Some((Some(name), line)) = leaves.next() else {
-                continue;
+            let Some((name, line)) = leaves.next() else {
+                break;
             };
-            for &spelling in spellings.get(&name).into_iter().flatten() {
+            if let Some(name) = name {
+                current = (name, 0);
+            }
+            let here = spellings.get(&current).into_iter().flatten();
+            current.1 += 1;
+            for &spelling in here {
                 let levels = sidecar.spellings.get(spelling).map_or(0, |one| one.levels);
                 let node = match usize::from(levels) {
                     0 => Some(id),
