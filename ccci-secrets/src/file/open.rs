@@ -10,8 +10,8 @@ use crate::crypto::Cipher;
 use crate::document::binary::DATA_KEY;
 use crate::document::plain_text::text_of;
 use crate::document::{
-    Collection, Document, Edit, Format, Item, NewScalar, Node, NodeId, Resolved, Scalar, Span,
-    Style,
+    Collection, Document, Edit, Format, Item, Layout, NewScalar, Node, NodeId, Resolved, Scalar,
+    Span, Style,
 };
 use crate::envelope::Envelope;
 use crate::error::Location;
@@ -421,6 +421,10 @@ impl OpenFile {
                     let Some(scalar) = index::scalar(document, node) else {
                         continue;
                     };
+                    if scalar.in_flow {
+                        edits.push(comment_in_brackets(document, scalar, opened));
+                        continue;
+                    }
                     let mut text = Secret::with_capacity(opened.len() + 8);
                     text.extend(emptied.get(&node).copied().unwrap_or_default());
                     text.extend(b"#");
@@ -579,6 +583,9 @@ fn emptied_lists(document: &Document, index: &Index) -> HashMap<NodeId, &'static
             let Node::List(list) = document.node(child) else {
                 continue;
             };
+            if list.layout == Layout::Flow {
+                continue;
+            }
             let Some(first) = children(list).next() else {
                 continue;
             };
@@ -616,6 +623,36 @@ fn item_span(document: &Document, token: Span) -> Span {
         .unwrap_or_default();
     let dash = memchr::memrchr(b'-', before).unwrap_or(token.start());
     Span::new(dash, token.end())
+}
+
+/// A list item between brackets as the comment that it is, with a line of its own behind it; its comma goes.
+fn comment_in_brackets(document: &Document, scalar: &Scalar, opened: &[u8]) -> Edit {
+    let source = document.source().bytes();
+    let item = scalar.text_span();
+    let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
+    let blanks_at = |at: usize| {
+        let rest = source.get(at..).unwrap_or_default();
+        rest.iter().take_while(is_blank).count()
+    };
+    let behind = item.end() + blanks_at(item.end());
+    let end = match source.get(behind) {
+        Some(b',') => behind + 1,
+        _ => item.end(),
+    };
+    let mut text = Secret::with_capacity(opened.len() + 4);
+    let before = item.start().checked_sub(1).and_then(|at| source.get(at));
+    if !before.is_some_and(u8::is_ascii_whitespace) {
+        text.extend(b" ");
+    }
+    text.extend(b"#");
+    text.extend(opened);
+    if !matches!(source.get(end + blanks_at(end)), Some(b'\n' | b'\r')) {
+        text.extend(b"\n ");
+    }
+    Edit {
+        span: Span::new(item.start(), end),
+        text,
+    }
 }
 
 /// One opened leaf.

@@ -202,11 +202,13 @@ pub(crate) struct SealedValues {
 struct Sequence(Sha512Stream);
 
 impl Sequence {
-    fn null(&mut self) {
-        self.push(b"null", b"");
+    fn null(&mut self, aad: &str) {
+        self.push(b"null", aad.as_bytes());
     }
 
-    fn clear(&mut self, value: &Value<'_>) {
+    /// Where a leaf stands that no cipher binds to its place.
+    fn clear(&mut self, value: &Value<'_>, aad: &str) {
+        self.push(b"place", aad.as_bytes());
         // EXPOSE: to a digest that is only compared with another one.
         self.push(value.kind().as_str().as_bytes(), value.canonical().expose());
     }
@@ -290,7 +292,7 @@ impl Sealer<'_> {
                 if let Some(copied) = copied {
                     candidates.alias(number, copied);
                 }
-                leaves.null();
+                leaves.null(&index.aad(&document, entry));
                 continue;
             };
             let canonical = value.canonical();
@@ -300,7 +302,7 @@ impl Sealer<'_> {
                 if let Some(copied) = copied {
                     candidates.alias(number, copied);
                 }
-                leaves.clear(&value);
+                leaves.clear(&value, &index.aad(&document, entry));
                 // Even an empty binary file gets its JSON.
                 if document.format() == Format::Binary {
                     let spelling = &[];
@@ -633,7 +635,7 @@ fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<()
             }
             (What::Leaf(_), Some(scalar)) => match document.resolve(scalar) {
                 Err(_) => return Err(SealError::Check("a value changed its type")),
-                Ok(Resolved::Null) => found_leaves.null(),
+                Ok(Resolved::Null) => found_leaves.null(&sealed.index.aad(document, entry)),
                 Ok(Resolved::Value(Value::Str(text)))
                     // EXPOSE: an envelope, or the length of a clear value.
                     if entry.selected && !text.expose().is_empty() =>
@@ -641,7 +643,9 @@ fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<()
                     // EXPOSE: an envelope.
                     found_leaves.envelope(text.expose());
                 }
-                Ok(Resolved::Value(value)) => found_leaves.clear(&value),
+                Ok(Resolved::Value(value)) => {
+                    found_leaves.clear(&value, &sealed.index.aad(document, entry));
+                }
             },
         }
     }

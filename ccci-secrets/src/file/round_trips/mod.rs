@@ -101,38 +101,3 @@ fn every_file_written_by_hand_comes_back_byte_for_byte() {
     assert!(outcome.same >= 15, "{} files", outcome.same);
     assert_none(outcome.lost);
 }
-
-#[test]
-fn zz_debug() {
-    for (format, pool) in samples::pools() {
-        for one in pool {
-            let text = if format == Format::Json {
-                format!("{{\"K\": {one}}}")
-            } else {
-                format!("{}\n", one)
-            };
-            match round_trip(format, text.as_bytes()) {
-                None => eprintln!("{} refused {text:?}", format.as_str()),
-                Some((sealed, plain, _)) => {
-                    if sealed.metadata.layout.is_some() || plain.expose() != text.as_bytes() {
-                        eprintln!(
-                            "{} sidecar {text:?} same={}",
-                            format.as_str(),
-                            plain.expose() == text.as_bytes()
-                        );
-                    }
-                }
-            }
-        }
-    }
-    for (seed, text) in (1..4000).map(|seed| (seed, crate::document::yaml::samples::document(seed)))
-    {
-        let Ok(sealed) = seal(&super::laws::policy_for(seed), &text) else {
-            continue;
-        };
-        let (plain, notes) = plaintext(&open(&keyring(), &sealed).unwrap()).unwrap();
-        if plain != text {
-            eprintln!("LOST {seed} {notes:?}\n{text}\n>>>\n{plain}\n=====");
-        }
-    }
-}

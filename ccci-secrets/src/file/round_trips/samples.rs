@@ -269,11 +269,3 @@ fn binary(random: &mut Random) -> Vec<u8> {
     };
     (0..len).map(|_| byte(random)).collect()
 }
-pub(super) fn pools() -> Vec<(Format, &'static [&'static str])> {
-    vec![
-        (Format::Yaml, YAML),
-        (Format::Ini, INI),
-        (Format::Dotenv, DOTENV),
-        (Format::Json, JSON),
-    ]
-}

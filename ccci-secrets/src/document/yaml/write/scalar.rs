@@ -153,7 +153,7 @@ pub(super) fn replace_token(document: &Document, scalar: &Scalar, mut token: Sec
             vec![
                 Edit {
                     span: block.header,
-                    text: token,
+                    text: behind_column(document, block.header.start(), token),
                 },
                 Edit::new(lines, b""),
             ]
@@ -179,6 +179,20 @@ pub(super) fn replace_token(document: &Document, scalar: &Scalar, mut token: Sec
             }]
         }
     }
+}
+
+/// A header may stand in the column of the keys around it; what takes its place there would be read as one of them.
+fn behind_column(document: &Document, at: usize, token: Secret) -> Secret {
+    let column = at - place::start_of_line(document, at);
+    if token.is_empty() || !place::is_first_on_line(document, at) {
+        return token;
+    }
+    let missing = (place::enclosing_column(document, at) + 1).saturating_sub(column);
+    let mut out = Secret::with_capacity(missing + token.len());
+    out.extend(&vec![b' '; missing]);
+    // EXPOSE: moved into the wiping text of an edit.
+    out.extend(token.expose());
+    out
 }
 
 /// New lines for a block scalar, with the chomping that their trailing line breaks need. `None` where a block scalar
@@ -332,6 +346,68 @@ mod tests {
                 assert_eq!(decoded.expose(), value.as_bytes(), "{shown:?}");
                 assert_eq!(again.nodes.len(), document.nodes.len(), "{shown:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_token_comes_behind_the_column_of_the_keys_where_a_header_stood_in_it() {
+        for (source, expected) in [
+            ("a:\n|\n x\n", "a:\n \"\"\n"),
+            ("a:\n>-\n  x\nb: 1\n", "a:\n \"\"\nb: 1\n"),
+            ("  a:\n  |\n   x\n", "  a:\n   \"\"\n"),
+            ("a:\n    |\n     x\n", "a:\n    \"\"\n"),
+            ("a: |\n x\n", "a: \"\"\n"),
+        ] {
+            let bytes = Secret::from_slice(source.as_bytes());
+            let document = Document::parse(Format::Yaml, bytes).unwrap();
+            let new = Value::borrowed(b"");
+            let new = NewScalar::Value {
+                value: &new,
+                spelling: b"",
+            };
+            let edits = rewrite_scalar(&document, first_scalar(&document), &new);
+            let edited = document.source.splice(edits).unwrap();
+            assert_eq!(String::from_utf8_lossy(edited.expose()), expected);
+            assert!(Document::parse(Format::Yaml, edited).is_ok());
+        }
+    }
+
+    // Readers of JSON take a flow map for an object: the mark must be an escape that they know.
+    #[test]
+    fn an_envelope_in_brackets_tells_whether_its_text_had_quotes() {
+        let envelope = "ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]";
+        for (source, sealed) in [
+            (
+                "{a: x}",
+                "\"ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str\\u005d\"",
+            ),
+            (
+                "{a: \"x\"}",
+                "\"ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]\"",
+            ),
+            (
+                "{a: 'x'}",
+                "'ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]'",
+            ),
+        ] {
+            let parse = |text: Secret| Document::parse(Format::Yaml, text).unwrap();
+            let document = parse(Secret::from_slice(source.as_bytes()));
+            let new = NewScalar::Envelope(envelope);
+            let edits = rewrite_scalar(&document, first_scalar(&document), &new);
+            let document = parse(document.source.splice(edits).unwrap());
+            let scalar = first_scalar(&document);
+            let token = document.source.slice(scalar.span);
+            assert_eq!(String::from_utf8_lossy(token), sealed);
+            let decoded = text::decode(document.source.bytes(), scalar);
+            assert_eq!(decoded.expose(), envelope.as_bytes());
+            let value = Value::borrowed(b"x");
+            let new = NewScalar::Value {
+                value: &value,
+                spelling: b"x",
+            };
+            let opened = rewrite_scalar(&document, scalar, &new);
+            let opened = document.source.splice(opened).unwrap();
+            assert_eq!(String::from_utf8_lossy(opened.expose()), source);
         }
     }
 
