@@ -83,12 +83,14 @@ pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
 }
 
 /// The block as it is written in a format: all keys sorted at all levels.
+///
+/// In INI, line breaks stand as themselves, in `"""`: that is the one form which every version of sops reads. 3.13.0 and
+/// 3.13.1 do not read the `\n` that the others write.
 #[must_use]
 pub(crate) fn print(metadata: Metadata, format: Format) -> NewNode {
     let block = nested::print(metadata);
     match format {
-        Format::Dotenv => flat::flatten(block, flat::LineBreaks::Real),
-        Format::Ini => flat::flatten(block, flat::LineBreaks::Escaped),
+        Format::Dotenv | Format::Ini => flat::flatten(block),
         _ => block,
     }
 }
