@@ -10,6 +10,7 @@ mod content;
 pub(crate) mod dotenv;
 pub(crate) mod ini;
 pub(crate) mod json;
+mod metadata_field;
 mod number;
 pub(crate) mod plain_text;
 mod span;
@@ -286,6 +287,13 @@ impl Props {
     pub(crate) fn boxed(self) -> Option<Box<Self>> {
         (self != Self::default()).then(|| Box::new(self))
     }
+
+    /// From the first of them to the end of the token that they stand before.
+    fn with(self, token: Span) -> Span {
+        let starts = [self.anchor, self.tag].into_iter().flatten();
+        let start = starts.fold(token.start(), |start, prop| start.min(prop.start()));
+        Span::new(start, token.end())
+    }
 }
 
 /// A scalar token.
@@ -352,6 +360,13 @@ impl Scalar {
             .as_ref()
             .map(|more| more.props)
             .unwrap_or_default()
+    }
+}
+
+impl Scalar {
+    /// From its anchor or tag, where it has any, to the end of its token.
+    pub(crate) fn text_span(&self) -> Span {
+        self.props().with(self.span)
     }
 }
 
@@ -575,6 +590,17 @@ impl Document {
         }
     }
 
+    /// The whole text of a node: its anchor and tag, where it has any, and its token.
+    pub(crate) fn text_span(&self, id: NodeId) -> Span {
+        match self.node(id) {
+            Node::Alias(alias) => alias.span,
+            Node::List(collection) | Node::Map(collection) => {
+                collection.props().with(collection.span)
+            }
+            Node::Scalar(scalar) => scalar.text_span(),
+        }
+    }
+
     /// The text of a key.
     #[must_use]
     pub fn key<'a>(&'a self, entry: &'a Entry) -> &'a str {
@@ -730,6 +756,16 @@ impl Document {
             Format::Ini => ini::remove_metadata(self),
             Format::Yaml => yaml::write::remove_metadata(self),
         }
+    }
+
+    /// The edits that give the metadata of a part a field with an envelope, or take the field out.
+    pub(crate) fn set_metadata_field(
+        &self,
+        part: &Part,
+        name: &str,
+        envelope: Option<&str>,
+    ) -> Vec<Edit> {
+        metadata_field::set(self, part, name, envelope)
     }
 
     /// The edits that replace, or insert, what stands at `path` in the first part (yaml.md 5.4; a list index at or

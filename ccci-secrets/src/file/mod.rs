@@ -13,6 +13,7 @@ mod open;
 mod reuse;
 mod seal;
 mod sequence;
+mod sidecar;
 mod unchanged;
 mod unset;
 
@@ -566,6 +567,16 @@ mod hostile;
     reason = "tests"
 )]
 mod laws;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod round_trips;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,

@@ -6,13 +6,14 @@ use std::ops::Range;
 use super::convert;
 use super::index::{self, Index, What};
 use super::sequence::Sequence;
+use super::sidecar::Stored;
 use super::{Assurance, OpenError, SealError, SealedFile, State};
 use crate::crypto::Cipher;
 use crate::document::binary::DATA_KEY;
 use crate::document::plain_text::text_of;
 use crate::document::{
-    Collection, Document, Edit, Format, Item, NewScalar, Node, NodeId, Resolved, Scalar, Span,
-    Style,
+    Collection, Document, Edit, Format, Item, Layout, NewScalar, Node, NodeId, Resolved, Scalar,
+    Span, Style,
 };
 use crate::envelope::Envelope;
 use crate::error::Location;
@@ -33,6 +34,7 @@ pub struct OpenFile {
     pub(crate) sealed: SealedFile,
     pub(crate) content: Content,
     pub(crate) cipher: LeafCipher,
+    pub(super) sidecar: Stored,
     opened_by: OpenedBy,
     also_opened_by: Vec<OpenedBy>,
     _authentic: Authentic,
@@ -88,6 +90,7 @@ impl SealedFile {
         let stored = self.metadata.mac.as_deref().map(str::as_bytes);
         let authentic = mac.verify(&cipher, stored, &aad)?;
         Ok(OpenFile {
+            sidecar: Stored::of(&self.metadata, &cipher, &mac),
             sealed: self,
             content,
             cipher,
@@ -153,6 +156,23 @@ pub(crate) fn open_leaves(
 }
 
 impl OpenFile {
+    /// A newer version of this file, sealed under the same key; and what was known about the layout of the older one.
+    pub(super) fn succeeded_by(
+        self,
+        sealed: SealedFile,
+        content: Content,
+        authentic: Authentic,
+    ) -> (Self, Stored) {
+        let newer = Self {
+            sealed,
+            content,
+            sidecar: Stored::Absent,
+            _authentic: authentic,
+            ..self
+        };
+        (newer, self.sidecar)
+    }
+
     /// Which identity opened it, or the first of its key groups.
     #[must_use]
     pub fn opened_by(&self) -> &OpenedBy {
@@ -228,24 +248,65 @@ impl OpenFile {
         token.map(|edit| edit.text)
     }
 
-    /// The whole plaintext document, in the layout of the sealed one, and what was noticed on the way.
+    /// The whole plaintext document, as its author wrote it where that is known, else in the layout of the sealed one, and
+    /// what was noticed on the way.
     ///
     /// # Errors
     /// [`SealError::Open`] for a comment that opens nowhere; [`SealError::Check`] if the text does not read back as the
     /// values that were opened.
     pub fn expose_document(&self) -> Result<(Secret, Vec<Note>), SealError> {
-        self.plain_text()?.check()
+        if self.sealed.format() == Format::Binary {
+            return Ok((self.binary_content()?, Vec::new()));
+        }
+        let (plain, mut notes) = self.plain_document()?;
+        let text = match &self.sidecar {
+            Stored::Absent => plain.into_text(),
+            Stored::Refused => {
+                notes.push(self.layout_lost());
+                plain.into_text()
+            }
+            Stored::Opened(sidecar) => {
+                let respelled = self.respell(plain, sidecar)?;
+                notes.extend(respelled.misfit.map(|line| Note::LayoutLost { line }));
+                respelled.text
+            }
+        };
+        Ok((text, notes))
     }
 
-    /// As [`OpenFile::expose_document`], for a file that is not needed afterwards: it is let go before the plaintext is
-    /// read back, so that a large one takes less memory.
+    /// As [`OpenFile::expose_document`], for a file that is not needed afterwards: where it can be, it is let go before
+    /// the plaintext is read back, so that a large one takes less memory.
     ///
     /// # Errors
     /// As [`OpenFile::expose_document`].
     pub fn into_exposed_document(self) -> Result<(Secret, Vec<Note>), SealError> {
+        let is_needed = matches!(self.sidecar, Stored::Opened(_));
+        if is_needed || self.sealed.format() == Format::Binary {
+            return self.expose_document();
+        }
+        let lost = matches!(self.sidecar, Stored::Refused).then(|| self.layout_lost());
         let plain = self.plain_text()?;
         drop(self);
-        plain.check()
+        let (document, mut notes) = plain.check()?;
+        notes.extend(lost);
+        Ok((document.into_text(), notes))
+    }
+
+    fn layout_lost(&self) -> Note {
+        let line = self.metadata_line();
+        Note::LayoutLost { line }
+    }
+
+    fn metadata_line(&self) -> usize {
+        let document = &self.sealed.document;
+        let part = document.parts().first();
+        let entry = part.and_then(|part| document.metadata_entry(part));
+        entry.map_or(1, |(_, entry)| document.line(entry.key))
+    }
+
+    /// The plaintext in the layout of the sealed document, proved to hold the values that were opened.
+    pub(super) fn plain_document(&self) -> Result<(Document, Vec<Note>), SealError> {
+        self.plain_text()?.check()
     }
 
     /// The plaintext, which nobody has read back yet.
@@ -253,16 +314,6 @@ impl OpenFile {
         let document = &self.sealed.document;
         let selection = self.sealed.metadata.selection.clone();
         let format = document.format();
-        if format == Format::Binary {
-            return Ok(PlainText {
-                text: self.binary_content()?,
-                format,
-                selection,
-                has_metadata: false,
-                expected: None,
-                notes: Vec::new(),
-            });
-        }
         let (mut edits, notes) = self.comment_edits()?;
         // In INI it depends on the comment behind a value which quotes can stand around it: comments come first there.
         let commented = match format {
@@ -315,7 +366,7 @@ impl OpenFile {
             format,
             selection,
             has_metadata,
-            expected: Some(self.expected()?),
+            expected: self.expected()?,
             notes,
         })
     }
@@ -328,17 +379,16 @@ impl OpenFile {
             let What::Leaf(_) = entry.what else { continue };
             let aad = self.sealed.index.aad(document, entry);
             let Some(opened) = opened else {
-                expected.placed(&aad, None);
+                expected.null(&aad);
                 continue;
             };
             let value = Value::parse(opened.kind, self.content.bytes(opened))
                 .map_err(|_| SealError::Check("a value changed its type"))?;
-            // EXPOSE: to a digest that is only compared.
             if document.has_types() {
-                let canonical = value.canonical();
-                expected.placed(&aad, Some((value.kind(), canonical.expose())));
+                expected.clear(&value, &aad);
             } else {
-                expected.placed(&aad, Some((Kind::Str, text_of(&value).expose())));
+                // EXPOSE: to a digest that is only compared.
+                expected.placed((Kind::Str, text_of(&value).expose()), &aad);
             }
         }
         Ok(expected)
@@ -385,6 +435,10 @@ impl OpenFile {
                     let Some(scalar) = index::scalar(document, node) else {
                         continue;
                     };
+                    if scalar.in_flow {
+                        edits.push(comment_in_brackets(document, scalar, opened));
+                        continue;
+                    }
                     let mut text = Secret::with_capacity(opened.len() + 8);
                     text.extend(emptied.get(&node).copied().unwrap_or_default());
                     text.extend(b"#");
@@ -495,17 +549,14 @@ struct PlainText {
     selection: Selection,
     /// The block is still in it: it is cut from text in which every token has its final size.
     has_metadata: bool,
-    /// What it must hold; nothing for the content of a binary file, which is no text of ours.
-    expected: Option<Sequence>,
+    /// What it must hold.
+    expected: Sequence,
     notes: Vec<Note>,
 }
 
 impl PlainText {
     /// Reads the text back, and gives it out if it holds the values that were opened.
-    fn check(self) -> Result<(Secret, Vec<Note>), SealError> {
-        let Some(expected) = self.expected else {
-            return Ok((self.text, self.notes));
-        };
+    fn check(self) -> Result<(Document, Vec<Note>), SealError> {
         let mut plain = self.text;
         if self.has_metadata {
             let clear = Document::parse(self.format, plain)?;
@@ -521,19 +572,15 @@ impl PlainText {
             };
             let aad = index.aad(&document, entry);
             match document.resolve(scalar) {
-                Ok(Resolved::Null) => found.placed(&aad, None),
-                Ok(Resolved::Value(value)) => {
-                    let canonical = value.canonical();
-                    // EXPOSE: to a digest that is only compared.
-                    found.placed(&aad, Some((value.kind(), canonical.expose())));
-                }
+                Ok(Resolved::Null) => found.null(&aad),
+                Ok(Resolved::Value(value)) => found.clear(&value, &aad),
                 Err(_) => return Err(SealError::Check("a value changed its type")),
             }
         }
-        if !found.is(expected) {
+        if !found.is(self.expected) {
             return Err(SealError::Check("a value or its place changed"));
         }
-        Ok((document.into_text(), self.notes))
+        Ok((document, self.notes))
     }
 }
 
@@ -592,6 +639,9 @@ fn emptied_lists(document: &Document, index: &Index) -> HashMap<NodeId, &'static
             let Node::List(list) = document.node(child) else {
                 continue;
             };
+            if list.layout == Layout::Flow {
+                continue;
+            }
             let Some(first) = children(list).next() else {
                 continue;
             };
@@ -631,6 +681,36 @@ fn item_span(document: &Document, token: Span) -> Span {
     Span::new(dash, token.end())
 }
 
+/// A list item between brackets as the comment that it is, with a line of its own behind it; its comma goes.
+fn comment_in_brackets(document: &Document, scalar: &Scalar, opened: &[u8]) -> Edit {
+    let source = document.source().bytes();
+    let item = scalar.text_span();
+    let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
+    let blanks_at = |at: usize| {
+        let rest = source.get(at..).unwrap_or_default();
+        rest.iter().take_while(is_blank).count()
+    };
+    let behind = item.end() + blanks_at(item.end());
+    let end = match source.get(behind) {
+        Some(b',') => behind + 1,
+        _ => item.end(),
+    };
+    let mut text = Secret::with_capacity(opened.len() + 4);
+    let before = item.start().checked_sub(1).and_then(|at| source.get(at));
+    if !before.is_some_and(u8::is_ascii_whitespace) {
+        text.extend(b" ");
+    }
+    text.extend(b"#");
+    text.extend(opened);
+    if !matches!(source.get(end + blanks_at(end)), Some(b'\n' | b'\r')) {
+        text.extend(b"\n ");
+    }
+    Edit {
+        span: Span::new(item.start(), end),
+        text,
+    }
+}
+
 /// One opened leaf.
 #[derive(Debug)]
 pub struct Leaf<'a> {
@@ -665,6 +745,11 @@ impl<'a> Leaf<'a> {
 pub enum Note {
     /// A comment where a sealed one is due is in the clear; it is kept.
     ClearComment {
+        /// Its line.
+        line: usize,
+    },
+    /// What the file says about how its values were written does not fit it, here first; that is left out.
+    LayoutLost {
         /// Its line.
         line: usize,
     },

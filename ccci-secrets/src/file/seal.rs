@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::edit::spans_after;
 use super::index::{self, Index, State, What};
 use super::sequence::Sequence;
+use super::sidecar::{self, Candidates, Copies, Sidecar};
 use super::{FileError, SealError, SealedFile};
 use crate::config::{Policy, PolicyKey};
 use crate::crypto::{Cipher, DataKey};
@@ -41,6 +43,7 @@ pub(crate) fn seal_draft(
         .mac_aad()
         .ok_or(SealError::Check("the time is not RFC 3339"))?;
     let mac = body.mac.seal(&mut sealer.cipher, &mac_aad)?;
+    let sidecar = body.sidecar.seal(&mut sealer.cipher, &body.mac)?;
     let block = metadata::print(
         Metadata {
             mac: Some(mac),
@@ -48,7 +51,7 @@ pub(crate) fn seal_draft(
         },
         format,
     );
-    sealer.finish(body, &Block::New(&block))
+    sealer.finish(body, &Block::New(&block), sidecar.as_deref())
 }
 
 fn new_metadata(
@@ -68,6 +71,7 @@ fn new_metadata(
         coverage: coverage_for(policy, format),
         lastmodified: timestamp(now),
         mac: None,
+        layout: None,
         version: Some(WRITTEN_VERSION.into()),
         extra: Vec::new(),
     })
@@ -188,6 +192,8 @@ pub(crate) struct SealedValues {
     /// The leaves as they must read in the result.
     leaves: Sequence,
     pub(crate) mac: crate::mac::Mac,
+    /// What would not come back from it.
+    pub(super) sidecar: Sidecar,
 }
 
 /// How many leaves or comments were met at each place so far, where an older version asks for it.
@@ -230,32 +236,43 @@ pub(crate) enum Block<'a> {
 impl Sealer<'_> {
     /// Seals every selected value of a plaintext document.
     pub(crate) fn seal_values(&mut self, document: Document) -> Result<SealedValues, SealError> {
-        let (document, index) = expand_aliases(document, self.selection)?;
+        let Expanded {
+            document,
+            index,
+            mut copies,
+        } = expand_aliases(document, self.selection)?;
+        let mut candidates = Candidates::default();
         let mut mac = MacStream::new(self.coverage);
         let mut leaves = Sequence::default();
         let mut places = Places::for_reuse_of(&self.reuse);
         let selected = index.entries.iter().filter(|entry| entry.selected).count();
         let room = document.source().bytes().len() + selected * ENVELOPE_LEN;
         let mut splicer = document.source().splicer(Vec::new(), room);
-        for entry in &index.entries {
-            let Some(scalar) = entry.leaf(&document) else {
-                continue;
-            };
+        let leaf_entries = index.entries.iter();
+        let scalars = leaf_entries.filter_map(|entry| Some((entry, entry.leaf(&document)?)));
+        for (number, (entry, scalar)) in scalars.enumerate() {
             let resolved = document
                 .resolve(scalar)
                 .map_err(|source| FileError::Scalar {
                     place: index::place(&document, &index, entry),
                     source,
                 })?;
+            let copied = copies.take(number);
             let Resolved::Value(value) = resolved else {
-                leaves.null();
+                if let Some(copied) = copied {
+                    candidates.alias(number, copied);
+                }
+                leaves.null(&index.aad(&document, entry));
                 continue;
             };
             let canonical = value.canonical();
             // EXPOSE: to the MAC and the cipher.
             mac.value(canonical.expose(), entry.selected);
             if !entry.selected || canonical.expose().is_empty() {
-                leaves.clear(&value);
+                if let Some(copied) = copied {
+                    candidates.alias(number, copied);
+                }
+                leaves.clear(&value, &index.aad(&document, entry));
                 // Even an empty binary file gets its JSON.
                 if document.format() == Format::Binary {
                     let spelling = &[];
@@ -269,8 +286,10 @@ impl Sealer<'_> {
             }
             let aad = index.aad(&document, entry);
             let nth = places.count(&aad);
-            let (envelope, shown) =
-                self.seal_value(&value, document.source().slice(scalar.span), &aad, nth)?;
+            let sealed = sealed_spelling(&value, document.source().slice(scalar.span));
+            // EXPOSE: to the cipher, and to be compared with what will be opened.
+            let (kind, sealed) = (value.kind(), sealed.expose());
+            let (envelope, shown) = self.seal_bytes(kind, sealed, &aad, nth)?;
             let new = match shown {
                 Some(shown) if shown.is_of(scalar) => NewScalar::PlainEnvelope(&envelope),
                 _ => NewScalar::Envelope(&envelope),
@@ -279,27 +298,23 @@ impl Sealer<'_> {
                 splicer.push(edit)?;
             }
             leaves.envelope(envelope.as_bytes());
+            candidates.name(number, envelope);
+            if let Some(copied) = copied {
+                candidates.alias(number, copied);
+            } else if !copies.holds(number) {
+                candidates.sealed(&document, scalar, (kind, sealed));
+            }
         }
         let format = document.format();
         let text = splicer.finish()?;
         drop((document, index));
+        let document = Document::parse(format, text)?;
         Ok(SealedValues {
-            document: Document::parse(format, text)?,
+            sidecar: candidates.lost(&document)?,
+            document,
             leaves,
             mac: mac.finish(),
         })
-    }
-
-    fn seal_value(
-        &mut self,
-        value: &Value<'_>,
-        token: &[u8],
-        aad: &str,
-        nth: usize,
-    ) -> Result<(String, Option<Shown>), SealError> {
-        let plain = sealed_spelling(value, token);
-        // EXPOSE: to the cipher.
-        self.seal_bytes(value.kind(), plain.expose(), aad, nth)
     }
 
     fn seal_bytes(
@@ -320,11 +335,12 @@ impl Sealer<'_> {
         &mut self,
         body: SealedValues,
         block: &Block<'_>,
+        sidecar: Option<&str>,
     ) -> Result<SealedFile, SealError> {
         let SealedValues {
             document, leaves, ..
         } = body;
-        let document = place_block(document, block)?;
+        let document = sidecar::place(place_block(document, block)?, sidecar);
         let format = document.format();
         let (text, comments) = self.seal_comments(document)?;
         let sealed = SealedFile::parse(format, text)?;
@@ -387,17 +403,29 @@ const ENVELOPE_LEN: usize = 120;
 /// How often a comment is sealed anew before its rule is taken to match every sealed text.
 const COMMENT_ATTEMPTS: usize = 16;
 
-/// Writes out the aliases that stand for sealed leaves: one ciphertext cannot fit two paths (yaml.md 7).
-fn expand_aliases(
+/// A document without aliases for what is sealed.
+struct Expanded {
     document: Document,
-    selection: &Selection,
-) -> Result<(Document, Index), SealError> {
+    index: Index,
+    copies: Copies,
+}
+
+/// Writes out the aliases that stand for sealed leaves: one ciphertext cannot fit two paths (yaml.md 7).
+fn expand_aliases(document: Document, selection: &Selection) -> Result<Expanded, SealError> {
     let index = Index::of(&document, selection, State::Clear)?;
     let expand = aliases_to_expand(&document, &index);
     if expand.is_empty() {
-        return Ok((document, index));
+        return Ok(Expanded {
+            document,
+            index,
+            copies: Copies::default(),
+        });
     }
-    let edits = document.expand_aliases(&|alias| expand.contains(&alias))?;
+    let mut edits = document.expand_aliases(&|alias| expand.contains(&alias))?;
+    edits.sort_by_key(|edit| edit.span);
+    let alias = |edit: &Edit| Secret::from_slice(document.source().slice(edit.span));
+    let aliases: Vec<Secret> = edits.iter().map(alias).collect();
+    let spans = spans_after(&edits);
     let text = document.source().splice(edits)?;
     let expanded = Document::parse(document.format(), text)?;
     let again = Index::of(&expanded, selection, State::Clear)?;
@@ -411,7 +439,12 @@ fn expand_aliases(
             });
         }
     }
-    Ok((expanded, again))
+    let copies = Copies::find(&expanded, spans.into_iter().zip(aliases).collect())?;
+    Ok(Expanded {
+        document: expanded,
+        index: again,
+        copies,
+    })
 }
 
 fn is_leaf(entry: &super::Entry) -> bool {
@@ -569,7 +602,7 @@ fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<()
             }
             (What::Leaf(_), Some(scalar)) => match document.resolve(scalar) {
                 Err(_) => return Err(SealError::Check("a value changed its type")),
-                Ok(Resolved::Null) => found_leaves.null(),
+                Ok(Resolved::Null) => found_leaves.null(&sealed.index.aad(document, entry)),
                 Ok(Resolved::Value(Value::Str(text)))
                     // EXPOSE: an envelope, or the length of a clear value.
                     if entry.selected && !text.expose().is_empty() =>
@@ -577,7 +610,9 @@ fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<()
                     // EXPOSE: an envelope.
                     found_leaves.envelope(text.expose());
                 }
-                Ok(Resolved::Value(value)) => found_leaves.clear(&value),
+                Ok(Resolved::Value(value)) => {
+                    found_leaves.clear(&value, &sealed.index.aad(document, entry));
+                }
             },
         }
     }

@@ -10,25 +10,23 @@ use crate::value::{Kind, Value};
 pub(super) struct Sequence(Sha512Stream);
 
 impl Sequence {
-    pub(super) fn null(&mut self) {
-        self.push(b"null", b"");
+    pub(super) fn null(&mut self, aad: &str) {
+        self.push(b"null", aad.as_bytes());
     }
 
-    /// A value whose place does not count.
-    pub(super) fn clear(&mut self, value: &Value<'_>) {
+    /// A value in the clear, its type and its place: no cipher binds it to that.
+    pub(super) fn clear(&mut self, value: &Value<'_>, aad: &str) {
         // EXPOSE: to a digest that is only compared with another one.
-        self.push(value.kind().as_str().as_bytes(), value.canonical().expose());
+        self.placed((value.kind(), value.canonical().expose()), aad);
     }
 
-    /// A value, its type and its place; `None` is null.
-    pub(super) fn placed(&mut self, aad: &str, value: Option<(Kind, &[u8])>) {
-        self.push(b"at", aad.as_bytes());
-        match value {
-            Some((kind, canonical)) => self.push(kind.as_str().as_bytes(), canonical),
-            None => self.null(),
-        }
+    /// The canonical bytes of a value, its type and its place.
+    pub(super) fn placed(&mut self, (kind, canonical): (Kind, &[u8]), aad: &str) {
+        self.push(b"place", aad.as_bytes());
+        self.push(kind.as_str().as_bytes(), canonical);
     }
 
+    /// A sealed value, which opens at its place only.
     pub(super) fn envelope(&mut self, text: &[u8]) {
         self.push(b"envelope", text);
     }
