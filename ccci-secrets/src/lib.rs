@@ -3,6 +3,7 @@ pub mod activation;
 pub mod atomic;
 pub mod config;
 pub mod crypto;
+pub mod dangerous;
 pub mod digest;
 pub mod document;
 pub mod env;

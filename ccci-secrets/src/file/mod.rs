@@ -13,6 +13,7 @@ mod open;
 mod reuse;
 mod seal;
 mod unchanged;
+mod unproved;
 mod unset;
 
 use std::fmt;
@@ -24,6 +25,7 @@ pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
 pub use self::open::{Leaf, Note, OpenFile};
 pub use self::reuse::PolicyDifference;
+pub(crate) use self::unproved::NoProof;
 pub use self::unset::UnsetError;
 use crate::config::Policy;
 use crate::crypto::ThresholdError;
@@ -62,6 +64,10 @@ impl SealedFile {
         let document = Document::parse(format, bytes)?;
         let metadata = metadata::read(&document)?;
         Self::refuse_other_blocks(&document)?;
+        Self::of_document(document, metadata)
+    }
+
+    fn of_document(document: Document, metadata: Metadata) -> Result<Self, FileError> {
         let index = Index::of(&document, &metadata.selection, State::Sealed)?;
         let file = Self {
             document,
@@ -290,6 +296,14 @@ pub enum FileError {
         /// Where.
         place: Location,
     },
+    /// Something about documents that were sealed apart from those before them. Lines in it count from theirs.
+    #[error("documents from line {line}: {source}")]
+    Apart {
+        /// Where they start.
+        line: usize,
+        /// What.
+        source: Box<Self>,
+    },
     /// A leaf that the file's rule selects is not sealed.
     #[error(
         "{place}: the value does not match sops' data format: it stands in the clear where the rule wants it sealed"
@@ -331,6 +345,7 @@ impl FileError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::AlreadySealed { .. } => ErrorCode::FileAlreadySealed,
+            Self::Apart { source, .. } => source.code(),
             Self::ClearLeaf { .. } => ErrorCode::DoesNotOpen,
             Self::Metadata(error) => error.code(),
             Self::Parse(error) => error.code(),
