@@ -14,7 +14,7 @@ use ccci_secrets::path::TreePath;
 use ccci_secrets::repository;
 use ccci_secrets::secret::Secret;
 
-use crate::error::{CommandError, InFile as _};
+use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output;
 

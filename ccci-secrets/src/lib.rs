@@ -1,4 +1,6 @@
 //! Reads, edits and writes sops files.
+//!
+//! What that means in detail, and what it does not, stands in the [`manual`].
 pub mod activation;
 pub mod atomic;
 pub mod config;
@@ -15,6 +17,7 @@ pub mod key;
 pub mod keyring;
 pub mod leaf;
 pub mod mac;
+pub mod manual;
 pub mod metadata;
 mod nearest;
 pub mod path;

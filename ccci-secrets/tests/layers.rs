@@ -15,7 +15,8 @@ const LAYERS: [&[&str]; 7] = [
     &["key", "leaf", "mac", "metadata", "selection", "tree"],
     &["config", "keyring", "repository"],
     &["dangerous", "file"],
-    &["activation"],
+    // The manual is text, and speaks of all the others.
+    &["activation", "manual"],
 ];
 
 /// Arrows inside a layer.
