@@ -126,6 +126,14 @@ impl Opened {
         }
     }
 
+    /// The same, for a file that is not needed afterwards.
+    pub(crate) fn into_exposed_document(self) -> Result<(Secret, Vec<Note>), SealError> {
+        match self {
+            Self::Unverified(file) => file.expose_document(),
+            Self::Verified(file) => file.into_exposed_document(),
+        }
+    }
+
     pub(crate) fn expose_as(
         &self,
         format: Format,
@@ -202,6 +210,9 @@ pub(crate) fn tell(name: &str, notes: &[Note]) {
             )),
             Note::ClosedComment { line } => output::warning(format_args!(
                 "{name}: line {line}: this comment does not open; it is kept encrypted"
+            )),
+            Note::LayoutLost { line } => output::warning(format_args!(
+                "{name}: line {line}: what the file says about how its values were written does not fit it, here first; the values are right, their old spelling is lost"
             )),
             Note::MovedComment { line } => output::warning(format_args!(
                 "{name}: line {line}: this comment was encrypted at another place of the file"

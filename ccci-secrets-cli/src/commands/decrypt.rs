@@ -74,7 +74,7 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
         None => {
             let opened: Vec<_> = parts.into_iter().map(open).collect::<Result<_, _>>()?;
             let layout = (output_format != format).then_some((output_format, layout));
-            join(&opened, layout)?
+            join(opened, layout)?
         }
     };
     output::plaintext(&target, &plain)?;
@@ -83,10 +83,10 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
 
 /// The plaintext of a file: that of all its parts, in the layout of the file unless another format is asked for.
 fn join(
-    parts: &[(String, Opened)],
+    parts: Vec<(String, Opened)>,
     other: Option<(Format, CanonicalLayout)>,
 ) -> Result<Secret, CommandError> {
-    if let ([_, (second, _), ..], Some((format, _))) = (parts, other) {
+    if let ([_, (second, _), ..], Some((format, _))) = (parts.as_slice(), other) {
         let format = format.as_str();
         let text = format!("{second}: several documents cannot be written as {format}");
         return Err(
@@ -97,12 +97,12 @@ fn join(
     for (name, part) in parts {
         let exposed = match other {
             Some((format, layout)) => part.expose_as(format, layout),
-            None => part.expose_document(),
+            None => part.into_exposed_document(),
         };
         let (plain, notes) = exposed
-            .in_file(name)
+            .in_file(&name)
             .map_err(|error| error.exit_if(ErrorCode::ValueUnsupported, Exit::SopsCannotPrint))?;
-        sealed::tell(name, &notes);
+        sealed::tell(&name, &notes);
         joined = Some(match joined {
             None => plain,
             Some(before) => with(&before, &plain),

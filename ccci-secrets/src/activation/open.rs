@@ -268,6 +268,7 @@ fn comment_warning(note: &Note, secret: &SecretEntry) -> Warning {
         Note::ClearComment { line } | Note::ClosedComment { line } => {
             (WarningKind::ClearComment, line)
         }
+        Note::LayoutLost { line } => (WarningKind::LayoutLost, line),
         Note::MovedComment { line } => (WarningKind::MovedComment, line),
     };
     let subject = format!("{}, line {line}", secret.sops_file.display());

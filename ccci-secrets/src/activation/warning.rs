@@ -86,6 +86,8 @@ warning_kinds! {
     DirectoryReplaced = "directory-replaced" "the directory that was there gave way to the link",
     /// A private key that another program had put there.
     ForeignKeyRemoved = "foreign-key-removed" "held a private key that sops-nix had put there, and was removed",
+    /// The sidecar of a file does not fit it.
+    LayoutLost = "layout-lost" "what the file says about how its values were written does not fit it, and was left out",
     /// A secret that is not required has a fault.
     LeftOut = "left-out" "left out, because it has a fault and is not required",
     /// An optional key file is missing.

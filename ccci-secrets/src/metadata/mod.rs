@@ -15,6 +15,9 @@ pub(crate) use self::nested::{first_parts, plain_tree};
 /// The version of sops whose files we write. Readers repair files of versions before 3.3.0, so it is never ours.
 pub const WRITTEN_VERSION: &str = "3.13.3";
 
+/// The field for what only this program reads. Others skip a field that they do not know, and drop it when they write.
+pub(crate) const LAYOUT_FIELD: &str = "ccsec_layout";
+
 /// The metadata of one file.
 #[derive(Debug)]
 pub struct Metadata {
@@ -30,6 +33,8 @@ pub struct Metadata {
     pub lastmodified: String,
     /// `mac`, an envelope; absent in a file that lost it.
     pub mac: Option<String>,
+    /// `ccsec_layout`: how the author wrote what the file alone does not tell.
+    pub(crate) layout: Option<String>,
     /// `version`, of the program that made the file.
     pub version: Option<String>,
     /// Everything else, kept through every rewrite.

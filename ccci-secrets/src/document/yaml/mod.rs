@@ -44,11 +44,12 @@ pub(crate) enum Keys {
 pub(crate) fn parse_with(bytes: Secret, keys: Keys) -> Result<Document, ParseError> {
     let source = Source::new(bytes);
     check_characters(source.bytes())?;
-    let (nodes, parts) = parser::compose(source.bytes(), keys)?;
+    let (nodes, key_texts, parts) = parser::compose(source.bytes(), keys)?;
     Ok(Document {
         format: Format::Yaml,
         source,
         nodes,
+        key_texts,
         parts,
     })
 }
