@@ -270,7 +270,7 @@ impl OpenFile {
         Ok((text, notes))
     }
 
-    fn metadata_line(&self) -> usize {
+    pub(super) fn metadata_line(&self) -> usize {
         let document = &self.sealed.document;
         let part = document.parts().first();
         let entry = part.and_then(|part| document.metadata_entry(part));

@@ -249,8 +249,7 @@ const JSON_KEYS: &str = "{\"s\": \"text\", \"data\": {\"k\": [1, true, null, \"\
 
 const DOTENV: &str = "s=text\n# mark\ndata=two\nk_enc=three\nk_unencrypted=four\n# at the end\n";
 
-const INI: &str =
-    "; about t\n[t]\nk = five\n\n[s]\nk = text\n\n[data]\nk = two\nk_enc = three\nk_unencrypted = four\n";
+const INI: &str = "; about t\n[t]\nk = five\n\n[s]\nk = text\n\n[data]\nk = two\nk_enc = three\nk_unencrypted = four\n";
 
 /// What a file says, whatever its format.
 fn content(format: Format, text: &[u8]) -> Vec<String> {

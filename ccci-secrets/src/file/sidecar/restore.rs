@@ -29,7 +29,7 @@ pub(in crate::file) struct Respelled {
     pub(in crate::file) text: Secret,
     /// The numbers of those that fit.
     fitting: Vec<usize>,
-    /// The line of the first that does not.
+    /// The line of the first that does not, or of the metadata if its value is gone.
     pub(in crate::file) misfit: Option<usize>,
 }
 
@@ -60,7 +60,8 @@ impl OpenFile {
         let misfit = places
             .iter()
             .find(|place| fitting.binary_search(&place.spelling).is_err())
-            .map(|place| place.line);
+            .map(|place| place.line)
+            .or_else(|| (fitting.len() < sidecar.spellings.len()).then(|| self.metadata_line()));
         Ok(Respelled {
             text: respelled.unwrap_or_else(|| plain.into_text()),
             fitting,
@@ -146,7 +147,8 @@ fn attempt(plain: &Document, sidecar: &Sidecar, places: &[Place]) -> Option<Secr
     });
     let text = plain.source().splice(edits.collect()).ok()?;
     let again = Document::parse_plaintext(plain.format(), text).ok()?;
-    let same = means_the_same(plain, &again).ok()?;
+    let has_metadata = |part| again.metadata_entry(part).is_some();
+    let same = !again.parts().iter().any(has_metadata) && means_the_same(plain, &again).ok()?;
     same.then(|| again.into_text())
 }
 
