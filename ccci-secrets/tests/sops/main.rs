@@ -12,5 +12,6 @@ mod formats;
 mod golden;
 mod groups;
 mod interop;
+mod layout;
 mod program;
 mod support;
