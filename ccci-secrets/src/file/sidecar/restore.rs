@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{LeafName, START, Sidecar, leaf_name};
+use super::collect::with_blanks;
+use super::{LeafName, START, Sidecar, Spelling, leaf_name};
 use crate::digest::Sha512Stream;
 use crate::document::{Document, Edit, ParseError, Resolved, Scalar, Span};
 use crate::file::index::{self, What};
@@ -106,13 +107,16 @@ impl OpenFile {
             let here = spellings.get(&current).into_iter().flatten();
             current.1 += 1;
             for &spelling in here {
-                let levels = sidecar.spellings.get(spelling).map_or(0, |one| one.levels);
-                let node = match usize::from(levels) {
+                let Some(found) = sidecar.spellings.get(spelling) else {
+                    continue;
+                };
+                let node = match usize::from(found.levels) {
                     0 => Some(id),
                     levels => walk.collection(levels),
                 };
+                let span = |node| found.place_of(plain, plain.text_span(node));
                 places.extend(node.map(|node| Place {
-                    span: plain.text_span(node),
+                    span: span(node),
                     spelling,
                     line,
                 }));
@@ -135,6 +139,17 @@ impl OpenFile {
             });
             (name, index::line(document, entry))
         })
+    }
+}
+
+impl Spelling {
+    /// A text with blanks before it takes the place of those, too.
+    fn place_of(&self, plain: &Document, text: Span) -> Span {
+        // EXPOSE: only looked at.
+        match self.text.expose().first() {
+            Some(first) if first.is_ascii_whitespace() => with_blanks(plain.source(), text),
+            _ => text,
+        }
     }
 }
 
