@@ -12,6 +12,7 @@ mod formats;
 mod golden;
 mod groups;
 mod interop;
+mod layout;
 mod manual;
 mod program;
 mod support;

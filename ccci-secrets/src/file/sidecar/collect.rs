@@ -36,7 +36,10 @@ impl Candidates {
             return;
         }
         let Some((number, _)) = self.last else { return };
-        let text = Secret::from_slice(document.source().slice(scalar.text_span()));
+        let Some(text) = author_text(document, scalar) else {
+            return;
+        };
+        let text = Secret::from_slice(text);
         let sealed = Some((kind, Secret::from_slice(sealed)));
         self.push(number, 0, text, sealed);
     }
@@ -110,6 +113,36 @@ impl Candidate {
         // EXPOSE: compared in constant time.
         text.is_some_and(|text| text.ct_eq(self.spelling.text.expose()))
     }
+}
+
+/// The text of a leaf. Where a tag stands on a line of its own it goes, and leaves blanks and a line break behind; these
+/// are taken along then. None where also a comment would be left behind, which cannot be told from another.
+fn author_text<'d>(document: &'d Document, scalar: &Scalar) -> Option<&'d [u8]> {
+    let source = document.source();
+    let text = scalar.text_span();
+    let tag = scalar.props().tag.filter(|tag| tag.start() == text.start());
+    let Some(tag) = tag else {
+        return Some(source.slice(text));
+    };
+    let behind = source.slice(Span::new(tag.end(), scalar.span.start()));
+    if behind.contains(&b'#') {
+        return None;
+    }
+    let is_apart = behind.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+    let start = if is_apart {
+        with_blanks(source, text).start()
+    } else {
+        text.start()
+    };
+    Some(source.slice(Span::new(start, text.end())))
+}
+
+/// A text with the blanks and line breaks before it.
+pub(super) fn with_blanks(source: &Source, text: Span) -> Span {
+    let before = source.slice(Span::new(0, text.start()));
+    let blanks = before.iter().rev();
+    let count = blanks.take_while(|byte| byte.is_ascii_whitespace()).count();
+    Span::new(text.start() - count, text.end())
 }
 
 /// Whether a leaf would be written just as it stands.
