@@ -294,10 +294,9 @@ pub(super) fn seal_document(
         lastmodified,
         version,
     } = &fresh;
-    let document = refresh_block(file.document, mac, lastmodified, *version)?;
-    let text = document.source().splice(Vec::new())?;
+    let document = refresh_block(file.into_document(), mac, lastmodified, *version)?;
     Ok(Resealed {
-        file: SealedFile::parse(document.format(), text)?,
+        file: SealedFile::parse(document.format(), document.into_text())?,
         fresh: count,
     })
 }
@@ -429,7 +428,7 @@ fn old_leaf(document: &Document, scalar: &Scalar, kind: Kind, spelling: &[u8]) -
     let token = token.map_or(spelling, |edit| edit.text.expose());
     let spelled = sealed_spelling(&value, token);
     let spelled = (spelled.expose() != spelling).then(|| Secret::from_slice(spelled.expose()));
-    let shown = (scalar.style == Style::Plain).then(|| Shown::of_token(token));
+    let shown = (scalar.style() == Style::Plain).then(|| Shown::of_token(token));
     // EXPOSE: an envelope.
     let envelope = String::from_utf8_lossy(text.expose()).into_owned();
     Some(OldLeaf {
@@ -480,14 +479,13 @@ fn seal_spliced(
         edits.extend(document.rewrite_scalar(scalar, &NewScalar::Envelope(&envelope)));
     }
     let format = document.format();
-    let text = document.source().splice(edits)?;
-    drop((document, index));
+    drop(index);
+    let text = document.into_spliced(edits)?;
     let spliced = SealedFile::parse(format, text)?;
     let mac = open_leaves(&spliced, &base.cipher)?.1;
     let aad = mac_aad(lastmodified).ok_or(SealError::Check("the time is not RFC 3339"))?;
     let stamp = mac.seal(&mut base.cipher, &aad)?;
-    let SealedFile { document, .. } = spliced;
-    let refreshed = refresh_block(document, &stamp, lastmodified, None)?;
+    let refreshed = refresh_block(spliced.into_document(), &stamp, lastmodified, None)?;
     let resealed = reseal_moved_comments(&mut base, refreshed)?;
     let sealed = SealedFile::parse(format, resealed.into_text())?;
     let opened = check_opens(&base, &sealed, replaced)?;
@@ -509,7 +507,7 @@ fn renew_sidecar(
         Stored::Opened(old) => file.fitting(old).seal(&mut file.cipher, mac)?,
         Stored::Absent | Stored::Refused => None,
     };
-    let SealedFile { document, .. } = file.sealed;
+    let document = file.sealed.into_document();
     let format = document.format();
     let placed = sidecar::place(document, sidecar.as_deref());
     Ok(SealedFile::parse(format, placed.into_text())?)
@@ -564,14 +562,15 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
     if edits.is_empty() {
         return Ok(document);
     }
-    let text = document.source().splice(edits)?;
-    Ok(Document::parse(document.format(), text)?)
+    drop(index);
+    let format = document.format();
+    Ok(Document::parse(format, document.into_spliced(edits)?)?)
 }
 
 /// Whether new text is part of a scalar. The header of a block scalar does not count: it changes, too, when only the
 /// lines behind the scalar do.
 fn is_fresh(scalar: &Scalar, fresh: &[Span]) -> bool {
-    let span = match scalar.style {
+    let span = match scalar.style() {
         Style::Literal(block) | Style::Folded(block) => {
             Span::new(block.body.start(), scalar.span.end())
         }

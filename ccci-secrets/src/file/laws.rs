@@ -123,22 +123,23 @@ impl Pairs<'_> {
     fn node(&mut self, plain: NodeId, sealed: NodeId) {
         match (self.plain.node(plain), self.sealed.node(sealed)) {
             (Node::Alias(_), Node::Alias(_)) => {}
-            (Node::Alias(alias), Node::Scalar(copy)) => {
-                self.cut.push((alias.span, join(copy.props.tag, copy.span)))
-            }
+            (Node::Alias(alias), Node::Scalar(copy)) => self
+                .cut
+                .push((alias.span, join(copy.props().tag, copy.span))),
             (Node::Alias(alias), Node::Map(copy) | Node::List(copy)) => {
-                self.cut.push((alias.span, join(copy.props.tag, copy.span)));
+                self.cut
+                    .push((alias.span, join(copy.props().tag, copy.span)));
             }
             (Node::Scalar(old), Node::Scalar(new)) => {
                 let is_sealed = matches!(self.sealed.resolve(new), Ok(Resolved::Value(crate::value::Value::Str(text))) if Envelope::is_one(text.expose()));
                 if is_sealed {
-                    if let (Some(old), None) = (old.props.tag, new.props.tag) {
+                    if let (Some(old), None) = (old.props().tag, new.props().tag) {
                         let end = old.end();
                         let blanks = self.plain.source().bytes()[end..]
                             .iter()
                             .take_while(|byte| matches!(byte, b' ' | b'\t'))
                             .count();
-                        let at = new.props.anchor.map_or(new.span.start(), |anchor| {
+                        let at = new.props().anchor.map_or(new.span.start(), |anchor| {
                             anchor.start().min(new.span.start())
                         });
                         self.cut
@@ -168,7 +169,7 @@ impl Pairs<'_> {
 
     /// A comment may stand between the header and the body of a block scalar.
     fn scalar(&mut self, old: &crate::document::Scalar, new: &crate::document::Scalar) {
-        let parts = |scalar: &crate::document::Scalar| match scalar.style {
+        let parts = |scalar: &crate::document::Scalar| match scalar.style() {
             Style::Literal(block) | Style::Folded(block) => vec![
                 block.header,
                 Span::new(
@@ -419,9 +420,9 @@ fn setting_a_value_changes_it_and_the_mac_and_the_time_and_nothing_else() {
             continue;
         };
         let one_line =
-            !matches!(old.style, Style::Literal(_) | Style::Folded(_)) && !old.span.is_empty();
+            !matches!(old.style(), Style::Literal(_) | Style::Folded(_)) && !old.span.is_empty();
         let same_kind = is_scalar(&new)
-            && old.props.tag.is_none()
+            && old.props().tag.is_none()
             && !matches!(&new, NewNode::Value(crate::value::Value::Str(text)) if text.expose().contains(&b'\n'));
         if one_line && same_kind {
             let [old, new] = [&sealed, &changed].map(|text| {

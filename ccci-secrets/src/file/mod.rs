@@ -12,6 +12,7 @@ mod index;
 mod open;
 mod reuse;
 mod seal;
+mod sequence;
 mod sidecar;
 mod unchanged;
 mod unset;
@@ -110,6 +111,11 @@ impl SealedFile {
     #[must_use]
     pub fn text(&self) -> &[u8] {
         self.document.source().bytes()
+    }
+
+    /// Only the document: what else was found out about the file is let go.
+    pub(crate) fn into_document(self) -> Document {
+        self.document
     }
 
     /// How many leaves are sealed.

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::edit::spans_after;
 use super::index::{self, Index, State, What};
+use super::sequence::Sequence;
 use super::sidecar::{self, Candidates, Copies, Sidecar};
 use super::{FileError, SealError, SealedFile};
 use crate::config::{Policy, PolicyKey};
 use crate::crypto::{Cipher, DataKey};
-use crate::digest::Sha512Stream;
 use crate::document::{
     Comment, Document, Edit, Format, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Style,
 };
@@ -152,7 +152,7 @@ impl Shown {
     }
 
     fn is_of(self, scalar: &Scalar) -> bool {
-        let shown = match scalar.style {
+        let shown = match scalar.style() {
             Style::DoubleQuoted => Self::DoubleQuoted,
             Style::Literal(_) => Self::Literal,
             Style::Plain => Self::Plain,
@@ -196,55 +196,25 @@ pub(crate) struct SealedValues {
     pub(super) sidecar: Sidecar,
 }
 
-/// The leaves, or the comments, that a text must hold, in order: a digest, because holding the envelopes themselves would
-/// double the memory that a large file takes.
-#[derive(Debug, Default)]
-struct Sequence(Sha512Stream);
-
-impl Sequence {
-    fn null(&mut self, aad: &str) {
-        self.push(b"null", aad.as_bytes());
-    }
-
-    /// Where a leaf stands that no cipher binds to its place.
-    fn clear(&mut self, value: &Value<'_>, aad: &str) {
-        self.push(b"place", aad.as_bytes());
-        // EXPOSE: to a digest that is only compared with another one.
-        self.push(value.kind().as_str().as_bytes(), value.canonical().expose());
-    }
-
-    fn envelope(&mut self, text: &[u8]) {
-        self.push(b"envelope", text);
-    }
-
-    fn comment(&mut self, aad: &str, envelope: &[u8]) {
-        self.push(aad.as_bytes(), envelope);
-    }
-
-    fn push(&mut self, what: &[u8], bytes: &[u8]) {
-        for field in [what, bytes] {
-            self.0.update(&field.len().to_le_bytes());
-            self.0.update(field);
-        }
-    }
-
-    fn is(self, other: Self) -> bool {
-        self.0.finish() == other.0.finish()
-    }
-}
-
-/// How many leaves or comments were met at each place so far.
-#[derive(Debug, Default)]
-struct Places(HashMap<String, usize>);
+/// How many leaves or comments were met at each place so far, where an older version asks for it.
+#[derive(Debug)]
+struct Places(Option<HashMap<String, usize>>);
 
 impl Places {
+    fn for_reuse_of(reuse: &Reuse) -> Self {
+        Self((!reuse.old.is_empty()).then(HashMap::new))
+    }
+
     /// The number of this one at its place.
     fn count(&mut self, aad: &str) -> usize {
-        if let Some(count) = self.0.get_mut(aad) {
+        let Some(counts) = &mut self.0 else {
+            return 0;
+        };
+        if let Some(count) = counts.get_mut(aad) {
             *count += 1;
             return *count;
         }
-        self.0.insert(aad.to_owned(), 0);
+        counts.insert(aad.to_owned(), 0);
         0
     }
 }
@@ -274,7 +244,7 @@ impl Sealer<'_> {
         let mut candidates = Candidates::default();
         let mut mac = MacStream::new(self.coverage);
         let mut leaves = Sequence::default();
-        let mut places = Places::default();
+        let mut places = Places::for_reuse_of(&self.reuse);
         let selected = index.entries.iter().filter(|entry| entry.selected).count();
         let room = document.source().bytes().len() + selected * ENVELOPE_LEN;
         let mut splicer = document.source().splicer(Vec::new(), room);
@@ -381,7 +351,7 @@ impl Sealer<'_> {
     fn seal_comments(&mut self, document: Document) -> Result<(Secret, Sequence), SealError> {
         let index = Index::of(&document, self.selection, State::Clear)?;
         let mut comments = Sequence::default();
-        let mut places = Places::default();
+        let mut places = Places::for_reuse_of(&self.reuse);
         let mut edits = Vec::new();
         for entry in &index.entries {
             let What::Comment(comment) = entry.what else {
@@ -398,10 +368,8 @@ impl Sealer<'_> {
             comments.comment(&aad, envelope.as_bytes());
             edits.extend(document.seal_comment(&comment, &envelope));
         }
-        if edits.is_empty() {
-            return Ok((document.into_text(), comments));
-        }
-        Ok((document.source().splice(edits)?, comments))
+        drop(index);
+        Ok((document.into_spliced(edits)?, comments))
     }
 
     /// A sealed comment that matches the rule for clear ones would be taken for one of these when the file is read, and
@@ -521,9 +489,8 @@ fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealEr
     let node = match block {
         Block::New(node) | Block::Kept { node, .. } => node,
     };
-    let text = document.source().splice(document.append_metadata(node))?;
-    drop(document);
-    let document = Document::parse(format, text)?;
+    let edits = document.append_metadata(node);
+    let document = Document::parse(format, document.into_spliced(edits)?)?;
     let Block::Kept {
         texts,
         mac,
@@ -601,8 +568,8 @@ pub(crate) fn refresh_block(
             ));
         }
     }
-    let text = document.source().splice(edits)?;
-    Ok(Document::parse(document.format(), text)?)
+    let format = document.format();
+    Ok(Document::parse(format, document.into_spliced(edits)?)?)
 }
 
 fn rewrite_text(document: &Document, scalar: &Scalar, text: &str) -> Vec<Edit> {

@@ -120,7 +120,7 @@ impl Candidate {
 fn author_text<'d>(document: &'d Document, scalar: &Scalar) -> Option<&'d [u8]> {
     let source = document.source();
     let text = scalar.text_span();
-    let tag = scalar.props.tag.filter(|tag| tag.start() == text.start());
+    let tag = scalar.props().tag.filter(|tag| tag.start() == text.start());
     let Some(tag) = tag else {
         return Some(source.slice(text));
     };

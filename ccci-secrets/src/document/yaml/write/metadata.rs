@@ -7,7 +7,7 @@ use super::place;
 use crate::document::content::Content;
 use crate::document::{
     Collection, Document, Edit, Entry, Item, Layout, METADATA_KEY, NewNode, Node, NodeId, Part,
-    Scalar, Span, Style,
+    Span, Style,
 };
 use crate::secret::Secret;
 
@@ -304,7 +304,7 @@ pub(super) fn end_of_entry(document: &Document, entry: &Entry) -> usize {
 }
 
 fn is_absent(document: &Document, id: NodeId) -> bool {
-    matches!(document.node(id), Node::Scalar(Scalar { style: Style::Plain, span, .. }) if span.is_empty())
+    matches!(document.node(id), Node::Scalar(scalar) if scalar.span.is_empty() && scalar.style() == Style::Plain)
 }
 
 pub(super) fn entries(map: &Collection) -> impl Iterator<Item = &Entry> {

@@ -71,14 +71,14 @@ pub(crate) fn rewrite_scalar(
 
 pub(super) fn tag(document: &Document, scalar: &Scalar) -> Tag {
     scalar
-        .props
+        .props()
         .tag
         .map_or(Tag::None, |span| Tag::read(document.source.slice(span)))
 }
 
 /// Takes a tag away together with the blanks that separate it from what follows.
 pub(super) fn remove_tag(document: &Document, scalar: &Scalar) -> Option<Edit> {
-    let tag = scalar.props.tag?;
+    let tag = scalar.props().tag?;
     // An absent value stands right behind the tag, before the blanks.
     let end = place::end_of_blanks(document, tag.end()).min(scalar.span.start());
     Some(Edit::new(Span::new(tag.start(), end), b""))
@@ -126,7 +126,7 @@ fn carried_style(document: &Document, scalar: &Scalar) -> Style {
         let token = document.source.slice(scalar.span);
         scalar.in_flow && token.starts_with(b"\"ENC[") && token.ends_with(PLAIN_MARK)
     };
-    match scalar.style {
+    match scalar.style() {
         Style::DoubleQuoted if is_marked() => Style::Plain,
         style => style,
     }
@@ -146,7 +146,7 @@ fn push_quoted_for_plain(token: &mut Secret, envelope: &str) {
 
 /// Puts a one-line token in the place of a scalar of any style. A comment on the header line of a block scalar stays.
 pub(super) fn replace_token(document: &Document, scalar: &Scalar, mut token: Secret) -> Vec<Edit> {
-    match scalar.style {
+    match scalar.style() {
         Style::Literal(block) | Style::Folded(block) => {
             let header_line = place::end_of_line(document, block.header.end());
             let lines = Span::new(header_line, scalar.span.end().max(header_line));
@@ -165,7 +165,10 @@ pub(super) fn replace_token(document: &Document, scalar: &Scalar, mut token: Sec
                 && place::start_of_blanks(document, at) == at
                 && !place::is_line_start(document, at);
             // `&a:b` is an anchor and a scalar: only some characters may follow a name without a blank.
-            let touches_anchor = scalar.props.anchor.is_some_and(|anchor| anchor.end() == at);
+            let touches_anchor = scalar
+                .props()
+                .anchor
+                .is_some_and(|anchor| anchor.end() == at);
             if touches_key || touches_anchor {
                 let mut spaced = Secret::with_capacity(token.len() + 1);
                 spaced.extend(b" ");
@@ -225,7 +228,7 @@ fn rewrite_block(
     {
         lines.extend(newline);
     }
-    let folded = matches!(scalar.style, Style::Folded(_));
+    let folded = matches!(scalar.style(), Style::Folded(_));
     text.push(
         &mut lines,
         Lines {
