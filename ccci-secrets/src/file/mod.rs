@@ -15,6 +15,7 @@ mod seal;
 mod sequence;
 mod sidecar;
 mod unchanged;
+mod unproved;
 mod unset;
 
 use std::fmt;
@@ -26,6 +27,7 @@ pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
 pub use self::open::{Leaf, Note, OpenFile};
 pub use self::reuse::PolicyDifference;
+pub(crate) use self::unproved::NoProof;
 pub use self::unset::UnsetError;
 use crate::config::Policy;
 use crate::crypto::ThresholdError;
@@ -64,6 +66,10 @@ impl SealedFile {
         let document = Document::parse(format, bytes)?;
         let metadata = metadata::read(&document)?;
         Self::refuse_other_blocks(&document)?;
+        Self::of_document(document, metadata)
+    }
+
+    fn of_document(document: Document, metadata: Metadata) -> Result<Self, FileError> {
         let index = Index::of(&document, &metadata.selection, State::Sealed)?;
         let file = Self {
             document,
@@ -297,6 +303,14 @@ pub enum FileError {
         /// Where.
         place: Location,
     },
+    /// Something about documents that were sealed apart from those before them. Lines in it count from theirs.
+    #[error("documents from line {line}: {source}")]
+    Apart {
+        /// Where they start.
+        line: usize,
+        /// What.
+        source: Box<Self>,
+    },
     /// A leaf that the file's rule selects is not sealed.
     #[error(
         "{place}: the value does not match sops' data format: it stands in the clear where the rule wants it sealed"
@@ -338,6 +352,7 @@ impl FileError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::AlreadySealed { .. } => ErrorCode::FileAlreadySealed,
+            Self::Apart { source, .. } => source.code(),
             Self::ClearLeaf { .. } => ErrorCode::DoesNotOpen,
             Self::Metadata(error) => error.code(),
             Self::Parse(error) => error.code(),

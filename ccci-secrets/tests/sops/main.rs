@@ -13,5 +13,6 @@ mod golden;
 mod groups;
 mod interop;
 mod layout;
+mod manual;
 mod program;
 mod support;
