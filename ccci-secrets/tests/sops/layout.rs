@@ -251,14 +251,15 @@ fn rops_opens_files_as_if_they_had_no_sidecar_and_drops_it_when_it_writes() {
 
 /// The file without its sidecar, which stands on one line, or between quotes with a comma.
 fn without_field(sealed: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8(sealed.to_vec()).unwrap();
-    let at = text.find(FIELD).unwrap();
-    let end = at + text[at..].find(",type:bytes]").unwrap() + ",type:bytes]".len();
-    let (start, end) = if text[..at].ends_with('"') {
-        (at - 1, end + text[end..].find(',').unwrap() + 1)
-    } else {
-        let line_end = end + text[end..].find('\n').unwrap() + 1;
-        (text[..at].rfind('\n').unwrap() + 1, line_end)
+    let text = shown(sealed);
+    let (before, rest) = text.split_once(FIELD).unwrap();
+    let (_, after) = rest.split_once(",type:bytes]").unwrap();
+    let (before, after) = match before.strip_suffix('"') {
+        Some(before) => (before, after.split_once(',').unwrap().1),
+        None => {
+            let line = before.rfind('\n').unwrap() + 1;
+            (before.split_at(line).0, after.split_once('\n').unwrap().1)
+        }
     };
-    [&sealed[..start], &sealed[end..]].concat()
+    format!("{before}{after}").into_bytes()
 }

@@ -176,3 +176,20 @@ fn one_change_leaves_the_text_of_all_other_values_as_it_was() {
     eprintln!("{done} values set");
     assert_none(wrong);
 }
+
+#[test]
+fn a_damaged_file_is_refused_or_comes_back_and_never_leaves_a_note() {
+    for format in FORMATS {
+        let mut outcome = Outcome::default();
+        for seed in count("CCSEC_TEST_ROUND_TRIPS", 200) {
+            try_one(format, &samples::damaged(format, seed), &mut outcome);
+        }
+        let (name, sealed) = (format.as_str(), outcome.sealed());
+        eprintln!(
+            "{name}: {} of {sealed} damaged files came back byte for byte, {} refused",
+            outcome.same, outcome.refused
+        );
+        assert_none(outcome.needless);
+        assert!(outcome.same * 10 >= sealed * 9, "{name}");
+    }
+}

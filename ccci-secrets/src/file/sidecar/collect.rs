@@ -116,19 +116,20 @@ impl Candidate {
 }
 
 /// The text of a leaf. Where a tag stands on a line of its own it goes, and leaves blanks and a line break behind; these
-/// are taken along then. None where also a comment would be left behind, which cannot be told from another.
+/// are taken along then. None where also something else would be left behind, such as a comment.
 fn author_text<'d>(document: &'d Document, scalar: &Scalar) -> Option<&'d [u8]> {
     let source = document.source();
     let text = scalar.text_span();
-    let tag = scalar.props().tag.filter(|tag| tag.start() == text.start());
-    let Some(tag) = tag else {
+    let props = scalar.props();
+    let Some(tag) = props.tag.filter(|tag| tag.start() == text.start()) else {
         return Some(source.slice(text));
     };
-    let behind = source.slice(Span::new(tag.end(), scalar.span.start()));
-    if behind.contains(&b'#') {
+    let next = props.anchor.unwrap_or(scalar.span).start();
+    let gap = source.slice(Span::new(tag.end(), next));
+    if !gap.iter().all(u8::is_ascii_whitespace) {
         return None;
     }
-    let is_apart = behind.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+    let is_apart = gap.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
     let start = if is_apart {
         with_blanks(source, text).start()
     } else {

@@ -184,6 +184,21 @@ fn an_edit_writes_the_sidecar_anew_only_where_it_must() {
     }
 }
 
+// Whoever made the older version may read what is sealed under its key, so nothing new is.
+#[test]
+fn only_what_is_known_already_is_sealed_again_over_an_older_version() {
+    let before = sealed(TEXT);
+    let over = |text: &str| {
+        let draft = DraftFile::parse(Format::Yaml, Secret::from_slice(text.as_bytes()));
+        let known = draft.unwrap().onto_if_known(open_text(&before), later());
+        known.unwrap().map(|file| file.to_string())
+    };
+    assert_eq!(over(TEXT), Some(before.clone()));
+    let clear = TEXT.replace("0x20", "0x21");
+    assert_eq!(plain(&over(&clear).unwrap()), clear);
+    assert_eq!(over(&TEXT.replace("0x1F", "0x1f")), None);
+}
+
 #[test]
 fn a_first_value_that_needs_it_brings_a_sidecar_in() {
     let before = sealed("a: 31\nb: x\n");
