@@ -1,6 +1,7 @@
 //! Reads, edits and writes sops files.
 pub mod activation;
 pub mod atomic;
+pub mod certificate;
 pub mod config;
 pub mod crypto;
 pub mod digest;

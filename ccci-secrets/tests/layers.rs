@@ -10,7 +10,15 @@ use std::path::{Path, PathBuf};
 
 const LAYERS: [&[&str]; 7] = [
     &["digest", "error", "fs", "nearest", "secret", "words"],
-    &["atomic", "crypto", "env", "path", "value", "wrapped"],
+    &[
+        "atomic",
+        "certificate",
+        "crypto",
+        "env",
+        "path",
+        "value",
+        "wrapped",
+    ],
     &["document", "envelope"],
     &["key", "leaf", "mac", "metadata", "selection", "tree"],
     &["config", "keyring", "repository"],
