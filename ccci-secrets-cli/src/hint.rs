@@ -82,6 +82,7 @@ pub(crate) fn of(code: ErrorCode) -> Hint {
         | ErrorCode::NotBuilt
         | ErrorCode::PathNotFound
         | ErrorCode::SelectionInvalid
+        | ErrorCode::TemplateInvalid
         | ErrorCode::Usage
         | ErrorCode::ValueUnsupported => None,
         // The report names every key and every place that was searched.

@@ -98,6 +98,8 @@ error_codes! {
     SubmoduleNotInitialised = "submodule-not-initialised",
     /// A path that activation would have to overwrite, or cannot use.
     TargetConflict = "target-conflict",
+    /// A template cannot be read, or a placeholder in it stands for nothing.
+    TemplateInvalid = "template-invalid",
     /// The command line is not valid.
     Usage = "usage",
     /// A value that sops cannot carry.

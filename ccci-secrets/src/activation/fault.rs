@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::manifest::{ManifestFault, ManifestProblem, SecretEntry};
+use super::manifest::{ManifestFault, ManifestProblem, SecretEntry, TemplateEntry};
 pub use super::site::Hazard;
 pub use super::warning::{Warning, WarningKind};
 use crate::error::ErrorCode;
@@ -100,6 +100,24 @@ pub enum Fault {
         /// What is in the way.
         problem: TargetProblem,
     },
+    /// A template that cannot be rendered.
+    #[error("template `{}`: {problem}", template.escape_debug())]
+    Template {
+        /// Its name.
+        template: String,
+        /// Why.
+        problem: TemplateProblem,
+    },
+    /// The file of a template cannot be read.
+    #[error("template `{}`: cannot read {}: {source}", template.escape_debug(), path.display())]
+    TemplateUnreadable {
+        /// Its name.
+        template: String,
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
     /// The tree around a sops file explains why it cannot be read.
     #[error("{}: {problem}", file.display())]
     Tree {
@@ -143,6 +161,7 @@ impl Fault {
             Self::Plaintext { source, .. } => source.code(),
             Self::SopsFile { source, .. } => source.code(),
             Self::Target { .. } => ErrorCode::TargetConflict,
+            Self::Template { .. } | Self::TemplateUnreadable { .. } => ErrorCode::TemplateInvalid,
             Self::Tree { problem, .. } => problem.code(),
             Self::Value { problem, .. } => problem.code(),
         }
@@ -159,8 +178,9 @@ impl Fault {
             ErrorCode::KeyProgramFailed => 6,
             ErrorCode::MacMismatch | ErrorCode::DoesNotOpen | ErrorCode::LeafNotProtected => 7,
             ErrorCode::PathNotFound => 8,
-            ErrorCode::TargetConflict => 9,
-            ErrorCode::ActivationLocked | ErrorCode::ActivationFileSystem => 10,
+            ErrorCode::TemplateInvalid => 9,
+            ErrorCode::TargetConflict => 11,
+            ErrorCode::ActivationLocked | ErrorCode::ActivationFileSystem => 12,
             // What is left is a file that cannot be read as a sops file.
             _ => 2,
         }
@@ -274,6 +294,30 @@ impl ValueProblem {
         match self {
             Self::Absent | Self::NotAString(_) => ErrorCode::PathNotFound,
             Self::NotProtected => ErrorCode::LeafNotProtected,
+        }
+    }
+}
+
+/// What is wrong with a template.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemplateProblem {
+    /// A secret that another manifest has: one that is needed for users, for example.
+    #[error("secret `{}` is not in this manifest", .0.escape_debug())]
+    Elsewhere(String),
+    /// Something that looks like a placeholder.
+    #[error("`{}` stands for no secret", .0.escape_debug())]
+    Leftover(String),
+    /// A secret that was left out.
+    #[error("secret `{}` cannot be had", .0.escape_debug())]
+    Lost(String),
+}
+
+impl TemplateProblem {
+    pub(super) fn of(self, template: &TemplateEntry) -> Fault {
+        Fault::Template {
+            template: template.name().into(),
+            problem: self,
         }
     }
 }

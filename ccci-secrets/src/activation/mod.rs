@@ -39,6 +39,7 @@ mod site;
 mod sops_file;
 mod stage;
 mod targets;
+mod template;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod testing;
@@ -61,7 +62,7 @@ use self::fault::Refusal;
 use self::manifest::Manifest;
 use self::open::{OpenContext, Owners};
 pub use self::provenance::{FileProvenance, GitFacts};
-pub use self::receipt::{Change, EntryResult, FailedStep, Receipt, Step};
+pub use self::receipt::{Change, EntryResult, FailedStep, Origin, Receipt, Step};
 pub use self::report::{Report, Run};
 pub use self::unparsed::{refuse_manifest, refuse_unreadable};
 use crate::fs::Fs;

@@ -1,6 +1,6 @@
 //! Opens everything a manifest wants, in memory: identities, every sops file once, every MAC, and only then values.
 
-use super::fault::{Fault, NoIdentity, Warning, WarningKind};
+use super::fault::{Fault, NoIdentity, TemplateProblem, Warning, WarningKind};
 use super::findings::Findings;
 use super::keys::{self, Keys, Lock};
 use super::manifest::{Manifest, SecretEntry};
@@ -9,7 +9,8 @@ use super::owners::Ownership;
 use super::provenance::FileProvenance;
 use super::select::{self, Selected, Selection};
 use super::sops_file::{self, ReadFile, SopsFile};
-use super::wanted::Wanted;
+use super::template::{self, Template};
+use super::wanted::{Origin, Wanted};
 use crate::file::{Note, OpenError, OpenFile};
 use crate::keyring::{Keyring, UnwrapError};
 use crate::secret::Secret;
@@ -58,6 +59,7 @@ pub(super) fn open(
     let mut keys = keys::load(&manifest.keys, context.ambient);
     let files = read_files(manifest, &mut findings);
     let prepared = prepare(manifest, &files, &context.owners, &mut findings);
+    let templates = prepare_templates(manifest, &context.owners, &mut findings);
     let locks = locks(&files);
     let missing = keys.missing_key_file(&locks);
     for fault in missing.into_iter().chain(std::mem::take(&mut keys.faults)) {
@@ -70,7 +72,11 @@ pub(super) fn open(
     for warning in keys.warnings {
         findings.warn(warning);
     }
-    let wanted = take(manifest, &opened, prepared, &mut findings);
+    let mut wanted = take(manifest, &opened, prepared, &mut findings);
+    if !findings.is_refused() {
+        let rendered = render(manifest, templates, &wanted, &mut findings);
+        wanted.extend(rendered);
+    }
     finish(wanted, opened, findings)
 }
 
@@ -127,6 +133,72 @@ fn prepare(
         }
     }
     prepared
+}
+
+/// A template that was read.
+#[derive(Debug)]
+struct PreparedTemplate {
+    /// Position in the manifest.
+    template: usize,
+    parsed: Template,
+    ownership: Ownership,
+}
+
+fn prepare_templates(
+    manifest: &Manifest,
+    owners: &Owners<'_>,
+    findings: &mut Findings<'_>,
+) -> Vec<PreparedTemplate> {
+    let mut prepared = Vec::new();
+    for (template, entry) in manifest.templates.iter().enumerate() {
+        let file = manifest.secrets.len() + template;
+        let ownership = owners.of(&entry.file).map_err(|faults| {
+            for fault in faults {
+                findings.lose(&[file], Fault::Manifest(fault));
+            }
+        });
+        let parsed = template::read(manifest, entry).map_err(|fault| findings.lose(&[file], fault));
+        if let (Ok(ownership), Ok(parsed)) = (ownership, parsed) {
+            prepared.push(PreparedTemplate {
+                template,
+                parsed,
+                ownership,
+            });
+        }
+    }
+    prepared
+}
+
+/// Renders the templates from the secrets that could be had.
+fn render(
+    manifest: &Manifest,
+    templates: Vec<PreparedTemplate>,
+    secrets: &[Wanted],
+    findings: &mut Findings<'_>,
+) -> Vec<Wanted> {
+    let value = |name: &str| {
+        let secret = secrets.iter().find(|secret| secret.name == name);
+        secret.map(|secret| &secret.content)
+    };
+    let mut wanted = Vec::new();
+    for prepared in templates {
+        let file = manifest.secrets.len() + prepared.template;
+        let Some(entry) = manifest.templates.get(prepared.template) else {
+            continue;
+        };
+        match prepared.parsed.render(value) {
+            Ok(content) => wanted.push(Wanted::new(
+                &entry.file,
+                Origin::Template,
+                content,
+                prepared.ownership,
+            )),
+            // Why a secret that is required cannot be had is a fault by itself.
+            Err(name) if manifest.requires(name) => findings.lose_silently(file),
+            Err(name) => findings.lose(&[file], TemplateProblem::Lost(name.into()).of(entry)),
+        }
+    }
+    wanted
 }
 
 fn locks(files: &[Read<'_>]) -> Vec<Lock> {
@@ -226,7 +298,8 @@ fn take(
                     let name = &secret.file.name;
                     findings.warn(Warning::new(WarningKind::ClearLeaf, name));
                 }
-                wanted.push(Wanted::new(secret, content, ownership));
+                let origin = Origin::of(secret);
+                wanted.push(Wanted::new(&secret.file, origin, content, ownership));
             }
             Err(fault) => findings.lose(&[nth], fault),
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::fault::{Fault, Warning};
 use super::provenance::FileProvenance;
+pub use super::wanted::Origin;
 use crate::error::ErrorCode;
 
 /// The proof that a generation is active: the one that this run committed, or the one that was already right.
@@ -55,10 +56,8 @@ impl Receipt {
 pub struct EntryResult {
     /// Its name below the generation.
     pub name: String,
-    /// The key it was taken from, as the manifest spells it; empty for a whole file.
-    pub key: String,
-    /// The sops file.
-    pub sops_file: PathBuf,
+    /// Where its content comes from.
+    pub origin: Origin,
     /// Where else it can be read, as it is seen from outside; none if its name below the link is all.
     pub path: Option<PathBuf>,
     /// Mode.

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::check::Checked;
 use super::fault::{Active, Fault, Refusal, Warning};
-use super::manifest::Manifest;
+use super::manifest::{Manifest, template_name};
 use super::provenance::FileProvenance;
-use super::receipt::{Change, EntryResult, FailedStep, Receipt};
+use super::receipt::{Change, EntryResult, FailedStep, Origin, Receipt};
 use crate::digest;
 use crate::error::ErrorCode;
 use crate::keyring::{AttemptReport, OpenedBy};
@@ -43,7 +43,7 @@ pub struct Report {
     secrets: Vec<Secret>,
     removed: Vec<String>,
     links: Links,
-    templates: [(); 0],
+    templates: Vec<Rendered>,
     certs: [(); 0],
     units: Vec<Unit>,
     warnings: Vec<Noticed>,
@@ -118,6 +118,22 @@ struct Secret {
     name: String,
     key: String,
     sops_file: String,
+    #[serde(flatten)]
+    placed: Placed,
+}
+
+/// A template that was rendered.
+#[derive(Debug, Serialize)]
+struct Rendered {
+    /// As the manifest spells it.
+    name: String,
+    #[serde(flatten)]
+    placed: Placed,
+}
+
+/// What secrets and templates have in common.
+#[derive(Debug, Serialize)]
+struct Placed {
     path: String,
     mode: String,
     uid: u32,
@@ -175,7 +191,13 @@ impl Report {
             secrets: receipt
                 .entries
                 .iter()
-                .map(|entry| Secret::of(entry, &receipt.link))
+                .filter_map(|entry| Secret::of(entry, &receipt.link))
+                .collect(),
+            templates: receipt
+                .entries
+                .iter()
+                .filter(|entry| entry.origin == Origin::Template)
+                .map(|entry| Rendered::of(entry, &receipt.link))
                 .collect(),
             removed: receipt.removed.clone(),
             links: Links {
@@ -262,7 +284,7 @@ impl Report {
             secrets: Vec::new(),
             removed: Vec::new(),
             links: Links::default(),
-            templates: [],
+            templates: Vec::new(),
             certs: [],
             units: Vec::new(),
             warnings: Vec::new(),
@@ -301,6 +323,31 @@ impl File {
 }
 
 impl Secret {
+    /// None for a template.
+    fn of(entry: &EntryResult, link: &Path) -> Option<Self> {
+        let Origin::Secret { sops_file, key } = &entry.origin else {
+            return None;
+        };
+        Some(Self {
+            name: entry.name.clone(),
+            key: key.clone(),
+            sops_file: shown(sops_file),
+            placed: Placed::of(entry, link),
+        })
+    }
+}
+
+impl Rendered {
+    fn of(entry: &EntryResult, link: &Path) -> Self {
+        let name = template_name(&entry.name).unwrap_or(&entry.name);
+        Self {
+            name: name.into(),
+            placed: Placed::of(entry, link),
+        }
+    }
+}
+
+impl Placed {
     fn of(entry: &EntryResult, link: &Path) -> Self {
         let own = || link.join(&entry.name);
         let (change, changed) = match entry.change {
@@ -317,9 +364,6 @@ impl Secret {
             }
         };
         Self {
-            name: entry.name.clone(),
-            key: entry.key.clone(),
-            sops_file: shown(&entry.sops_file),
             path: shown(&entry.path.clone().unwrap_or_else(own)),
             mode: format!("{:04o}", entry.mode),
             uid: entry.uid,

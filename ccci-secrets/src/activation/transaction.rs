@@ -215,8 +215,7 @@ impl Transaction<'_> {
     fn entries(&self, scene: Scene<'_>) -> Vec<EntryResult> {
         let entry = |(wanted, change): (&Wanted, &Change)| EntryResult {
             name: wanted.name.clone(),
-            key: wanted.key.clone(),
-            sops_file: wanted.sops_file.clone(),
+            origin: wanted.origin.clone(),
             path: self.target_shown(wanted),
             mode: wanted.mode,
             uid: wanted.uid,

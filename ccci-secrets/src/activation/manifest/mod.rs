@@ -19,6 +19,7 @@ pub struct Manifest {
     pub(crate) sha256: [u8; 32],
     pub(crate) secrets: Vec<SecretEntry>,
     pub(crate) templates: Vec<TemplateEntry>,
+    pub(crate) placeholders: Vec<Placeholder>,
     pub(crate) mount_path: String,
     pub(crate) link_path: String,
     /// 0: all are kept.
@@ -153,10 +154,47 @@ impl KeyChoice {
     }
 }
 
-/// A template. Not rendered by this build; its rules are checked.
+/// A template: a file below `rendered` with secrets in it.
 #[derive(Debug)]
 pub(crate) struct TemplateEntry {
     pub(crate) file: FileEntry,
+    pub(crate) source: TemplateSource,
+}
+
+impl TemplateEntry {
+    /// The name as the manifest spells it.
+    pub(crate) fn name(&self) -> &str {
+        template_name(&self.file.name).unwrap_or_default()
+    }
+}
+
+/// Where the text of a template stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TemplateSource {
+    Content(String),
+    File(PathBuf),
+}
+
+impl TemplateSource {
+    /// The file, if it is one.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Content(_) => Path::new(""),
+            Self::File(path) => path,
+        }
+    }
+}
+
+/// What stands for the value of a secret in templates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Placeholder {
+    pub(crate) secret: String,
+    pub(crate) text: String,
+}
+
+/// The name of a template, from its name below the generation; none if it is no template's.
+pub(crate) fn template_name(name: &str) -> Option<&str> {
+    names::below(name, read::RENDERED)
 }
 
 impl Manifest {
@@ -171,7 +209,6 @@ impl Manifest {
     /// Everything that it asks for and this build does not do.
     pub(crate) fn unbuilt(&self) -> Vec<ManifestFault> {
         let asked = [
-            (!self.templates.is_empty(), "/templates", "templates are"),
             (self.user_mode, "/userMode", "user mode is"),
             (self.keys.gnupg_home.is_some(), "/gnupgHome", "GnuPG is"),
             (self.has_credentials, "/credentials", "credentials are"),
@@ -186,7 +223,18 @@ impl Manifest {
             .collect()
     }
 
-    /// Secrets and templates as files.
+    /// Whether a secret has this name.
+    pub(crate) fn has_secret(&self, name: &str) -> bool {
+        self.secrets.iter().any(|secret| secret.file.name == name)
+    }
+
+    /// Whether a secret has this name and is required.
+    pub(crate) fn requires(&self, name: &str) -> bool {
+        let mut secrets = self.secrets.iter();
+        secrets.any(|secret| secret.file.name == name && secret.file.required)
+    }
+
+    /// Secrets and then templates as files.
     pub(crate) fn files(&self) -> impl Iterator<Item = &FileEntry> {
         let templates = self.templates.iter().map(|template| &template.file);
         self.secrets

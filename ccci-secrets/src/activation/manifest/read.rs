@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::fields::{Faults, Fields, wrong_type};
 use super::{
     Account, DirectoryWish, FileEntry, KeyChoice, KeySources, Manifest, ManifestFault,
-    ManifestProblem, MountWish, OnConflict, OnFirstBoot, SecretEntry, Target, TemplateEntry, names,
-    rules,
+    ManifestProblem, MountWish, OnConflict, OnFirstBoot, Placeholder, SecretEntry, Target,
+    TemplateEntry, TemplateSource, names, rules,
 };
 use crate::activation::json::Json;
 use crate::digest;
@@ -67,6 +67,13 @@ fn top_level(json: &Json, directory: &Path, faults: &Faults, sha256: [u8; 32]) -
         sha256,
         secrets,
         templates,
+        placeholders: placeholders
+            .iter()
+            .map(|(_, secret, text)| Placeholder {
+                secret: secret.clone(),
+                text: text.clone(),
+            })
+            .collect(),
         mount_path,
         link_path: frame.link_path,
         keep_generations,
@@ -215,7 +222,11 @@ fn template(json: &Json, pointer: String, frame: &Frame<'_>) -> Option<TemplateE
         fields.fault("content", ManifestProblem::Missing);
     }
     fields.finish();
-    Some(TemplateEntry { file })
+    let source = match content {
+        "" => TemplateSource::File(frame.directory.join(source)),
+        _ => TemplateSource::Content(content.into()),
+    };
+    Some(TemplateEntry { file, source })
 }
 
 /// What secrets and templates have in common.

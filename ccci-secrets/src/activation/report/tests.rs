@@ -52,8 +52,7 @@ fn workshop() -> Workshop {
 fn receipt(opened: Opened) -> Receipt {
     let entry = |(nth, wanted): (usize, &super::super::wanted::Wanted)| EntryResult {
         name: wanted.name.clone(),
-        key: wanted.key.clone(),
-        sops_file: wanted.sops_file.clone(),
+        origin: wanted.origin.clone(),
         path: (nth == 0).then(|| "/srv/a".into()),
         mode: wanted.mode,
         uid: wanted.uid,

@@ -23,7 +23,7 @@ use super::accounts::{AccountKind, Accounts};
 use super::fault::Refusal;
 use super::manifest::{Account, Manifest};
 use super::open::{NotOpened, Opened};
-use super::wanted::{Directories, Wanted};
+use super::wanted::{Directories, Origin, Wanted};
 use super::{Options, Receipt, transaction};
 use crate::fs::testing::Watched;
 use crate::fs::{Fs, RealFs};
@@ -216,8 +216,7 @@ fn made_up(manifest: &Manifest, wish: &Wish, accounts: &Accounts<'_>) -> Opened 
             mode: secret.file.directories.mode,
             ..Directories::default()
         },
-        sops_file: secret.sops_file.clone(),
-        key: secret.key.shown(),
+        origin: Origin::of(secret),
     });
     Opened {
         wanted: wanted.collect(),
