@@ -32,6 +32,8 @@ error_codes! {
     ActivationLocked = "activation-locked",
     /// The file system refused a change during activation; the old generation is untouched.
     ActivationFileSystem = "activation-file-system",
+    /// A certificate will not do.
+    CertificateInvalid = "certificate-invalid",
     /// A step after the commit failed.
     CommittedWithFault = "committed-with-fault",
     /// `.sops.yaml` cannot be parsed or holds something it must not.

@@ -5,9 +5,11 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::checks::CheckProblem;
 use super::manifest::{ManifestFault, ManifestProblem, SecretEntry, TemplateEntry};
 pub use super::site::Hazard;
 pub use super::warning::{Warning, WarningKind};
+use crate::certificate::Fingerprint;
 use crate::error::ErrorCode;
 use crate::file::{FileError, OpenError, SealError, Shape};
 use crate::keyring::AttemptReport;
@@ -18,6 +20,16 @@ use crate::repository::NotSealedBecause;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
+    /// A content that will not do.
+    #[error("certificate `{}`{}: {problem}", certificate.escape_debug(), with_key(key.as_deref()))]
+    Check {
+        /// The secret that holds the certificate.
+        certificate: String,
+        /// The secret that holds its key.
+        key: Option<String>,
+        /// What is wrong.
+        problem: CheckProblem,
+    },
     /// A file that is sealed but cannot be opened.
     #[error("cannot open {}: {source}", file.display())]
     DoesNotOpen {
@@ -76,6 +88,14 @@ pub enum Fault {
     /// No identity opens a file.
     #[error("{}", .0)]
     NoIdentity(Box<NoIdentity>),
+    /// None of the certificates is the one that was expected.
+    #[error("{}", other_leaf(expected, found))]
+    OtherLeaf {
+        /// Its fingerprint.
+        expected: Fingerprint,
+        /// Those of the certificates that the manifest has checked.
+        found: Vec<Fingerprint>,
+    },
     /// The plaintext of a whole file cannot be produced.
     #[error("cannot write out {}: {source}", file.display())]
     Plaintext {
@@ -145,6 +165,7 @@ impl Fault {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
+            Self::Check { .. } | Self::OtherLeaf { .. } => ErrorCode::CertificateInvalid,
             Self::DoesNotOpen { source, .. } => source.code(),
             Self::FileSystem { .. } => ErrorCode::ActivationFileSystem,
             Self::KeyFileMissing(_) => ErrorCode::KeyFileMissing,
@@ -179,11 +200,28 @@ impl Fault {
             ErrorCode::MacMismatch | ErrorCode::DoesNotOpen | ErrorCode::LeafNotProtected => 7,
             ErrorCode::PathNotFound => 8,
             ErrorCode::TemplateInvalid => 9,
+            ErrorCode::CertificateInvalid => 10,
             ErrorCode::TargetConflict => 11,
             ErrorCode::ActivationLocked | ErrorCode::ActivationFileSystem => 12,
             // What is left is a file that cannot be read as a sops file.
             _ => 2,
         }
+    }
+}
+
+fn with_key(key: Option<&str>) -> String {
+    key.map(|key| format!(" with key `{}`", key.escape_debug()))
+        .unwrap_or_default()
+}
+
+fn other_leaf(expected: &Fingerprint, found: &[Fingerprint]) -> String {
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    match found.as_slice() {
+        [] => format!("expected the certificate {expected}, but the manifest checks none"),
+        found => format!(
+            "expected the certificate {expected}, not {}",
+            found.join(", ")
+        ),
     }
 }
 

@@ -9,6 +9,7 @@ mod accounts;
 mod apply;
 mod backup;
 mod check;
+mod checks;
 mod current;
 mod draft;
 mod explain;
@@ -58,6 +59,8 @@ use std::time::Duration;
 
 pub use self::accounts::{AccountKind, AccountLookup};
 pub use self::check::{Checked, check_manifest, check_sops_files};
+use self::checks::Checking;
+pub use self::checks::{CheckProblem, CheckedCertificate};
 use self::fault::Refusal;
 use self::manifest::Manifest;
 use self::open::{OpenContext, Owners};
@@ -65,6 +68,7 @@ pub use self::provenance::{FileProvenance, GitFacts};
 pub use self::receipt::{Change, EntryResult, FailedStep, Origin, Receipt, Step};
 pub use self::report::{Report, Run};
 pub use self::unparsed::{refuse_manifest, refuse_unreadable};
+use crate::certificate::Fingerprint;
 use crate::fs::Fs;
 use crate::keyring::Keyring;
 
@@ -82,6 +86,10 @@ pub struct Options<'a> {
     pub accounts: Option<&'a AccountLookup<'a>>,
     /// No account is looked up; everything belongs to root.
     pub ignore_passwd: bool,
+    /// The time, for the expiry of certificates; without one nothing is said about it.
+    pub now: Option<jiff::Timestamp>,
+    /// The certificate that has to be among those that the manifest has checked.
+    pub expected_leaf: Option<Fingerprint>,
     /// How long to wait for another run to end.
     pub lock_timeout: Duration,
     /// Waits for as long as it is told.
@@ -98,6 +106,8 @@ impl<'a> Options<'a> {
             ambient: None,
             accounts: None,
             ignore_passwd: false,
+            now: None,
+            expected_leaf: None,
             lock_timeout: Duration::from_secs(60),
             pause,
         }
@@ -109,6 +119,8 @@ impl fmt::Debug for Options<'_> {
         f.debug_struct("Options")
             .field("root", &self.root)
             .field("ignore_passwd", &self.ignore_passwd)
+            .field("now", &self.now)
+            .field("expected_leaf", &self.expected_leaf)
             .field("lock_timeout", &self.lock_timeout)
             .finish_non_exhaustive()
     }
@@ -123,8 +135,17 @@ impl fmt::Debug for Options<'_> {
 /// Every reason at once, and what is still active.
 pub fn activate(manifest: &Manifest, mut options: Options<'_>) -> Result<Receipt, Refusal> {
     let ambient = options.ambient.take();
+    let checking = Checking {
+        now: options.now,
+        expected_leaf: options.expected_leaf,
+    };
     transaction::run(manifest, &options, |accounts| {
         let owners = accounts.map_or(Owners::AllRoot, Owners::Of);
-        open::open(manifest, OpenContext { owners, ambient })
+        let context = OpenContext {
+            owners,
+            ambient,
+            checking,
+        };
+        open::open(manifest, context)
     })
 }

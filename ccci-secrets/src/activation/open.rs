@@ -1,5 +1,6 @@
 //! Opens everything a manifest wants, in memory: identities, every sops file once, every MAC, and only then values.
 
+use super::checks::{self, CheckedCertificate, Checking};
 use super::fault::{Fault, NoIdentity, TemplateProblem, Warning, WarningKind};
 use super::findings::Findings;
 use super::keys::{self, Keys, Lock};
@@ -21,6 +22,7 @@ pub(super) struct OpenContext<'a> {
     pub(super) owners: Owners<'a>,
     /// Keys found by looking around, if those were asked for: they come last.
     pub(super) ambient: Option<Keyring>,
+    pub(super) checking: Checking,
 }
 
 /// Everything that was opened.
@@ -30,6 +32,7 @@ pub(super) struct Opened {
     pub(super) wanted: Vec<Wanted>,
     /// One for each sops file, in the order in which the manifest first names them.
     pub(super) provenance: Vec<FileProvenance>,
+    pub(super) certificates: Vec<CheckedCertificate>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -73,11 +76,14 @@ pub(super) fn open(
         findings.warn(warning);
     }
     let mut wanted = take(manifest, &opened, prepared, &mut findings);
+    let mut certificates = Vec::new();
     if !findings.is_refused() {
+        certificates = checks::run(manifest, &wanted, context.checking, &mut findings);
+        wanted.retain(|wanted| !is_lost(manifest, wanted, &findings));
         let rendered = render(manifest, templates, &wanted, &mut findings);
         wanted.extend(rendered);
     }
-    finish(wanted, opened, findings)
+    finish(wanted, opened, certificates, findings)
 }
 
 /// A sops file that was read.
@@ -167,6 +173,12 @@ fn prepare_templates(
         }
     }
     prepared
+}
+
+/// Whether a check was against a secret.
+fn is_lost(manifest: &Manifest, wanted: &Wanted, findings: &Findings<'_>) -> bool {
+    let position = manifest.files().position(|file| file.name == wanted.name);
+    position.is_some_and(|file| findings.is_lost(file))
 }
 
 /// Renders the templates from the secrets that could be had.
@@ -347,6 +359,7 @@ fn comment_warning(note: &Note, secret: &SecretEntry) -> Warning {
 fn finish(
     wanted: Vec<Wanted>,
     opened: Vec<OpenedFile<'_>>,
+    certificates: Vec<CheckedCertificate>,
     findings: Findings<'_>,
 ) -> Result<Opened, Box<NotOpened>> {
     let provenance = opened.into_iter().map(|from| from.provenance).collect();
@@ -356,6 +369,7 @@ fn finish(
     let sound = Opened {
         wanted,
         provenance,
+        certificates,
         warnings: warnings.clone(),
     };
     if faults.is_empty() {

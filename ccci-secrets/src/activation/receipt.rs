@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::checks::CheckedCertificate;
 use super::fault::{Fault, Warning};
 use super::provenance::FileProvenance;
 pub use super::wanted::Origin;
@@ -28,6 +29,8 @@ pub struct Receipt {
     pub links_removed: Vec<PathBuf>,
     /// Where the contents come from.
     pub provenance: Vec<FileProvenance>,
+    /// Certificates that were checked.
+    pub certificates: Vec<CheckedCertificate>,
     /// Units that something changed for and that nobody has told: without repetitions, in the order of the manifest.
     pub units_not_handled: Vec<String>,
     /// What was noticed.

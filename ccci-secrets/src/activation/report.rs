@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::check::Checked;
+use super::checks::CheckedCertificate;
 use super::fault::{Active, Fault, Refusal, Warning};
 use super::manifest::{Manifest, template_name};
 use super::provenance::FileProvenance;
@@ -44,7 +45,7 @@ pub struct Report {
     removed: Vec<String>,
     links: Links,
     templates: Vec<Rendered>,
-    certs: [(); 0],
+    certs: Vec<Certificate>,
     units: Vec<Unit>,
     warnings: Vec<Noticed>,
     faults: Vec<Reason>,
@@ -131,6 +132,42 @@ struct Rendered {
     placed: Placed,
 }
 
+/// A certificate that was checked.
+#[derive(Debug, Serialize)]
+struct Certificate {
+    cert: String,
+    key: Option<String>,
+    leaf_sha256: String,
+    serial: String,
+    subject: String,
+    issuer: String,
+    names: Vec<String>,
+    not_before: String,
+    not_after: String,
+    chain_length: usize,
+    /// Of the whole file.
+    sha256: String,
+}
+
+impl Certificate {
+    fn of(checked: &CheckedCertificate) -> Self {
+        let leaf = &checked.leaf;
+        Self {
+            cert: checked.certificate.clone(),
+            key: checked.key.clone(),
+            leaf_sha256: leaf.sha256.to_string(),
+            serial: leaf.serial.clone(),
+            subject: leaf.subject.clone(),
+            issuer: leaf.issuer.clone(),
+            names: leaf.names.clone(),
+            not_before: leaf.not_before.to_string(),
+            not_after: leaf.not_after.to_string(),
+            chain_length: checked.length,
+            sha256: digest::hex(&checked.sha256),
+        }
+    }
+}
+
 /// What secrets and templates have in common.
 #[derive(Debug, Serialize)]
 struct Placed {
@@ -199,6 +236,7 @@ impl Report {
                 .filter(|entry| entry.origin == Origin::Template)
                 .map(|entry| Rendered::of(entry, &receipt.link))
                 .collect(),
+            certs: receipt.certificates.iter().map(Certificate::of).collect(),
             removed: receipt.removed.clone(),
             links: Links {
                 placed: receipt
@@ -285,7 +323,7 @@ impl Report {
             removed: Vec::new(),
             links: Links::default(),
             templates: Vec::new(),
-            certs: [],
+            certs: Vec::new(),
             units: Vec::new(),
             warnings: Vec::new(),
             faults: Vec::new(),

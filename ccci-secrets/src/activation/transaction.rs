@@ -116,6 +116,7 @@ impl Transaction<'_> {
             links_placed: self.links_placed(scene),
             links_removed: self.links_removed(scene),
             provenance: opened.provenance,
+            certificates: opened.certificates,
             units_not_handled: units,
             warnings,
             failed_step: failed_step.or_else(|| missing.map(not_everything)),

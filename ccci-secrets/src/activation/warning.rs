@@ -78,6 +78,10 @@ macro_rules! warning_kinds {
 warning_kinds! {
     /// A file was kept aside.
     BackedUp = "backed-up" "the file that was there is kept",
+    /// A certificate that has to be replaced.
+    CertificateExpiresSoon = "certificate-expires-soon" "the certificate expires earlier than the manifest allows for",
+    /// The clock tells a time that cannot be.
+    ClockNotSet = "clock-not-set" "whether the certificate is still valid was not checked: the clock is not set",
     /// A comment in the clear went into a whole file.
     ClearComment = "clear-comment" "a comment that should be sealed is in the clear; nothing protects it",
     /// A leaf that nothing protects was accepted.
@@ -88,6 +92,8 @@ warning_kinds! {
     ForeignKeyRemoved = "foreign-key-removed" "held a private key that sops-nix had put there, and was removed",
     /// A secret that is not required has a fault.
     LeftOut = "left-out" "left out, because it has a fault and is not required",
+    /// A certificate behind the leaf has expired.
+    IssuerExpired = "issuer-expired" "a certificate of the chain has expired",
     /// An optional key file is missing.
     KeyFileMissing = "key-file-missing" "the key file does not exist, which the manifest allows",
     /// Something about a key file should be changed.

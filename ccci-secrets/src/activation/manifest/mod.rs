@@ -1,6 +1,7 @@
 //! The manifest: what should be where. It is the JSON that the sops-nix modules write, read strictly, plus a few fields
 //! of our own (activation design, sections 2 of the reference and 17).
 
+pub(crate) mod checks;
 mod fields;
 mod names;
 mod read;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::checks::CertificateCheck;
 use crate::document::Format;
 
 /// A manifest whose rules hold: names are safe and distinct, paths absolute, clean and distinct, modes parsed.
@@ -32,7 +34,7 @@ pub struct Manifest {
     pub(crate) idempotent: bool,
     pub(crate) on_first_boot: OnFirstBoot,
     pub(crate) has_credentials: bool,
-    pub(crate) has_checks: bool,
+    pub(crate) checks: Vec<CertificateCheck>,
 }
 
 /// Where identities come from.
@@ -212,7 +214,6 @@ impl Manifest {
             (self.user_mode, "/userMode", "user mode is"),
             (self.keys.gnupg_home.is_some(), "/gnupgHome", "GnuPG is"),
             (self.has_credentials, "/credentials", "credentials are"),
-            (self.has_checks, "/checks", "checks are"),
         ];
         let faults = asked.into_iter().filter(|(asked, ..)| *asked);
         faults
@@ -351,6 +352,9 @@ pub enum ManifestProblem {
         /// Its name.
         name: String,
     },
+    /// A secret that the manifest does not have.
+    #[error("secret `{}` is not in this manifest", .0.escape_debug())]
+    UnknownSecret(String),
     /// A file that cannot be read.
     #[error("{}: {reason}", path.display())]
     Unreadable {

@@ -6,7 +6,7 @@ use super::fields::{Faults, Fields, wrong_type};
 use super::{
     Account, DirectoryWish, FileEntry, KeyChoice, KeySources, Manifest, ManifestFault,
     ManifestProblem, MountWish, OnConflict, OnFirstBoot, Placeholder, SecretEntry, Target,
-    TemplateEntry, TemplateSource, names, rules,
+    TemplateEntry, TemplateSource, checks, names, rules,
 };
 use crate::activation::json::Json;
 use crate::digest;
@@ -63,6 +63,7 @@ fn top_level(json: &Json, directory: &Path, faults: &Faults, sha256: [u8; 32]) -
     let keep_generations = count(&mut fields, "keepGenerations");
     let keys = key_sources(&mut fields, directory);
     logging(&mut fields, faults);
+    let checks = checks::read(&mut fields, &secrets, faults);
     let manifest = Manifest {
         sha256,
         secrets,
@@ -85,7 +86,7 @@ fn top_level(json: &Json, directory: &Path, faults: &Faults, sha256: [u8; 32]) -
         idempotent: fields.boolean("idempotent").unwrap_or(true),
         on_first_boot: fields.word("onFirstBoot", FIRST_BOOT).unwrap_or_default(),
         has_credentials: credentials(&mut fields, faults),
-        has_checks: checks(&mut fields, faults),
+        checks,
     };
     fields.finish();
     rules::check(&manifest, &placeholders, faults);
@@ -427,16 +428,6 @@ fn credentials(fields: &mut Fields<'_>, faults: &Faults) -> bool {
             }
             credential.finish();
         }
-    }
-    any
-}
-
-fn checks(fields: &mut Fields<'_>, faults: &Faults) -> bool {
-    let items = fields.items("checks");
-    let any = !items.is_empty();
-    for (pointer, item) in items {
-        // The fields of a check belong to its type.
-        drop(Fields::of(item, pointer, faults));
     }
     any
 }

@@ -244,3 +244,31 @@ fn keys_of_gnupg_exclude_each_other_as_in_the_reference() {
         manifest["sshKeyPaths"] = json!(["/k"]);
     });
 }
+
+#[test]
+fn checks_are_read_field_by_field() {
+    let check = json!({"type": "x509", "cert": "a", "key": "b", "minDays": 7, "names": ["x"], "chain": "leaf-first", "strict": true});
+    assert_eq!(spoilt(|manifest| manifest["checks"] = json!([check])), []);
+    assert_eq!(
+        spoilt(|manifest| manifest["checks"] = json!([{"type": "x509", "cert": "a"}])),
+        []
+    );
+    for (field, value) in [
+        ("type", json!("pgp")),
+        ("type", json!(null)),
+        ("cert", json!("nosuch")),
+        ("cert", json!(null)),
+        ("key", json!("nosuch")),
+        ("minDays", json!(-1)),
+        ("names", json!([""])),
+        ("chain", json!("any")),
+        ("strict", json!("yes")),
+        ("mindays", json!(7)),
+    ] {
+        assert_fault_at(&format!("/checks/0/{field}"), |manifest| {
+            let mut check = check.clone();
+            check[field] = value.clone();
+            manifest["checks"] = json!([check]);
+        });
+    }
+}

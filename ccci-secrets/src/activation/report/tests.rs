@@ -75,6 +75,7 @@ fn receipt(opened: Opened) -> Receipt {
         links_removed: Vec::new(),
         removed: vec!["old".into()],
         provenance: opened.provenance,
+        certificates: opened.certificates,
         units_not_handled: vec!["proxy.service".into()],
         warnings: opened.warnings,
         failed_step: None,

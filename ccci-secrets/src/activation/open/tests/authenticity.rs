@@ -295,7 +295,6 @@ fn what_is_not_built_is_refused_at_its_pointer() {
     for (field, value) in [
         ("userMode", json!(true)),
         ("gnupgHome", json!("/gnupg")),
-        ("checks", json!([{"type": "x509"}])),
         (
             "credentials",
             json!([{"unit": "u", "name": "n", "secret": "1"}]),
