@@ -13,6 +13,8 @@
     reason = "a test that drives the real program"
 )]
 
+#[path = "activation/certificates.rs"]
+mod certificates;
 #[path = "activation/fixtures.rs"]
 mod fixtures;
 #[path = "activation/harness.rs"]
@@ -48,6 +50,9 @@ fn main() {
         Both sources::s20_missing_mac_and_foreign_recipients_stop_everything,
         Both refusals::s21_manifests_that_break_a_rule_are_refused_by_both_commands,
         Both refusals::s24_unusable_key_files_say_why_and_never_hang,
+        Both certificates::s25_certificates_that_will_not_do_are_refused_with_the_reason,
+        Both certificates::s25_keys_of_every_form_are_accepted,
+        Both certificates::the_leaf_that_is_expected_is_compared,
         Root refusals::s26_blocked_targets_are_reported_together,
         Root results::s36_modes_and_owners_are_exact_under_any_umask,
         Both results::a_second_run_changes_nothing_and_says_so,

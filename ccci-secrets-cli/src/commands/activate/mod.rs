@@ -10,6 +10,7 @@ use std::time::Duration;
 use ccci_secrets::activation::fault::Refusal;
 use ccci_secrets::activation::manifest::Manifest;
 use ccci_secrets::activation::{self, Options, Receipt, Report, Run};
+use ccci_secrets::certificate::Fingerprint;
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::fs::RealFs;
 use ccci_secrets::keyring::Keyring;
@@ -35,6 +36,9 @@ pub(crate) struct Args {
     /// Use keys from the environment and the home directory too
     #[arg(long)]
     ambient_keys: bool,
+    /// Refuse unless a certificate that the manifest checks has this SHA-256 fingerprint, as openssl prints it
+    #[arg(long, value_name = "SHA256")]
+    expect_leaf: Option<Fingerprint>,
     /// Print the report as JSON instead of text
     #[arg(long)]
     json: bool,
@@ -65,7 +69,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
         }
     };
     let fs = RealFs::new();
-    let options = options(context, args, &fs);
+    let options = options(&told, &fs);
     match Manifest::parse(&text, directory_of(&args.manifest)) {
         Ok(manifest) => {
             told.manifest = Some(&manifest);
@@ -83,10 +87,13 @@ pub(super) fn directory_of(manifest: &Path) -> &Path {
     manifest.parent().unwrap_or(Path::new("/"))
 }
 
-fn options<'a>(context: &Context, args: &'a Args, fs: &'a RealFs) -> Options<'a> {
+fn options<'a>(told: &Told<'a>, fs: &'a RealFs) -> Options<'a> {
+    let Told { context, args, .. } = told;
     let mut options = Options::new(fs, &std::thread::sleep);
     options.root = args.root.as_deref();
     options.lock_timeout = Duration::from_secs(args.lock_timeout);
+    options.now = Some(told.started);
+    options.expected_leaf = args.expect_leaf;
     // Keys of whoever runs this play no part, unless somebody says so.
     options.ambient = args
         .ambient_keys

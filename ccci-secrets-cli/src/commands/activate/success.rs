@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use ccci_secrets::activation::fault::WarningKind;
-use ccci_secrets::activation::{Change, EntryResult, FileProvenance, Receipt};
+use ccci_secrets::activation::{Change, CheckedCertificate, EntryResult, FileProvenance, Receipt};
 use ccci_secrets::keyring::{OpenedBy, SourceKind};
 use ccci_secrets::wrapped::Names;
 
@@ -95,6 +95,9 @@ impl Report<'_> {
         for file in &self.receipt.provenance {
             self.provenance(file);
         }
+        for checked in &self.receipt.certificates {
+            self.certificate(checked);
+        }
         self.line(format_args!(
             "generation {generation} is active in {}",
             self.receipt.link.display()
@@ -128,6 +131,16 @@ impl Report<'_> {
                 .collect();
             self.line(format_args!("  also sealed for {}", others.join(", ")));
         }
+    }
+
+    fn certificate(&mut self, checked: &CheckedCertificate) {
+        let leaf = &checked.leaf;
+        let names = leaf.names.join(", ");
+        self.line(format_args!(
+            "checked {}: {names}, valid until {}",
+            checked.certificate, leaf.not_after
+        ));
+        self.line(format_args!("  SHA-256 {}", leaf.sha256));
     }
 
     fn opener(&mut self, opener: &OpenedBy) {
