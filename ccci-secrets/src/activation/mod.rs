@@ -47,6 +47,7 @@ mod testing;
 mod tests;
 mod transaction;
 mod undo;
+mod units;
 mod unparsed;
 mod wanted;
 mod warning;
@@ -62,8 +63,11 @@ use self::fault::Refusal;
 use self::manifest::Manifest;
 use self::open::{OpenContext, Owners};
 pub use self::provenance::{FileProvenance, GitFacts};
-pub use self::receipt::{Change, EntryResult, FailedStep, Origin, Receipt, Step};
+pub use self::receipt::{
+    Change, EntryResult, FailedStep, Origin, Receipt, Step, UnitAction, UnitResult,
+};
 pub use self::report::{Report, Run};
+pub use self::units::{UnitFault, UnitManager, Units};
 pub use self::unparsed::{refuse_manifest, refuse_unreadable};
 use crate::fs::Fs;
 use crate::keyring::Keyring;
@@ -80,6 +84,8 @@ pub struct Options<'a> {
     pub ambient: Option<Keyring>,
     /// Finds accounts that `passwd` and `group` do not have.
     pub accounts: Option<&'a AccountLookup<'a>>,
+    /// Tells units that something changed for them, after the commit; without it nobody is told.
+    pub units: Option<&'a UnitManager<'a>>,
     /// No account is looked up; everything belongs to root.
     pub ignore_passwd: bool,
     /// How long to wait for another run to end.
@@ -97,6 +103,7 @@ impl<'a> Options<'a> {
             root: None,
             ambient: None,
             accounts: None,
+            units: None,
             ignore_passwd: false,
             lock_timeout: Duration::from_secs(60),
             pause,
