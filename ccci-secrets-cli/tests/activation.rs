@@ -29,10 +29,12 @@ mod refusals;
 mod results;
 #[path = "activation/sources.rs"]
 mod sources;
+#[path = "activation/units.rs"]
+mod units;
 #[path = "activation/world.rs"]
 mod world;
 
-use harness::Needs::{Anywhere, Both, Root};
+use harness::Needs::{Anywhere, Both, Machine, Root};
 
 fn main() {
     harness::run(&scenarios![
@@ -46,6 +48,8 @@ fn main() {
         Anywhere keys::s09_a_recovery_key_is_installed_once_and_silently,
         Both sources::s10_submodule_that_is_not_initialised_is_named,
         Both results::s12_files_of_the_operator_are_adopted_or_kept,
+        Machine units::s17_a_change_of_the_manifest_alone_restarts_nothing,
+        Machine units::s18_each_unit_is_told_once_after_the_swap_and_none_on_the_first_run,
         Both sources::s19_one_flipped_byte_stops_everything,
         Both sources::s20_missing_mac_and_foreign_recipients_stop_everything,
         Both refusals::s21_manifests_that_break_a_rule_are_refused_by_both_commands,
@@ -54,7 +58,10 @@ fn main() {
         Both certificates::s25_keys_of_every_form_are_accepted,
         Both certificates::the_leaf_that_is_expected_is_compared,
         Root refusals::s26_blocked_targets_are_reported_together,
+        Machine units::s34_a_unit_that_does_not_exist_blocks_nothing_and_is_tried_again,
         Root results::s36_modes_and_owners_are_exact_under_any_umask,
+        Machine units::s38_changes_of_mode_and_secrets_that_went_are_told_to_their_units,
+        Machine units::while_nixos_switches_units_go_into_its_lists,
         Both results::a_second_run_changes_nothing_and_says_so,
         Both results::a_report_that_nobody_can_read_is_a_failed_step_and_no_refusal,
         Both results::two_runs_at_once_both_end_well,

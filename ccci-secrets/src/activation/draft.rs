@@ -14,6 +14,7 @@ use super::records::{
 };
 use super::site::Site;
 use super::targets::target_text;
+use super::units::Units;
 use super::wanted::{Directories, Wanted};
 use crate::atomic::temporary_name;
 use crate::digest;
@@ -29,6 +30,8 @@ pub(super) struct Scene<'a> {
     pub(super) mount: &'a MountFound,
     pub(super) plan: &'a Plan,
     pub(super) keys_group: u32,
+    /// Units that the run makes a change for, if anybody tells units.
+    pub(super) units: &'a Units,
 }
 
 /// A run that has not begun.
@@ -44,7 +47,7 @@ pub(super) struct Draft {
 /// Names everything.
 pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault> {
     let mut run = Run {
-        next: outcome(scene)?,
+        next: outcome(scene, records)?,
         removals: scene.plan.removals.clone(),
         ..Run::default()
     };
@@ -84,7 +87,9 @@ pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault>
 }
 
 /// What the machine will be like.
-pub(super) fn outcome(scene: Scene<'_>) -> Result<Outcome, Fault> {
+pub(super) fn outcome(scene: Scene<'_>, records: &Records) -> Result<Outcome, Fault> {
+    let mut pending = records.journal.value().active.pending.clone();
+    pending.add(&scene.units.restart, &scene.units.reload);
     let mut links = Vec::new();
     for wanted in scene.wanted {
         if let Target::Outside(path) = &wanted.target {
@@ -104,6 +109,7 @@ pub(super) fn outcome(scene: Scene<'_>) -> Result<Outcome, Fault> {
             .map(|wanted| entry_record(scene.manifest, wanted))
             .collect(),
         links,
+        pending,
     })
 }
 

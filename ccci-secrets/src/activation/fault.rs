@@ -146,6 +146,14 @@ pub enum Fault {
         /// What git would say.
         problem: TreeProblem,
     },
+    /// A unit that could not be told that something changed for it.
+    #[error("unit {}: {problem}", unit.escape_debug())]
+    Unit {
+        /// Its name.
+        unit: String,
+        /// Why.
+        problem: UnitProblem,
+    },
     /// A key of the manifest leads to nothing usable.
     #[error("secret `{}`: key `{}` of {} {problem}", secret.escape_debug(), key.escape_debug(), file.display())]
     Value {
@@ -184,6 +192,7 @@ impl Fault {
             Self::Target { .. } => ErrorCode::TargetConflict,
             Self::Template { .. } | Self::TemplateUnreadable { .. } => ErrorCode::TemplateInvalid,
             Self::Tree { problem, .. } => problem.code(),
+            Self::Unit { .. } => ErrorCode::CommittedWithFault,
             Self::Value { problem, .. } => problem.code(),
         }
     }
@@ -334,6 +343,18 @@ impl ValueProblem {
             Self::NotProtected => ErrorCode::LeafNotProtected,
         }
     }
+}
+
+/// Why a unit could not be told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnitProblem {
+    /// What tells units did not do it.
+    #[error("{0}")]
+    Failed(String),
+    /// There is no such unit.
+    #[error("is not found")]
+    NotFound,
 }
 
 /// What is wrong with a template.

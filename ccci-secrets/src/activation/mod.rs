@@ -48,6 +48,7 @@ mod testing;
 mod tests;
 mod transaction;
 mod undo;
+mod units;
 mod unparsed;
 mod wanted;
 mod warning;
@@ -65,8 +66,11 @@ use self::fault::Refusal;
 use self::manifest::Manifest;
 use self::open::{OpenContext, Owners};
 pub use self::provenance::{FileProvenance, GitFacts};
-pub use self::receipt::{Change, EntryResult, FailedStep, Origin, Receipt, Step};
+pub use self::receipt::{
+    Change, EntryResult, FailedStep, Origin, Receipt, Step, UnitAction, UnitResult,
+};
 pub use self::report::{Report, Run};
+pub use self::units::{UnitFault, UnitManager, Units};
 pub use self::unparsed::{refuse_manifest, refuse_unreadable};
 use crate::certificate::Fingerprint;
 use crate::fs::Fs;
@@ -84,6 +88,8 @@ pub struct Options<'a> {
     pub ambient: Option<Keyring>,
     /// Finds accounts that `passwd` and `group` do not have.
     pub accounts: Option<&'a AccountLookup<'a>>,
+    /// Tells units that something changed for them, after the commit; without it nobody is told.
+    pub units: Option<&'a UnitManager<'a>>,
     /// No account is looked up; everything belongs to root.
     pub ignore_passwd: bool,
     /// The time, for the expiry of certificates; without one nothing is said about it.
@@ -105,6 +111,7 @@ impl<'a> Options<'a> {
             root: None,
             ambient: None,
             accounts: None,
+            units: None,
             ignore_passwd: false,
             now: None,
             expected_leaf: None,

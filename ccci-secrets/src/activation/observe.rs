@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use super::current::{Current, find_current};
+use super::current::{Current, find_current, find_foreign};
 use super::fault::{Active, Fault, TargetProblem};
 use super::manifest::{Manifest, Target};
 use super::records::{LinkRecord, Records, STAGE_PREFIX};
@@ -137,6 +137,9 @@ pub(super) fn observe(
     let current = match &link {
         LinkFound::Generation { active, .. } => {
             find_current(site, frame, active.generation, wanted)
+        }
+        LinkFound::Foreign(text) => {
+            find_foreign(site, &lexical(&reals.link_parent.join(text)), wanted)
         }
         _ => None,
     };

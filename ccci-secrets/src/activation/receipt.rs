@@ -13,6 +13,10 @@ use crate::error::ErrorCode;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Receipt {
+    /// There was something to compare with: without it every file counts as added, and no unit is told.
+    pub compared: bool,
+    /// The manifest is another one than that of the last run.
+    pub manifest_changed: bool,
     /// The generation that was active before.
     pub previous: Option<u64>,
     /// The generation that this run made; none if nothing had changed.
@@ -31,8 +35,8 @@ pub struct Receipt {
     pub provenance: Vec<FileProvenance>,
     /// Certificates that were checked.
     pub certificates: Vec<CheckedCertificate>,
-    /// Units that something changed for and that nobody has told: without repetitions, in the order of the manifest.
-    pub units_not_handled: Vec<String>,
+    /// Units that something changed for: without repetitions, in the order of the manifest, restarts first.
+    pub units: Vec<UnitResult>,
     /// What was noticed.
     pub warnings: Vec<Warning>,
     /// What did not work although the generation is active.
@@ -71,6 +75,39 @@ pub struct EntryResult {
     pub gid: u32,
     /// How it differs from the previous generation.
     pub change: Change,
+}
+
+/// A unit that something changed for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnitResult {
+    /// Its name.
+    pub unit: String,
+    /// What is done with it.
+    pub action: UnitAction,
+    /// Whether that was asked for. If not, and anybody tells units at all, the next run does.
+    pub told: bool,
+}
+
+/// What is done with a unit that something changed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnitAction {
+    /// It is reloaded.
+    Reload,
+    /// It is restarted.
+    Restart,
+}
+
+impl UnitAction {
+    /// Its stable name in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reload => "reload",
+            Self::Restart => "restart",
+        }
+    }
 }
 
 /// How a file differs from the one of the previous generation.
@@ -136,6 +173,8 @@ pub enum Step {
     Prune,
     /// Writing down that the run is done.
     Records,
+    /// Telling units that something changed for them.
+    Units,
 }
 
 impl Step {
@@ -148,6 +187,7 @@ impl Step {
             Self::Open => "open",
             Self::Prune => "prune",
             Self::Records => "records",
+            Self::Units => "units",
         }
     }
 
@@ -160,6 +200,7 @@ impl Step {
             Self::Open => "not everything could be opened",
             Self::Prune => "old generations could not be removed",
             Self::Records => "the end of the run could not be written down",
+            Self::Units => "not all units were told",
         }
     }
 }

@@ -12,6 +12,7 @@ use super::fault::Fault;
 use super::manifest::OnConflict;
 use super::parents::{self, Manner};
 use super::site::Site;
+use super::units::Units;
 use super::write;
 use crate::digest;
 use crate::fs::Entry;
@@ -109,6 +110,9 @@ pub(super) struct Outcome {
     pub(super) entries: Vec<EntryRecord>,
     /// Links outside the generation.
     pub(super) links: Vec<LinkRecord>,
+    /// Units that something has changed for, and that have not been told.
+    #[serde(default, skip_serializing_if = "Units::is_empty")]
+    pub(super) pending: Units,
 }
 
 /// A run between its first change and its last.

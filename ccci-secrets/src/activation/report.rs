@@ -183,7 +183,8 @@ struct Placed {
 #[derive(Debug, Serialize)]
 struct Unit {
     unit: String,
-    handled: bool,
+    action: &'static str,
+    told: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -251,11 +252,12 @@ impl Report {
                     .collect(),
             },
             units: receipt
-                .units_not_handled
+                .units
                 .iter()
                 .map(|unit| Unit {
-                    unit: unit.clone(),
-                    handled: false,
+                    unit: unit.unit.clone(),
+                    action: unit.action.as_str(),
+                    told: unit.told,
                 })
                 .collect(),
             warnings: noticed(&receipt.warnings),

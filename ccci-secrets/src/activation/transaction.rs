@@ -8,19 +8,21 @@ use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::accounts::Accounts;
-use super::apply::apply;
-use super::draft::{Scene, entry_of, outcome};
+use super::apply::{Applied, apply};
+use super::draft::{Scene, outcome};
 use super::fault::{Fault, Refusal, Warning, WarningKind};
 use super::finish::{close, finish};
 use super::lock::{Lock, Patience};
-use super::manifest::{FileEntry, Manifest, OnFirstBoot, Target};
+use super::manifest::{Manifest, OnFirstBoot, Target};
 use super::observe::{self, Frame, MountFound, Observed, Reals, observe};
 use super::open::{NotOpened, Opened};
 use super::plan::{Item, Plan, Settings, plan};
-use super::receipt::{Change, EntryResult, FailedStep, Receipt, Step};
+use super::receipt::{Change, EntryResult, FailedStep, Receipt, Step, UnitAction, UnitResult};
 use super::records::{RecordPaths, Records, Run};
 use super::site::Site;
+use super::units::{Units, of_changes, tell_pending};
 use super::wanted::Wanted;
+use crate::digest;
 use crate::fs::RealFs;
 
 /// The whole run. `open` is phase P4; it gets no accounts if nobody is to be looked up.
@@ -84,6 +86,7 @@ impl Transaction<'_> {
         let refuse = |fault| Refusal::new(vec![fault]);
         let mut records = Records::read(self.site, paths).map_err(refuse)?;
         let mut warnings = finish(self.site, real_mount, &mut records).map_err(refuse)?;
+        let before = self.tell_pending(&mut records, &mut warnings);
         let account_files = AccountFiles::read(self.site).map_err(refuse)?;
         let accounts = account_files.parse(self.options);
         let (opened, missing) = self.open(open, accounts.as_ref(), &mut warnings)?;
@@ -91,6 +94,9 @@ impl Transaction<'_> {
         let refused = |faults| refusal(faults, warnings.clone());
         let seen = self.look(&opened.wanted, &records).map_err(refused)?;
         let keys_group = accounts.map_or(0, |accounts| accounts.keys_group());
+        let units = self.units(&opened.wanted, &seen.plan, &records);
+        let manifest_changed = self.has_new_manifest(&records);
+        let nobody = Units::default();
         let scene = Scene {
             site: self.site,
             frame: self.frame,
@@ -100,14 +106,21 @@ impl Transaction<'_> {
             mount: &seen.mount,
             plan: &seen.plan,
             keys_group,
+            units: match self.options.units {
+                Some(_) => &units,
+                None => &nobody,
+            },
         };
-        let units = self.units(scene, &records);
         warnings.extend(self.warnings(scene));
-        let failed_step = self.carry_out(scene, &mut records, &mut warnings)?;
-        // Only now: before the commit there was nothing to restart them for.
-        let unit = |unit: &String| Warning::new(WarningKind::UnitsNotRestarted, unit);
-        warnings.extend(units.iter().map(unit));
+        let done = self.carry_out(scene, &mut records, &mut warnings)?;
+        let results = self.unit_results(&units, &done.untold);
+        // Only now: before the commit there was nothing to tell them.
+        let untold = results.iter().filter(|_| self.options.units.is_none());
+        warnings
+            .extend(untold.map(|unit| Warning::new(WarningKind::UnitsNotRestarted, &unit.unit)));
         Ok(Receipt {
+            compared: seen.plan.compared,
+            manifest_changed,
             previous: seen.plan.previous,
             generation: seen.plan.generation,
             link: self.site.shown(&self.frame.link),
@@ -117,9 +130,12 @@ impl Transaction<'_> {
             links_removed: self.links_removed(scene),
             provenance: opened.provenance,
             certificates: opened.certificates,
-            units_not_handled: units,
+            units: results,
             warnings,
-            failed_step: failed_step.or_else(|| missing.map(not_everything)),
+            failed_step: done
+                .failed_step
+                .or_else(|| missing.map(not_everything))
+                .or(before),
         })
     }
 
@@ -188,22 +204,22 @@ impl Transaction<'_> {
         scene: Scene<'_>,
         records: &mut Records,
         warnings: &mut Vec<Warning>,
-    ) -> Result<Option<FailedStep>, Refusal> {
+    ) -> Result<Applied, Refusal> {
         if scene.plan.changes_nothing() {
             // The manifest may have changed in ways that no file shows.
-            return outcome(scene)
+            return outcome(scene, records)
                 .map(|next| Run {
                     next,
                     ..Run::default()
                 })
                 .and_then(|run| close(self.site, &run, Vec::new(), records))
-                .map(|()| None)
+                .map(|()| Applied::default())
                 .map_err(|fault| refusal(vec![fault], std::mem::take(warnings)));
         }
-        match apply(scene, records, self.options.pause) {
-            Ok(applied) => {
-                warnings.extend(applied.warnings);
-                Ok(applied.failed_step)
+        match apply(scene, records, self.options) {
+            Ok(mut applied) => {
+                warnings.append(&mut applied.warnings);
+                Ok(applied)
             }
             Err(mut refusal) => {
                 warnings.append(&mut refusal.warnings);
@@ -242,28 +258,50 @@ impl Transaction<'_> {
             .collect()
     }
 
-    /// Units of everything that changed or went, if there was a generation before.
-    fn units(&self, scene: Scene<'_>, records: &Records) -> Vec<String> {
-        if scene.plan.previous.is_none() || self.site.rebased {
-            return Vec::new();
+    /// Units that a run before this one should have told; what could not be told is a failed step of this one.
+    fn tell_pending(
+        &self,
+        records: &mut Records,
+        warnings: &mut Vec<Warning>,
+    ) -> Option<FailedStep> {
+        let told = tell_pending(self.site, self.manifest, self.options.units?, records);
+        warnings.extend(told.warnings);
+        (!told.faults.is_empty()).then_some(FailedStep {
+            step: Step::Units,
+            faults: told.faults,
+        })
+    }
+
+    /// Nothing of this machine changes for a tree below a directory.
+    fn units(&self, wanted: &[Wanted], plan: &Plan, records: &Records) -> Units {
+        match self.site.rebased {
+            true => Units::default(),
+            false => {
+                let former = &records.journal.value().active.entries;
+                of_changes(self.manifest, wanted, plan, former)
+            }
         }
-        let changed = scene
-            .wanted
-            .iter()
-            .zip(&scene.plan.changes)
-            .filter(|(_, change)| **change != Change::Unchanged)
-            .filter_map(|(wanted, _)| entry_of(self.manifest, wanted))
-            .flat_map(|entry: &FileEntry| entry.restart_units.iter().chain(&entry.reload_units));
-        let former = records.journal.value().active.entries.iter();
-        let gone = former
-            .filter(|entry| scene.plan.removed.contains(&entry.name))
-            .flat_map(|entry| entry.restart_units.iter().chain(&entry.reload_units));
-        let mut known = BTreeSet::new();
-        changed
-            .chain(gone)
-            .filter(|unit| known.insert(unit.as_str()))
-            .cloned()
+    }
+
+    fn unit_results(&self, units: &Units, untold: &BTreeSet<String>) -> Vec<UnitResult> {
+        let is_told = |unit: &str| self.options.units.is_some() && !untold.contains(unit);
+        let result = |action, unit: &String| UnitResult {
+            unit: unit.clone(),
+            action,
+            told: is_told(unit),
+        };
+        let restart = units.restart.iter();
+        let reload = units.reload.iter();
+        restart
+            .map(|unit| result(UnitAction::Restart, unit))
+            .chain(reload.map(|unit| result(UnitAction::Reload, unit)))
             .collect()
+    }
+
+    /// Whether the manifest is another one than that of the last run, as far as that is known.
+    fn has_new_manifest(&self, records: &Records) -> bool {
+        let last = &records.journal.value().active.manifest_sha256;
+        !last.is_empty() && *last != digest::hex(&self.manifest.sha256)
     }
 
     fn warnings(&self, scene: Scene<'_>) -> Vec<Warning> {

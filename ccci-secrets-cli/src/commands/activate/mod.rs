@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ccci_secrets::activation::fault::Refusal;
 use ccci_secrets::activation::manifest::Manifest;
-use ccci_secrets::activation::{self, Options, Receipt, Report, Run};
+use ccci_secrets::activation::{self, Options, Receipt, Report, Run, Units};
 use ccci_secrets::certificate::Fingerprint;
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::fs::RealFs;
@@ -21,6 +21,7 @@ use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
 use crate::harden;
 use crate::output;
+use crate::spawn::systemctl::Teller;
 
 /// Turn the secrets of a manifest into files, in one transaction
 ///
@@ -69,7 +70,10 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
         }
     };
     let fs = RealFs::new();
-    let options = options(&told, &fs);
+    let teller = teller(context);
+    let tell = |units: &Units| teller.tell(units, &context.environment);
+    let mut options = options(&told, &fs);
+    options.units = Some(&tell);
     match Manifest::parse(&text, directory_of(&args.manifest)) {
         Ok(manifest) => {
             told.manifest = Some(&manifest);
@@ -99,6 +103,20 @@ fn options<'a>(told: &Told<'a>, fs: &'a RealFs) -> Options<'a> {
         .ambient_keys
         .then(|| Keyring::discover(&context.environment));
     options
+}
+
+/// How units are told that something changed for them. While NixOS switches, it restarts units at the end, from lists.
+fn teller(context: &Context) -> Teller {
+    let is_set = |name| {
+        context
+            .environment
+            .var_os(name)
+            .is_some_and(|value| !value.is_empty())
+    };
+    match is_set("NIXOS_ACTION") && !is_set("SOPS_RESTART_UNITS_VIA_SYSTEMCTL") {
+        true => Teller::lists("activation-"),
+        false => Teller::Systemctl { user: false },
+    }
 }
 
 /// What is needed to tell how a run ended.

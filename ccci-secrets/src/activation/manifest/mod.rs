@@ -229,6 +229,12 @@ impl Manifest {
         self.secrets.iter().any(|secret| secret.file.name == name)
     }
 
+    /// Whether any file wants this unit to be told.
+    pub(crate) fn names_unit(&self, unit: &String) -> bool {
+        let mut files = self.files();
+        files.any(|file| file.restart_units.contains(unit) || file.reload_units.contains(unit))
+    }
+
     /// Whether a secret has this name and is required.
     pub(crate) fn requires(&self, name: &str) -> bool {
         let mut secrets = self.secrets.iter();

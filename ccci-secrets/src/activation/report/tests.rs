@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::super::check::check_sops_files;
 use super::super::fault::WarningKind;
 use super::super::open::{NotOpened, Opened};
-use super::super::receipt::Step;
+use super::super::receipt::{Step, UnitAction, UnitResult};
 use super::super::testing::{AGE_1, AGE_2, SSH_DERIVED, Workshop, assert_silent, manifest_text};
 use super::*;
 
@@ -76,7 +76,13 @@ fn receipt(opened: Opened) -> Receipt {
         removed: vec!["old".into()],
         provenance: opened.provenance,
         certificates: opened.certificates,
-        units_not_handled: vec!["proxy.service".into()],
+        units: vec![UnitResult {
+            unit: "proxy.service".into(),
+            action: UnitAction::Restart,
+            told: false,
+        }],
+        compared: true,
+        manifest_changed: false,
         warnings: opened.warnings,
         failed_step: None,
     }
@@ -141,7 +147,7 @@ fn a_receipt_is_told_as_the_design_says_and_without_plaintext() {
         ("certs", json!([])),
         (
             "units",
-            json!([{"unit": "proxy.service", "handled": false}]),
+            json!([{"unit": "proxy.service", "action": "restart", "told": false}]),
         ),
         ("faults", json!([])),
         ("failed_step", json!(null)),
