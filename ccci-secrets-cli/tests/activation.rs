@@ -21,6 +21,8 @@ mod fixtures;
 mod harness;
 #[path = "activation/keys.rs"]
 mod keys;
+#[path = "activation/plans.rs"]
+mod plans;
 #[path = "activation/quickstart.rs"]
 mod quickstart;
 #[path = "activation/refusals.rs"]
@@ -54,6 +56,10 @@ fn main() {
         Both sources::s20_missing_mac_and_foreign_recipients_stop_everything,
         Both refusals::s21_manifests_that_break_a_rule_are_refused_by_both_commands,
         Both refusals::s24_unusable_key_files_say_why_and_never_hang,
+        Both plans::s11_a_plain_copy_and_a_clone_with_submodule_have_one_plan,
+        Both plans::s27_a_plan_tells_everything_and_changes_nothing,
+        Both plans::s27_a_plan_opens_nothing_for_writing,
+        Root plans::s27_a_plan_for_somebody_who_may_not_read_the_keys,
         Both certificates::s25_certificates_that_will_not_do_are_refused_with_the_reason,
         Both certificates::s25_keys_of_every_form_are_accepted,
         Both certificates::the_leaf_that_is_expected_is_compared,

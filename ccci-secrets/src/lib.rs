@@ -11,6 +11,7 @@ pub mod envelope;
 pub mod error;
 pub mod file;
 pub mod fs;
+pub mod hmac_key;
 pub mod key;
 pub mod keyring;
 pub mod leaf;

@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 7] = [
         "value",
         "wrapped",
     ],
-    &["document", "envelope"],
+    &["document", "envelope", "hmac_key"],
     &["key", "leaf", "mac", "metadata", "selection", "tree"],
     &["config", "keyring", "repository"],
     &["file"],

@@ -18,6 +18,7 @@ use super::units::Units;
 use super::wanted::{Directories, Wanted};
 use crate::atomic::temporary_name;
 use crate::digest;
+use crate::hmac_key::HmacKey;
 
 /// Everything that is known before the first change.
 #[derive(Clone, Copy)]
@@ -30,6 +31,8 @@ pub(super) struct Scene<'a> {
     pub(super) mount: &'a MountFound,
     pub(super) plan: &'a Plan,
     pub(super) keys_group: u32,
+    /// The key for digests in the journal, if there is one.
+    pub(super) drift_key: Option<&'a HmacKey>,
     /// Units that the run makes a change for, if anybody tells units.
     pub(super) units: &'a Units,
 }
@@ -106,7 +109,7 @@ pub(super) fn outcome(scene: Scene<'_>, records: &Records) -> Result<Outcome, Fa
         entries: scene
             .wanted
             .iter()
-            .map(|wanted| entry_record(scene.manifest, wanted))
+            .map(|wanted| entry_record(scene.manifest, wanted).with_digest(scene.drift_key, wanted))
             .collect(),
         links,
         pending,
@@ -123,6 +126,7 @@ fn entry_record(manifest: &Manifest, wanted: &Wanted) -> EntryRecord {
         gid: wanted.gid,
         restart_units: units(|entry| &entry.restart_units),
         reload_units: units(|entry| &entry.reload_units),
+        hmac: None,
     }
 }
 

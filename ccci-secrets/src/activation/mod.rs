@@ -12,11 +12,13 @@ mod check;
 mod checks;
 mod current;
 mod draft;
+mod drift_key;
 mod explain;
 pub mod fault;
 mod findings;
 mod finish;
 mod generation;
+mod glance;
 mod json;
 mod kernel;
 mod keys;
@@ -29,6 +31,7 @@ mod open;
 mod owners;
 mod parents;
 mod plan;
+mod preview;
 mod provenance;
 mod prune;
 mod receipt;
@@ -55,6 +58,7 @@ mod warning;
 mod write;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -65,15 +69,17 @@ pub use self::checks::{CheckProblem, CheckedCertificate};
 use self::fault::Refusal;
 use self::manifest::Manifest;
 use self::open::{OpenContext, Owners};
+pub use self::preview::{Before, Preview, PreviewEntry, preview};
 pub use self::provenance::{FileProvenance, GitFacts};
 pub use self::receipt::{
     Change, EntryResult, FailedStep, Origin, Receipt, Step, UnitAction, UnitResult,
 };
-pub use self::report::{Report, Run};
+pub use self::report::{PreviewReport, Report, Run};
 pub use self::units::{UnitFault, UnitManager, Units};
 pub use self::unparsed::{refuse_manifest, refuse_unreadable};
 use crate::certificate::Fingerprint;
 use crate::fs::Fs;
+use crate::hmac_key::HmacKey;
 use crate::keyring::Keyring;
 
 /// What a run needs besides the manifest; everything that the library does not do by itself is handed in.
@@ -98,6 +104,8 @@ pub struct Options<'a> {
     pub expected_leaf: Option<Fingerprint>,
     /// How long to wait for another run to end.
     pub lock_timeout: Duration,
+    /// Makes the key for digests of contents, which a machine gets once.
+    make_key: fn() -> io::Result<HmacKey>,
     /// Waits for as long as it is told.
     pub pause: &'a dyn Fn(Duration),
 }
@@ -116,7 +124,17 @@ impl<'a> Options<'a> {
             now: None,
             expected_leaf: None,
             lock_timeout: Duration::from_secs(60),
+            make_key: HmacKey::make_random,
             pause,
+        }
+    }
+}
+
+impl Options<'_> {
+    fn checking(&self) -> Checking {
+        Checking {
+            now: self.now,
+            expected_leaf: self.expected_leaf,
         }
     }
 }
@@ -142,10 +160,7 @@ impl fmt::Debug for Options<'_> {
 /// Every reason at once, and what is still active.
 pub fn activate(manifest: &Manifest, mut options: Options<'_>) -> Result<Receipt, Refusal> {
     let ambient = options.ambient.take();
-    let checking = Checking {
-        now: options.now,
-        expected_leaf: options.expected_leaf,
-    };
+    let checking = Some(options.checking());
     transaction::run(manifest, &options, |accounts| {
         let owners = accounts.map_or(Owners::AllRoot, Owners::Of);
         let context = OpenContext {

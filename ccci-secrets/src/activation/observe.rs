@@ -21,6 +21,15 @@ pub(super) struct Frame {
     pub(super) link: PathBuf,
 }
 
+impl Frame {
+    pub(super) fn of(manifest: &Manifest) -> Self {
+        Self {
+            mount: PathBuf::from(&manifest.mount_path),
+            link: PathBuf::from(&manifest.link_path),
+        }
+    }
+}
+
 /// What was found. Data only; nothing in it is secret, and no handle stays open.
 #[derive(Debug)]
 pub(super) struct Observed {

@@ -22,7 +22,8 @@ pub(super) struct OpenContext<'a> {
     pub(super) owners: Owners<'a>,
     /// Keys found by looking around, if those were asked for: they come last.
     pub(super) ambient: Option<Keyring>,
-    pub(super) checking: Checking,
+    /// What the checks of contents need; without it none is made.
+    pub(super) checking: Option<Checking>,
 }
 
 /// Everything that was opened.
@@ -78,7 +79,9 @@ pub(super) fn open(
     let mut wanted = take(manifest, &opened, prepared, &mut findings);
     let mut certificates = Vec::new();
     if !findings.is_refused() {
-        certificates = checks::run(manifest, &wanted, context.checking, &mut findings);
+        if let Some(checking) = context.checking {
+            certificates = checks::run(manifest, &wanted, checking, &mut findings);
+        }
         wanted.retain(|wanted| !is_lost(manifest, wanted, &findings));
         let rendered = render(manifest, templates, &wanted, &mut findings);
         wanted.extend(rendered);

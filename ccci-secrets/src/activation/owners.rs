@@ -4,11 +4,16 @@ use super::accounts::{AccountKind, Accounts};
 use super::manifest::{Account, FileEntry, ManifestFault, ManifestProblem};
 use super::wanted::Directories;
 
+/// Stands for an account that does not exist. No file can belong to it: to the system this number means no change.
+pub(super) const UNKNOWN: u32 = u32::MAX;
+
 /// Where the numbers of users and groups come from.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Owners<'a> {
     /// Nobody is looked up: everything belongs to root, also where the manifest gives a number.
     AllRoot,
+    /// Names that nobody has are [`UNKNOWN`] and no fault: for looking only.
+    IfKnown(&'a Accounts<'a>),
     Of(&'a Accounts<'a>),
 }
 
@@ -55,7 +60,10 @@ impl Owners<'_> {
     fn number(&self, kind: AccountKind, account: &Account) -> Result<u32, ManifestProblem> {
         match (self, account) {
             (Self::AllRoot, _) => Ok(0),
-            (Self::Of(_), Account::Number(id)) => Ok(*id),
+            (Self::IfKnown(_) | Self::Of(_), Account::Number(id)) => Ok(*id),
+            (Self::IfKnown(accounts), Account::Name(name)) => {
+                Ok(accounts.find(kind, name).unwrap_or(UNKNOWN))
+            }
             (Self::Of(accounts), Account::Name(name)) => {
                 accounts
                     .find(kind, name)

@@ -1,6 +1,6 @@
 //! What activation remembers between runs: a journal that dies with `/run`, and a ledger of links outside `/run`.
 //!
-//! Neither holds anything about contents. Both name, before it happens, whatever a run is going to make in foreign
+//! Neither holds anything that contents could be learnt from. Both name, before it happens, whatever a run is going to make in foreign
 //! directories, so that the run after a crash can remove it, or finish it. Only who holds the lock writes them.
 
 use std::os::fd::AsFd;
@@ -89,7 +89,7 @@ pub(super) struct BackupRecord {
     pub(super) gid: u32,
 }
 
-/// A file of the generation, without anything of its content.
+/// A file of the generation, without anything that its content could be learnt from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct EntryRecord {
@@ -99,6 +99,9 @@ pub(super) struct EntryRecord {
     pub(super) gid: u32,
     pub(super) restart_units: Vec<String>,
     pub(super) reload_units: Vec<String>,
+    /// The digest of the content under the machine's key, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) hmac: Option<String>,
 }
 
 /// A state of the machine that a run leads to.

@@ -1,10 +1,13 @@
 //! The report of a run as JSON, for machines: the design's section 7. Its parts are copied from types that hold no
 //! plaintext, and nothing here could hold any.
 
+mod preview;
+
 use std::path::Path;
 
 use serde::Serialize;
 
+pub use self::preview::PreviewReport;
 use super::check::Checked;
 use super::checks::CheckedCertificate;
 use super::fault::{Active, Fault, Refusal, Warning};
@@ -305,9 +308,7 @@ impl Report {
     /// The report as JSON, with a line end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
-        text.push('\n');
-        text
+        json(self)
     }
 
     fn empty(run: &Run<'_>) -> Self {
@@ -390,28 +391,43 @@ impl Rendered {
 impl Placed {
     fn of(entry: &EntryResult, link: &Path) -> Self {
         let own = || link.join(&entry.name);
-        let (change, changed) = match entry.change {
-            Change::Added => ("added", Vec::new()),
-            Change::Unchanged => ("unchanged", Vec::new()),
-            Change::Modified {
-                content,
-                mode,
-                owner,
-            } => {
-                let parts = [(content, "content"), (mode, "mode"), (owner, "owner")];
-                let changed = parts.into_iter().filter(|(changed, _)| *changed);
-                ("modified", changed.map(|(_, part)| part).collect())
-            }
-        };
+        let (change, changed) = change_words(entry.change);
         Self {
             path: shown(&entry.path.clone().unwrap_or_else(own)),
-            mode: format!("{:04o}", entry.mode),
+            mode: octal(entry.mode),
             uid: entry.uid,
             gid: entry.gid,
             change,
             changed,
         }
     }
+}
+
+/// What happened to a file, and what of it was modified.
+fn change_words(change: Change) -> (&'static str, Vec<&'static str>) {
+    match change {
+        Change::Added => ("added", Vec::new()),
+        Change::Unchanged => ("unchanged", Vec::new()),
+        Change::Modified {
+            content,
+            mode,
+            owner,
+        } => {
+            let parts = [(content, "content"), (mode, "mode"), (owner, "owner")];
+            let changed = parts.into_iter().filter(|(changed, _)| *changed);
+            ("modified", changed.map(|(_, part)| part).collect())
+        }
+    }
+}
+
+fn octal(mode: u32) -> String {
+    format!("{mode:04o}")
+}
+
+fn json(report: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 fn noticed(warnings: &[Warning]) -> Vec<Noticed> {

@@ -90,6 +90,18 @@ fn look_at_target(
     }
 }
 
+/// The text of the link at the end of a walked path; none if no link is there.
+pub(super) fn text_found(site: &Site<'_>, place: &Place) -> io::Result<Option<PathBuf>> {
+    let is_link = |facts: FileFacts| facts.kind == FileKind::Link;
+    match (
+        site.look(place)?.filter(|facts| is_link(*facts)),
+        place.parent(),
+    ) {
+        (Some(_), Some(parent)) => site.fs.read_link(parent, &place.name).map(Some),
+        _ => Ok(None),
+    }
+}
+
 fn io_problem(site: &Site<'_>, path: &Path, source: io::Error) -> TargetProblem {
     TargetProblem::Way(Hazard::Io {
         path: site.shown(path),

@@ -96,7 +96,7 @@ impl Workshop {
         let context = OpenContext {
             owners: Owners::AllRoot,
             ambient,
-            checking,
+            checking: Some(checking),
         };
         let result = open(&self.manifest(fields), context);
         match &result {

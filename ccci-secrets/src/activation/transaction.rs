@@ -10,6 +10,7 @@ use super::Options;
 use super::accounts::Accounts;
 use super::apply::{Applied, apply};
 use super::draft::{Scene, outcome};
+use super::drift_key;
 use super::fault::{Fault, Refusal, Warning, WarningKind};
 use super::finish::{close, finish};
 use super::lock::{Lock, Patience};
@@ -32,10 +33,7 @@ pub(super) fn run(
     open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
 ) -> Result<Receipt, Refusal> {
     let site = Site::new(options.fs, options.root);
-    let frame = Frame {
-        mount: PathBuf::from(&manifest.mount_path),
-        link: PathBuf::from(&manifest.link_path),
-    };
+    let frame = Frame::of(manifest);
     let transaction = Transaction {
         site: &site,
         frame: &frame,
@@ -48,11 +46,13 @@ pub(super) fn run(
     })
 }
 
-struct Transaction<'a> {
-    site: &'a Site<'a>,
-    frame: &'a Frame,
-    manifest: &'a Manifest,
-    options: &'a Options<'a>,
+/// Where a run plays, and what it is to do.
+#[derive(Clone, Copy)]
+pub(super) struct Transaction<'a> {
+    pub(super) site: &'a Site<'a>,
+    pub(super) frame: &'a Frame,
+    pub(super) manifest: &'a Manifest,
+    pub(super) options: &'a Options<'a>,
 }
 
 impl Transaction<'_> {
@@ -60,18 +60,33 @@ impl Transaction<'_> {
         &self,
         open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
     ) -> Result<Receipt, Refusal> {
-        // Where the mount really is: two spellings of one place share a lock. One that cannot be walked is refused below,
-        // together with whatever else is wrong.
+        self.locked(|paths| self.under_lock(&self.real_mount(), paths, open))
+    }
+
+    /// Where the mount really is: two spellings of one place share their records. One that cannot be walked is refused when
+    /// it is looked at, together with whatever else is wrong.
+    pub(super) fn real_mount(&self) -> PathBuf {
         let place = self.site.walk(&self.frame.mount);
-        let real = place.map_or_else(|_| self.frame.mount.clone(), |place| place.real_path());
-        let paths = RecordPaths::of(&real, self.site.rebased);
+        place.map_or_else(|_| self.frame.mount.clone(), |place| place.real_path())
+    }
+
+    pub(super) fn record_paths(&self) -> RecordPaths {
+        RecordPaths::of(&self.real_mount(), self.site.rebased)
+    }
+
+    /// Does something while no other run does anything. A refusal leaves no trace of the lock.
+    pub(super) fn locked<T>(
+        &self,
+        work: impl FnOnce(&RecordPaths) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let paths = self.record_paths();
         let patience = Patience {
             timeout: self.options.lock_timeout,
             pause: self.options.pause,
         };
         let lock = Lock::take(self.site, &paths.lock, patience)
             .map_err(|fault| Refusal::new(vec![fault]))?;
-        self.under_lock(&real, &paths, open).map_err(|mut refusal| {
+        work(&paths).map_err(|mut refusal| {
             refusal.left_behind.extend(lock.withdraw(self.site));
             refusal
         })
@@ -97,6 +112,7 @@ impl Transaction<'_> {
         let units = self.units(&opened.wanted, &seen.plan, &records);
         let manifest_changed = self.has_new_manifest(&records);
         let nobody = Units::default();
+        let drift_key = drift_key::read(self.site);
         let scene = Scene {
             site: self.site,
             frame: self.frame,
@@ -106,6 +122,7 @@ impl Transaction<'_> {
             mount: &seen.mount,
             plan: &seen.plan,
             keys_group,
+            drift_key: drift_key.as_ref(),
             units: match self.options.units {
                 Some(_) => &units,
                 None => &nobody,
@@ -113,6 +130,10 @@ impl Transaction<'_> {
         };
         warnings.extend(self.warnings(scene));
         let done = self.carry_out(scene, &mut records, &mut warnings)?;
+        let unwritten = match drift_key {
+            Some(_) => None,
+            None => self.make_drift_key(scene.wanted, &mut records, &mut warnings),
+        };
         let results = self.unit_results(&units, &done.untold);
         // Only now: before the commit there was nothing to tell them.
         let untold = results.iter().filter(|_| self.options.units.is_none());
@@ -126,21 +147,22 @@ impl Transaction<'_> {
             link: self.site.shown(&self.frame.link),
             entries: self.entries(scene),
             removed: seen.plan.removed.clone(),
-            links_placed: self.links_placed(scene),
-            links_removed: self.links_removed(scene),
+            links_placed: self.links_placed(scene.wanted, scene.plan),
+            links_removed: self.links_removed(scene.plan),
             provenance: opened.provenance,
             certificates: opened.certificates,
             units: results,
             warnings,
             failed_step: done
                 .failed_step
+                .or(unwritten)
                 .or_else(|| missing.map(not_everything))
                 .or(before),
         })
     }
 
     /// P4. On a first boot the manifest may ask for whatever is sound; the faults of the rest come with it.
-    fn open(
+    pub(super) fn open(
         &self,
         open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
         accounts: Option<&Accounts<'_>>,
@@ -164,7 +186,7 @@ impl Transaction<'_> {
     }
 
     /// P3 and P5.
-    fn look(&self, wanted: &[Wanted], records: &Records) -> Result<Seen, Vec<Fault>> {
+    pub(super) fn look(&self, wanted: &[Wanted], records: &Records) -> Result<Seen, Vec<Fault>> {
         let reals = Reals::find(self.site, self.frame)?;
         let observed: Observed = observe(self.site, self.frame, wanted, records)?;
         let mount = observed.mount.clone();
@@ -185,13 +207,14 @@ impl Transaction<'_> {
 
     fn item(&self, wanted: &Wanted) -> Item {
         Item {
-            shown: self.target_shown(wanted).unwrap_or_default(),
+            shown: self.target_shown(&wanted.target).unwrap_or_default(),
             on_conflict: wanted.on_conflict,
         }
     }
 
-    fn target_shown(&self, wanted: &Wanted) -> Option<PathBuf> {
-        match &wanted.target {
+    /// Where a file can be read besides its place in the generation, as it is seen from outside.
+    pub(super) fn target_shown(&self, target: &Target) -> Option<PathBuf> {
+        match target {
             Target::Outside(path) => Some(self.site.shown(Path::new(path))),
             Target::Inside(rest) => Some(self.site.shown(&self.frame.link.join(rest))),
             Target::Own => None,
@@ -233,7 +256,7 @@ impl Transaction<'_> {
         let entry = |(wanted, change): (&Wanted, &Change)| EntryResult {
             name: wanted.name.clone(),
             origin: wanted.origin.clone(),
-            path: self.target_shown(wanted),
+            path: self.target_shown(&wanted.target),
             mode: wanted.mode,
             uid: wanted.uid,
             gid: wanted.gid,
@@ -243,19 +266,39 @@ impl Transaction<'_> {
         scene.wanted.iter().zip(changes).map(entry).collect()
     }
 
-    fn links_placed(&self, scene: Scene<'_>) -> Vec<PathBuf> {
-        let placed = scene.plan.links.iter();
+    pub(super) fn links_placed(&self, wanted: &[Wanted], plan: &Plan) -> Vec<PathBuf> {
+        let placed = plan.links.iter();
         placed
-            .filter_map(|step| scene.wanted.get(step.wanted))
-            .filter_map(|wanted| self.target_shown(wanted))
+            .filter_map(|step| wanted.get(step.wanted))
+            .filter_map(|wanted| self.target_shown(&wanted.target))
             .collect()
     }
 
-    fn links_removed(&self, scene: Scene<'_>) -> Vec<PathBuf> {
-        let removed = scene.plan.removals.iter();
+    pub(super) fn links_removed(&self, plan: &Plan) -> Vec<PathBuf> {
+        let removed = plan.removals.iter();
         removed
             .map(|link| self.site.shown(Path::new(&link.path)))
             .collect()
+    }
+
+    /// The key for digests of contents, and the digests. Without it there is less to verify with, and all else is well.
+    fn make_drift_key(
+        &self,
+        wanted: &[Wanted],
+        records: &mut Records,
+        warnings: &mut Vec<Warning>,
+    ) -> Option<FailedStep> {
+        let key = (self.options.make_key)().ok()?;
+        if drift_key::put(self.site, &key).is_err() {
+            let path = self.site.shown(Path::new(drift_key::PATH));
+            warnings.push(Warning::at(WarningKind::DriftKeyMissing, &path));
+            return None;
+        }
+        let entered = drift_key::enter(self.site, &key, wanted, records);
+        entered.err().map(|fault| FailedStep {
+            step: Step::Records,
+            faults: vec![fault],
+        })
     }
 
     /// Units that a run before this one should have told; what could not be told is a failed step of this one.
@@ -273,7 +316,7 @@ impl Transaction<'_> {
     }
 
     /// Nothing of this machine changes for a tree below a directory.
-    fn units(&self, wanted: &[Wanted], plan: &Plan, records: &Records) -> Units {
+    pub(super) fn units(&self, wanted: &[Wanted], plan: &Plan, records: &Records) -> Units {
         match self.site.rebased {
             true => Units::default(),
             false => {
@@ -320,10 +363,10 @@ impl Transaction<'_> {
 }
 
 /// What was found and what will be done about it.
-struct Seen {
-    reals: Reals,
-    mount: MountFound,
-    plan: Plan,
+pub(super) struct Seen {
+    pub(super) reals: Reals,
+    pub(super) mount: MountFound,
+    pub(super) plan: Plan,
 }
 
 fn refusal(faults: Vec<Fault>, warnings: Vec<Warning>) -> Refusal {
@@ -349,14 +392,14 @@ fn read_public(site: &Site<'_>, path: &Path) -> Result<Option<Vec<u8>>, Fault> {
 }
 
 /// `passwd` and `group` of the tree, or, where a tree that was given has none, of the machine.
-struct AccountFiles {
+pub(super) struct AccountFiles {
     passwd: Vec<u8>,
     group: Vec<u8>,
     of_tree: bool,
 }
 
 impl AccountFiles {
-    fn read(site: &Site<'_>) -> Result<Self, Fault> {
+    pub(super) fn read(site: &Site<'_>) -> Result<Self, Fault> {
         let (passwd, group) = (Path::new("/etc/passwd"), Path::new("/etc/group"));
         let own = read_public(site, passwd)?;
         let of_tree = site.rebased && own.is_some();
@@ -371,7 +414,7 @@ impl AccountFiles {
         })
     }
 
-    fn parse<'a>(&self, options: &Options<'a>) -> Option<Accounts<'a>> {
+    pub(super) fn parse<'a>(&self, options: &Options<'a>) -> Option<Accounts<'a>> {
         // Another system's accounts are not those of this machine's directory service.
         let elsewhere = options.accounts.filter(|_| !self.of_tree);
         (!options.ignore_passwd).then(|| Accounts::parse(&self.passwd, &self.group, elsewhere))

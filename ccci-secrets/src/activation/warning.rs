@@ -88,6 +88,8 @@ warning_kinds! {
     ClearLeaf = "clear-leaf" "neither sealed nor covered by the MAC, accepted because the manifest allows it",
     /// A directory stood where the link is.
     DirectoryReplaced = "directory-replaced" "the directory that was there gave way to the link",
+    /// The key for digests of contents could not be made.
+    DriftKeyMissing = "drift-key-missing" "could not be made: without this key nobody can verify offline",
     /// A private key that another program had put there.
     ForeignKeyRemoved = "foreign-key-removed" "held a private key that sops-nix had put there, and was removed",
     /// A secret that is not required has a fault.

@@ -1,6 +1,6 @@
 //! `ccsec activate`.
 
-mod names;
+pub(super) mod names;
 pub(super) mod refusal;
 mod success;
 

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::super::super::accounts::Accounts;
 use super::super::super::check::check_sops_files;
-use super::super::super::checks::Checking;
 use super::super::super::fault::{Fault, WarningKind};
 use super::super::super::open::{OpenContext, Owners, open};
 use super::super::super::testing::{AGE_1, Workshop, explained, golden, sealed, subjects, text_of};
@@ -320,7 +319,7 @@ fn a_wanted_file_is_what_the_manifest_says() {
     let context = OpenContext {
         owners: Owners::Of(&accounts),
         ambient: None,
-        checking: Checking::default(),
+        checking: None,
     };
     let opened = open(&workshop.manifest(fields.clone()), context).unwrap();
     let wanted = &opened.wanted[0];
@@ -338,7 +337,7 @@ fn a_wanted_file_is_what_the_manifest_says() {
     let context = OpenContext {
         owners: Owners::Of(&nobody),
         ambient: None,
-        checking: Checking::default(),
+        checking: None,
     };
     let refused = open(&workshop.manifest(fields), context).unwrap_err();
     let texts: Vec<String> = refused.faults.iter().map(explained).collect();
