@@ -64,7 +64,7 @@ use self::manifest::Manifest;
 use self::open::{OpenContext, Owners};
 pub use self::provenance::{FileProvenance, GitFacts};
 pub use self::receipt::{
-    Change, EntryResult, FailedStep, Origin, Receipt, Step, UnitAction, UnitResult,
+    Change, EntryResult, FailedStep, Origin, Preview, Receipt, Step, UnitAction, UnitResult,
 };
 pub use self::report::{Report, Run};
 pub use self::units::{UnitFault, UnitManager, Units};
@@ -80,6 +80,8 @@ pub struct Options<'a> {
     /// A directory that stands for `/`: mount, link, targets and records lie below it, nothing is mounted, links are
     /// relative. It is made if it does not exist.
     pub root: Option<&'a Path>,
+    /// Where a user's records are kept that outlive the session, in user mode (`$XDG_STATE_HOME`).
+    pub state_home: Option<&'a Path>,
     /// Keys found by looking around, if those may be used: they come after the manifest's own.
     pub ambient: Option<Keyring>,
     /// Finds accounts that `passwd` and `group` do not have.
@@ -101,6 +103,7 @@ impl<'a> Options<'a> {
         Self {
             fs,
             root: None,
+            state_home: None,
             ambient: None,
             accounts: None,
             units: None,
@@ -132,6 +135,19 @@ pub fn activate(manifest: &Manifest, mut options: Options<'_>) -> Result<Receipt
     let ambient = options.ambient.take();
     transaction::run(manifest, &options, |accounts| {
         let owners = accounts.map_or(Owners::AllRoot, Owners::Of);
+        open::open(manifest, OpenContext { owners, ambient })
+    })
+}
+
+/// What [`activate`] would do. Nothing is changed, and no lock is taken; whoever may not read what is there sees a file
+/// that counts as changed.
+///
+/// # Errors
+/// Every reason at once for which a run would be refused.
+pub fn preview(manifest: &Manifest, mut options: Options<'_>) -> Result<Preview, Refusal> {
+    let ambient = options.ambient.take();
+    transaction::preview(manifest, &options, |accounts| {
+        let owners = accounts.map_or(Owners::AllRoot, Owners::Expected);
         open::open(manifest, OpenContext { owners, ambient })
     })
 }

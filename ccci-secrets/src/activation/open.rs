@@ -1,9 +1,9 @@
 //! Opens everything a manifest wants, in memory: identities, every sops file once, every MAC, and only then values.
 
-use super::fault::{Fault, NoIdentity, TemplateProblem, Warning, WarningKind};
+use super::fault::{Fault, KeySource, NoIdentity, TemplateProblem, Warning, WarningKind};
 use super::findings::Findings;
 use super::keys::{self, Keys, Lock};
-use super::manifest::{Manifest, SecretEntry};
+use super::manifest::{Dialect, FileEntry, Manifest, SecretEntry};
 pub(super) use super::owners::Owners;
 use super::owners::Ownership;
 use super::provenance::FileProvenance;
@@ -28,6 +28,8 @@ pub(super) struct OpenContext<'a> {
 pub(super) struct Opened {
     /// In the order of the manifest; entries that are not required and have a fault are left out.
     pub(super) wanted: Vec<Wanted>,
+    /// What came of each source of keys.
+    pub(super) keys: Vec<KeySource>,
     /// One for each sops file, in the order in which the manifest first names them.
     pub(super) provenance: Vec<FileProvenance>,
     pub(super) warnings: Vec<Warning>,
@@ -67,8 +69,9 @@ pub(super) fn open(
     }
     let opened = match findings.is_refused() {
         true => Vec::new(),
-        false => open_files(files, &mut keys, &locks, &mut findings),
+        false => open_files(manifest, files, &mut keys, &locks, &mut findings),
     };
+    let sources = keys.described(&locks);
     for warning in keys.warnings {
         findings.warn(warning);
     }
@@ -77,7 +80,7 @@ pub(super) fn open(
         let rendered = render(manifest, templates, &wanted, &mut findings);
         wanted.extend(rendered);
     }
-    finish(wanted, opened, findings)
+    finish(wanted, opened, sources, findings)
 }
 
 /// A sops file that was read.
@@ -115,16 +118,12 @@ fn prepare(
 ) -> Vec<Prepared> {
     let mut prepared = Vec::new();
     for (nth, secret) in manifest.secrets.iter().enumerate() {
-        let ownership = owners.of(&secret.file).map_err(|faults| {
-            for fault in faults {
-                findings.lose(&[nth], Fault::Manifest(fault));
-            }
-        });
+        let ownership = owner(nth, &secret.file, owners, findings);
         let read = files.iter().find(|(file, _)| file.entries.contains(&nth));
         let Some((_, read)) = read else { continue };
         let selection = select::select(&read.sealed, secret)
             .map_err(|problem| findings.lose(&[nth], problem.of(secret)));
-        if let (Ok(ownership), Ok(selection)) = (ownership, selection) {
+        if let (Some(ownership), Ok(selection)) = (ownership, selection) {
             prepared.push(Prepared {
                 secret: nth,
                 selection,
@@ -152,13 +151,9 @@ fn prepare_templates(
     let mut prepared = Vec::new();
     for (template, entry) in manifest.templates.iter().enumerate() {
         let file = manifest.secrets.len() + template;
-        let ownership = owners.of(&entry.file).map_err(|faults| {
-            for fault in faults {
-                findings.lose(&[file], Fault::Manifest(fault));
-            }
-        });
+        let ownership = owner(file, &entry.file, owners, findings);
         let parsed = template::read(manifest, entry).map_err(|fault| findings.lose(&[file], fault));
-        if let (Ok(ownership), Ok(parsed)) = (ownership, parsed) {
+        if let (Some(ownership), Ok(parsed)) = (ownership, parsed) {
             prepared.push(PreparedTemplate {
                 template,
                 parsed,
@@ -201,6 +196,29 @@ fn render(
     wanted
 }
 
+/// Who owns a file; counted as in [`Manifest::files`].
+fn owner(
+    nth: usize,
+    file: &FileEntry,
+    owners: &Owners<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<Ownership> {
+    match owners.of(file) {
+        Ok(ownership) => {
+            if ownership.is_open() {
+                findings.warn(Warning::new(WarningKind::AccountMissing, &file.name));
+            }
+            Some(ownership)
+        }
+        Err(faults) => {
+            for fault in faults {
+                findings.lose(&[nth], Fault::Manifest(fault));
+            }
+            None
+        }
+    }
+}
+
 fn locks(files: &[Read<'_>]) -> Vec<Lock> {
     let lock = |(file, read): &Read<'_>| Lock {
         path: file.path.into(),
@@ -217,6 +235,7 @@ struct OpenedFile<'m> {
 }
 
 fn open_files<'m>(
+    manifest: &Manifest,
     files: Vec<Read<'m>>,
     keys: &mut Keys,
     locks: &[Lock],
@@ -251,6 +270,10 @@ fn open_files<'m>(
         }
     }
     for file in &opened {
+        let is_ambient = file.provenance.openers().any(|by| by.ambient);
+        if is_ambient && manifest.dialect == Dialect::SopsInstallSecrets {
+            findings.warn(Warning::at(WarningKind::AmbientKey, file.file.path));
+        }
         if let Some(git) = &file.provenance.git
             && git.is_elsewhere()
         {
@@ -347,6 +370,7 @@ fn comment_warning(note: &Note, secret: &SecretEntry) -> Warning {
 fn finish(
     wanted: Vec<Wanted>,
     opened: Vec<OpenedFile<'_>>,
+    keys: Vec<KeySource>,
     findings: Findings<'_>,
 ) -> Result<Opened, Box<NotOpened>> {
     let provenance = opened.into_iter().map(|from| from.provenance).collect();
@@ -355,6 +379,7 @@ fn finish(
     let (faults, warnings) = parts.into_faults();
     let sound = Opened {
         wanted,
+        keys,
         provenance,
         warnings: warnings.clone(),
     };

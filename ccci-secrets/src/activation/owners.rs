@@ -9,8 +9,13 @@ use super::wanted::Directories;
 pub(super) enum Owners<'a> {
     /// Nobody is looked up: everything belongs to root, also where the manifest gives a number.
     AllRoot,
+    /// Somebody who is not there yet may come: a configuration can add the user and the secret together.
+    Expected(&'a Accounts<'a>),
     Of(&'a Accounts<'a>),
 }
+
+/// Stands for somebody who does not exist yet; the kernel knows nobody of this number.
+const NOBODY_YET: u32 = u32::MAX;
 
 /// The owner and group of a file, and of directories made for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +23,13 @@ pub(super) struct Ownership {
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) directories: Directories,
+}
+
+impl Ownership {
+    /// Whether owner or group do not exist yet.
+    pub(super) fn is_open(&self) -> bool {
+        self.uid == NOBODY_YET || self.gid == NOBODY_YET
+    }
 }
 
 impl Owners<'_> {
@@ -55,7 +67,10 @@ impl Owners<'_> {
     fn number(&self, kind: AccountKind, account: &Account) -> Result<u32, ManifestProblem> {
         match (self, account) {
             (Self::AllRoot, _) => Ok(0),
-            (Self::Of(_), Account::Number(id)) => Ok(*id),
+            (Self::Of(_) | Self::Expected(_), Account::Number(id)) => Ok(*id),
+            (Self::Expected(accounts), Account::Name(name)) => {
+                Ok(accounts.find(kind, name).unwrap_or(NOBODY_YET))
+            }
             (Self::Of(accounts), Account::Name(name)) => {
                 accounts
                     .find(kind, name)
@@ -121,6 +136,21 @@ mod tests {
                 "/secrets/0/dirGroup: group `y` does not exist",
             ]
         );
+    }
+
+    #[test]
+    fn who_does_not_exist_yet_may_be_expected() {
+        let accounts = accounts();
+        let unknown = entry(r#""owner":"nginx","group":"no""#);
+        let found = Owners::Expected(&accounts)
+            .of(&unknown.secrets[0].file)
+            .unwrap();
+        assert!(found.is_open() && found.uid == 901);
+        let known = entry(r#""owner":"nginx","gid":7"#);
+        let found = Owners::Expected(&accounts)
+            .of(&known.secrets[0].file)
+            .unwrap();
+        assert!(!found.is_open() && found.gid == 7);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::fault::{Fault, Warning};
+use super::fault::{Fault, KeySource, Warning};
 use super::provenance::FileProvenance;
+use super::units::Units;
 pub use super::wanted::Origin;
 use crate::error::ErrorCode;
 
@@ -30,6 +31,8 @@ pub struct Receipt {
     pub links_placed: Vec<PathBuf>,
     /// Links of earlier runs that were removed, as they were seen from outside.
     pub links_removed: Vec<PathBuf>,
+    /// What came of each source of keys that the manifest names.
+    pub keys: Vec<KeySource>,
     /// Where the contents come from.
     pub provenance: Vec<FileProvenance>,
     /// Units that something changed for: without repetitions, in the order of the manifest, restarts first.
@@ -52,6 +55,38 @@ impl Receipt {
     pub fn found_all_right(&self) -> bool {
         self.generation.is_none() && self.links_placed.is_empty() && self.links_removed.is_empty()
     }
+}
+
+/// What a run would do. Nothing was changed to find that out.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Preview {
+    /// There is something to compare with: without it every file counts as added, and no unit would be told.
+    pub compared: bool,
+    /// The manifest is another one than that of the last run.
+    pub manifest_changed: bool,
+    /// The generation that is active.
+    pub previous: Option<u64>,
+    /// The generation that would be made; none if nothing changes.
+    pub generation: Option<u64>,
+    /// Every file that there would be, in the order of the manifest.
+    pub entries: Vec<EntryResult>,
+    /// Names that are in the active generation and would go.
+    pub removed: Vec<String>,
+    /// Links beside the generation that would be placed.
+    pub links_placed: Vec<PathBuf>,
+    /// Links of earlier runs that would be removed.
+    pub links_removed: Vec<PathBuf>,
+    /// Generations that would be removed.
+    pub pruned: Vec<u64>,
+    /// Units that would be told.
+    pub units: Units,
+    /// What came of each source of keys that the manifest names.
+    pub keys: Vec<KeySource>,
+    /// Where the contents come from.
+    pub provenance: Vec<FileProvenance>,
+    /// What was noticed.
+    pub warnings: Vec<Warning>,
 }
 
 /// One file of a generation.

@@ -13,17 +13,19 @@ use super::draft::{Scene, outcome};
 use super::fault::{Fault, Refusal, Warning, WarningKind};
 use super::finish::{close, finish};
 use super::lock::{Lock, Patience};
-use super::manifest::{Manifest, OnFirstBoot, Target};
+use super::manifest::{Manifest, ManifestFault, ManifestProblem, MountWish, OnFirstBoot, Target};
 use super::observe::{self, Frame, MountFound, Observed, Reals, observe};
 use super::open::{NotOpened, Opened};
 use super::plan::{Item, Plan, Settings, plan};
-use super::receipt::{Change, EntryResult, FailedStep, Receipt, Step, UnitAction, UnitResult};
-use super::records::{RecordPaths, Records, Run};
+use super::receipt::{
+    Change, EntryResult, FailedStep, Preview, Receipt, Step, UnitAction, UnitResult,
+};
+use super::records::{Home, RecordPaths, Records, Run};
 use super::site::Site;
 use super::units::{Units, of_changes, tell_pending};
 use super::wanted::Wanted;
 use crate::digest;
-use crate::fs::RealFs;
+use crate::fs::{FileKind, RealFs};
 
 /// The whole run. `open` is phase P4; it gets no accounts if nobody is to be looked up.
 pub(super) fn run(
@@ -31,7 +33,7 @@ pub(super) fn run(
     options: &Options<'_>,
     open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
 ) -> Result<Receipt, Refusal> {
-    let site = Site::new(options.fs, options.root);
+    let site = site_of(manifest, options);
     let frame = Frame {
         mount: PathBuf::from(&manifest.mount_path),
         link: PathBuf::from(&manifest.link_path),
@@ -46,6 +48,89 @@ pub(super) fn run(
         refusal.still_active = observe::active(&site, &frame);
         refusal
     })
+}
+
+/// What a run would do, as far as it can be seen without a lock: what an earlier run has left undone counts as it is.
+pub(super) fn preview(
+    manifest: &Manifest,
+    options: &Options<'_>,
+    open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
+) -> Result<Preview, Refusal> {
+    let site = site_of(manifest, options);
+    let frame = Frame {
+        mount: PathBuf::from(&manifest.mount_path),
+        link: PathBuf::from(&manifest.link_path),
+    };
+    let transaction = Transaction {
+        site: &site,
+        frame: &frame,
+        manifest,
+        options,
+    };
+    transaction.preview(open).map_err(|mut refusal| {
+        refusal.still_active = observe::active(&site, &frame);
+        refusal
+    })
+}
+
+/// The tree that a manifest is about.
+pub(super) fn site_of<'a>(manifest: &Manifest, options: &Options<'a>) -> Site<'a> {
+    let site = Site::new(options.fs, options.root);
+    match manifest.user_mode {
+        true => site.of_user(),
+        false => site,
+    }
+}
+
+/// Whose records hold for a manifest.
+pub(super) fn home_of<'a>(
+    site: &Site<'_>,
+    manifest: &'a Manifest,
+    options: &Options<'a>,
+) -> Result<Home<'a>, Fault> {
+    if !manifest.user_mode {
+        return Ok(match site.rebased {
+            true => Home::Tree,
+            false => Home::System,
+        });
+    }
+    let fault = |problem| {
+        Fault::Manifest(ManifestFault {
+            pointer: "/userMode".into(),
+            problem,
+        })
+    };
+    let runtime = manifest.runtime_directory.as_deref();
+    let runtime = runtime.ok_or_else(|| fault(ManifestProblem::NoRuntimeDirectory))?;
+    if site.rebased {
+        return Ok(Home::Tree);
+    }
+    match fit_runtime_directory(site, runtime) {
+        Ok(()) => Ok(Home::User {
+            runtime,
+            state: options.state_home.unwrap_or(runtime),
+        }),
+        Err(problem) => Err(fault(ManifestProblem::RuntimeDirectory {
+            path: runtime.into(),
+            fault: problem,
+        })),
+    }
+}
+
+/// Secrets of a user go nowhere but into a directory that nobody else can enter.
+fn fit_runtime_directory(site: &Site<'_>, path: &Path) -> Result<(), &'static str> {
+    if !path.is_absolute() {
+        return Err("is not an absolute path");
+    }
+    let place = site.walk(path).map_err(|_| "cannot be reached")?;
+    let facts = site.look(&place).map_err(|_| "cannot be looked at")?;
+    let facts = facts.ok_or("does not exist")?;
+    match () {
+        () if facts.kind != FileKind::Directory => Err("is not a directory"),
+        () if facts.uid != site.euid => Err("belongs to somebody else"),
+        () if facts.mode & 0o077 != 0 => Err("is open to others: its mode has to be 0700"),
+        () => Ok(()),
+    }
 }
 
 struct Transaction<'a> {
@@ -64,7 +149,9 @@ impl Transaction<'_> {
         // together with whatever else is wrong.
         let place = self.site.walk(&self.frame.mount);
         let real = place.map_or_else(|_| self.frame.mount.clone(), |place| place.real_path());
-        let paths = RecordPaths::of(&real, self.site.rebased);
+        let home = home_of(self.site, self.manifest, self.options)
+            .map_err(|fault| Refusal::new(vec![fault]))?;
+        let paths = RecordPaths::of(&real, home);
         let patience = Patience {
             timeout: self.options.lock_timeout,
             pause: self.options.pause,
@@ -74,6 +161,55 @@ impl Transaction<'_> {
         self.under_lock(&real, &paths, open).map_err(|mut refusal| {
             refusal.left_behind.extend(lock.withdraw(self.site));
             refusal
+        })
+    }
+
+    fn preview(
+        &self,
+        open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
+    ) -> Result<Preview, Refusal> {
+        let refuse = |fault| Refusal::new(vec![fault]);
+        let place = self.site.walk(&self.frame.mount);
+        let real = place.map_or_else(|_| self.frame.mount.clone(), |place| place.real_path());
+        let home = home_of(self.site, self.manifest, self.options).map_err(refuse)?;
+        let records = Records::read(self.site, &RecordPaths::of(&real, home)).map_err(refuse)?;
+        let account_files = self.account_files().map_err(refuse)?;
+        let accounts = account_files
+            .as_ref()
+            .map(|files| files.parse(self.options));
+        let mut warnings = Vec::new();
+        let (opened, _) = self.open(open, accounts.as_ref(), &mut warnings)?;
+        warnings.extend(opened.warnings.iter().cloned());
+        let seen = self
+            .look(&opened.wanted, &records)
+            .map_err(|faults| refusal(faults, warnings.clone()))?;
+        let units = self.units(&opened.wanted, &seen.plan, &records);
+        let scene = Scene {
+            site: self.site,
+            frame: self.frame,
+            reals: &seen.reals,
+            manifest: self.manifest,
+            wanted: &opened.wanted,
+            mount: &seen.mount,
+            plan: &seen.plan,
+            keys_group: 0,
+            units: &units,
+        };
+        warnings.extend(self.warnings(scene));
+        Ok(Preview {
+            compared: seen.plan.compared,
+            manifest_changed: self.has_new_manifest(&records),
+            previous: seen.plan.previous,
+            generation: seen.plan.generation,
+            entries: self.entries(scene),
+            removed: seen.plan.removed.clone(),
+            links_placed: self.links_placed(scene),
+            links_removed: self.links_removed(scene),
+            pruned: seen.plan.prune.clone(),
+            units: units.clone(),
+            keys: opened.keys,
+            provenance: opened.provenance,
+            warnings,
         })
     }
 
@@ -87,8 +223,10 @@ impl Transaction<'_> {
         let mut records = Records::read(self.site, paths).map_err(refuse)?;
         let mut warnings = finish(self.site, real_mount, &mut records).map_err(refuse)?;
         let before = self.tell_pending(&mut records, &mut warnings);
-        let account_files = AccountFiles::read(self.site).map_err(refuse)?;
-        let accounts = account_files.parse(self.options);
+        let account_files = self.account_files().map_err(refuse)?;
+        let accounts = account_files
+            .as_ref()
+            .map(|files| files.parse(self.options));
         let (opened, missing) = self.open(open, accounts.as_ref(), &mut warnings)?;
         warnings.extend(opened.warnings.iter().cloned());
         let refused = |faults| refusal(faults, warnings.clone());
@@ -128,6 +266,7 @@ impl Transaction<'_> {
             removed: seen.plan.removed.clone(),
             links_placed: self.links_placed(scene),
             links_removed: self.links_removed(scene),
+            keys: opened.keys,
             provenance: opened.provenance,
             units: results,
             warnings,
@@ -136,6 +275,14 @@ impl Transaction<'_> {
                 .or_else(|| missing.map(not_everything))
                 .or(before),
         })
+    }
+
+    /// None when nobody is looked up: then they need not even be readable.
+    fn account_files(&self) -> Result<Option<AccountFiles>, Fault> {
+        match self.options.ignore_passwd || self.manifest.user_mode {
+            true => Ok(None),
+            false => AccountFiles::read(self.site).map(Some),
+        }
     }
 
     /// P4. On a first boot the manifest may ask for whatever is sound; the faults of the rest come with it.
@@ -171,7 +318,10 @@ impl Transaction<'_> {
         let settings = Settings {
             idempotent: self.manifest.idempotent,
             keep_generations: self.manifest.keep_generations,
-            mount: self.manifest.mount,
+            mount: match self.manifest.user_mode {
+                true => MountWish::None,
+                false => self.manifest.mount,
+            },
             use_tmpfs: self.manifest.use_tmpfs,
             rebased: self.site.rebased,
         };
@@ -306,7 +456,7 @@ impl Transaction<'_> {
     fn warnings(&self, scene: Scene<'_>) -> Vec<Warning> {
         let mut warnings = scene.plan.warnings.clone();
         if scene.plan.generation.is_some() {
-            if !self.site.is_root_user() {
+            if !self.site.sets_owners && !self.manifest.user_mode {
                 let mount = self.site.shown(&self.frame.mount);
                 warnings.push(Warning::at(WarningKind::OwnershipSkipped, &mount));
             }
@@ -370,9 +520,9 @@ impl AccountFiles {
         })
     }
 
-    fn parse<'a>(&self, options: &Options<'a>) -> Option<Accounts<'a>> {
+    fn parse<'a>(&self, options: &Options<'a>) -> Accounts<'a> {
         // Another system's accounts are not those of this machine's directory service.
         let elsewhere = options.accounts.filter(|_| !self.of_tree);
-        (!options.ignore_passwd).then(|| Accounts::parse(&self.passwd, &self.group, elsewhere))
+        Accounts::parse(&self.passwd, &self.group, elsewhere)
     }
 }

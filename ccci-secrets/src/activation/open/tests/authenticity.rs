@@ -293,8 +293,6 @@ fn what_is_not_required_is_left_out_with_its_reason() {
 fn what_is_not_built_is_refused_at_its_pointer() {
     let workshop = workshop();
     for (field, value) in [
-        ("userMode", json!(true)),
-        ("gnupgHome", json!("/gnupg")),
         ("checks", json!([{"type": "x509"}])),
         (
             "credentials",
