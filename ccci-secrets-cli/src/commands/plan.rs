@@ -51,6 +51,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
     let mut options = Options::new(&fs, &std::thread::sleep);
     options.root = args.root.as_deref();
     options.now = Some(started);
+    options.digest_key = key.as_ref();
     options.ambient = args
         .ambient_keys
         .then(|| Keyring::discover(&context.environment));
@@ -58,8 +59,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
         Err(error) => Err(activation::refuse_unreadable(&args.manifest, error)),
         Ok(text) => match Manifest::parse(&text, directory_of(&args.manifest)) {
             Err(faults) => Err(activation::refuse_manifest(&text, faults, &options)),
-            Ok(manifest) => activation::preview(&manifest, options, key.as_ref())
-                .map(|preview| (manifest, preview)),
+            Ok(manifest) => {
+                activation::preview(&manifest, options).map(|preview| (manifest, preview))
+            }
         },
     };
     match found {
@@ -166,7 +168,7 @@ impl Text {
     }
 
     fn entry(&mut self, entry: &PreviewEntry, unreadable_for: Option<u32>) {
-        let (mark, what) = match entry.change {
+        let (mark, what) = match entry.change() {
             Some(Change::Unchanged) => return,
             Some(Change::Added) => ("+", Vec::new()),
             None => ("?", unknown(entry, unreadable_for)),
@@ -182,18 +184,18 @@ impl Text {
             }
             Some(_) => ("~", Vec::new()),
         };
-        let mut line = format!("  {mark} {:04o} {}", entry.mode, entry.name);
+        let mut line = format!("  {mark} {:04o} {}", entry.result.mode, entry.result.name);
         if !what.is_empty() {
             line += &format!(" ({})", what.join(", "));
         }
-        if let Some(path) = &entry.path {
+        if let Some(path) = &entry.result.path {
             line += &format!(" -> {}", path.display());
         }
         self.line(line);
     }
 
     fn rest(&mut self, preview: &Preview) {
-        let is_same = |entry: &&PreviewEntry| entry.change == Some(Change::Unchanged);
+        let is_same = |entry: &&PreviewEntry| entry.change() == Some(Change::Unchanged);
         let same = preview.entries.iter().filter(is_same).count();
         if same > 0 && !preview.changes_nothing() {
             self.line(format_args!("  {same} more stay as they are"));
@@ -206,9 +208,6 @@ impl Text {
         }
         for number in &preview.pruned {
             self.line(format_args!("generation {number} would be removed"));
-        }
-        for (kind, name) in &preview.missing_accounts {
-            self.line(format_args!("{kind} {name} does not exist yet"));
         }
         for checked in &preview.certificates {
             self.line(format_args!(
@@ -231,15 +230,16 @@ fn unknown(entry: &PreviewEntry, unreadable_for: Option<u32>) -> Vec<String> {
 
 fn mode_delta(entry: &PreviewEntry) -> Option<String> {
     let before = entry.before?.mode;
-    (before != entry.mode).then(|| format!("mode {before:04o} to {:04o}", entry.mode))
+    let mode = entry.result.mode;
+    (before != mode).then(|| format!("mode {before:04o} to {mode:04o}"))
 }
 
 fn owner_delta(entry: &PreviewEntry) -> Option<String> {
     let Before { uid, gid, .. } = entry.before?;
-    if (Some(uid), Some(gid)) == (entry.uid, entry.gid) {
+    if (Some(uid), Some(gid)) == (entry.uid(), entry.gid()) {
         return None;
     }
     let shown = |id: Option<u32>| id.map_or("?".into(), |id| id.to_string());
-    let (new_uid, new_gid) = (shown(entry.uid), shown(entry.gid));
+    let (new_uid, new_gid) = (shown(entry.uid()), shown(entry.gid()));
     Some(format!("owner {uid}:{gid} to {new_uid}:{new_gid}"))
 }

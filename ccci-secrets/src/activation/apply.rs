@@ -20,6 +20,7 @@ use super::records::{Journal, Ledger, Records, Role, Run, StagedLink};
 use super::stage;
 use super::undo::Undo;
 use super::units::{UnitManager, tell_pending};
+use super::wanted::Directories;
 
 /// What carrying out came to.
 #[derive(Debug, Default)]
@@ -99,7 +100,11 @@ impl Work<'_> {
             manifest,
             ..
         } = self.scene;
-        mount::make_directory(site, &mount.real)?;
+        let directories = Directories {
+            mode: manifest.dialect.mount_directory_mode(),
+            ..Directories::default()
+        };
+        mount::make_directory(site, &mount.real, directories)?;
         if let Some(what) = plan.mount {
             let mounted = mount::mount(site, mount, what, manifest.allow_swap)?;
             self.mounted = mounted.made;

@@ -1,10 +1,8 @@
 //! What can be said about a manifest without any key, and without touching anything.
 
-use std::path::Path;
-
 use super::fault::{Fault, Warning, WarningKind};
 use super::findings::Findings;
-use super::manifest::Manifest;
+use super::manifest::{Manifest, Reading};
 use super::{select, sops_file, template};
 use crate::error::ErrorCode;
 
@@ -34,8 +32,8 @@ impl Checked {
     }
 }
 
-/// Checks the rules of a manifest, and its templates; neither accounts nor sops files are looked at. Relative paths count
-/// from `directory`.
+/// Checks the rules of a manifest, and its templates; neither accounts nor sops files are looked at. A path alone says where
+/// relative paths count from.
 ///
 /// What this build cannot do yet passes with a warning: the rules hold.
 ///
@@ -47,8 +45,8 @@ impl Checked {
 /// assert_eq!(checked.faults[0].to_string(), "/secretsMountPoint: is missing");
 /// ```
 #[must_use]
-pub fn check_manifest(text: &[u8], directory: &Path) -> Checked {
-    let manifest = match Manifest::parse(text, directory) {
+pub fn check_manifest<'a>(text: &[u8], reading: impl Into<Reading<'a>>) -> Checked {
+    let manifest = match Manifest::parse(text, reading) {
         Ok(manifest) => manifest,
         Err(faults) => {
             return Checked {

@@ -90,7 +90,7 @@ fn compare(site: &Site<'_>, generation: BorrowedFd<'_>, wanted: &Wanted) -> File
     FileFound::Present {
         content: has_content(site, file.as_fd(), &facts, wanted),
         mode: facts.mode == wanted.mode,
-        owner: !site.is_root_user() || (facts.uid, facts.gid) == (wanted.uid, wanted.gid),
+        owner: !site.sets_owners || (facts.uid, facts.gid) == (wanted.uid, wanted.gid),
         inner_link: match &wanted.target {
             Target::Inside(rest) => has_inner_link(site, generation, rest, &wanted.name),
             Target::Outside(_) | Target::Own => true,

@@ -63,7 +63,10 @@ pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault>
     if let Some(number) = scene.plan.generation {
         run.stage = Some(format!("{STAGE_PREFIX}{}-{random}", std::process::id()).into());
         run.staged.push(active_link(scene, number, &random));
-        manners.push(Directories::default());
+        manners.push(Directories {
+            mode: scene.manifest.dialect.target_directory_mode(),
+            ..Directories::default()
+        });
     }
     for step in &scene.plan.links {
         let Some(wanted) = scene.wanted.get(step.wanted) else {

@@ -2,7 +2,7 @@
 //! else does.
 
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::fault::Fault;
 use super::parents::{self, Manner};
@@ -13,20 +13,16 @@ use super::write;
 use crate::fs::Entry;
 use crate::hmac_key::HmacKey;
 
-/// Where it lies.
-pub(super) const PATH: &str = "/var/lib/ccsec/drift.key";
-
 /// The key, if there is one that can be used.
-pub(super) fn read(site: &Site<'_>) -> Option<HmacKey> {
-    let bytes = site.read_small(Path::new(PATH)).ok().flatten()?;
+pub(super) fn read(site: &Site<'_>, path: &Path) -> Option<HmacKey> {
+    let bytes = site.read_small(path).ok().flatten()?;
     HmacKey::from_bytes(bytes).ok()
 }
 
 /// Puts a new key into its place; a half-written one of an earlier run goes.
-pub(super) fn put(site: &Site<'_>, key: &HmacKey) -> Result<(), Fault> {
-    let path = PathBuf::from(PATH);
-    let failed = |source| site.failed("write", &path, source);
-    let dir = parents::make(site, path.parent().unwrap_or(&path), Manner::Records)?;
+pub(super) fn put(site: &Site<'_>, path: &Path, key: &HmacKey) -> Result<(), Fault> {
+    let failed = |source| site.failed("write", path, source);
+    let dir = parents::make(site, path.parent().unwrap_or(path), Manner::Records)?;
     let persists = !site
         .fs
         .file_system(dir.as_fd())

@@ -3,13 +3,15 @@
 use std::io;
 use std::path::Path;
 
+use super::accounts::AccountKind;
 use super::fault::{Active, Fault, Hazard, KeyState, TargetProblem, Warning};
 use super::manifest::{Account, FileEntry, Manifest, Target};
 use super::observe::{LinkFound, Reals, find_link};
+use super::owners::NOBODY_YET;
 use super::preview::{Before, Preview, PreviewEntry};
-use super::receipt::{Change, Origin};
+use super::receipt::{Change, EntryResult, Origin};
 use super::targets::{target_text, text_found};
-use super::transaction::{AccountFiles, Transaction};
+use super::transaction::Transaction;
 use super::units::Units;
 use crate::file::FileError;
 use crate::keyring::KeyFileReason;
@@ -61,26 +63,30 @@ pub(super) fn glance(transaction: Transaction<'_>, warnings: Vec<Warning>) -> Pr
             LinkFound::Generation { active, .. } => Some(active),
             _ => None,
         });
-    let accounts = AccountFiles::read(site).ok();
-    let accounts = accounts.as_ref().and_then(|files| files.parse(options));
+    let account_files = transaction.account_files().ok().flatten();
+    let accounts = account_files.as_ref().map(|files| files.parse(options));
     let number = |kind, account: &Account| match (account, &accounts) {
-        (_, None) => Some(0),
-        (Account::Number(id), Some(_)) => Some(*id),
-        (Account::Name(name), Some(accounts)) => accounts.find(kind, name),
+        (_, None) => 0,
+        (Account::Number(id), Some(_)) => *id,
+        (Account::Name(name), Some(accounts)) => accounts.find(kind, name).unwrap_or(NOBODY_YET),
     };
     let entries = manifest
         .files()
         .map(|file| {
             let seen = see(transaction, active.as_ref(), &file.name);
-            PreviewEntry {
+            let result = EntryResult {
                 name: file.name.clone(),
                 origin: origin(manifest, file),
                 path: transaction.target_shown(&file.target),
                 mode: file.mode,
-                uid: number(super::AccountKind::User, &file.owner),
-                gid: number(super::AccountKind::Group, &file.group),
+                uid: number(AccountKind::User, &file.owner),
+                gid: number(AccountKind::Group, &file.group),
+                change: seen.change.unwrap_or(CHANGED),
+            };
+            PreviewEntry {
+                result,
+                compared: seen.change.is_some(),
                 before: seen.before,
-                change: seen.change,
                 digest: None,
             }
         })
@@ -91,6 +97,8 @@ pub(super) fn glance(transaction: Transaction<'_>, warnings: Vec<Warning>) -> Pr
             .is_some_and(|reals| lacks_link(transaction, reals, file))
     });
     Preview {
+        compared: active.is_some(),
+        manifest_changed: false,
         previous: active.as_ref().map(|active| active.generation),
         generation: None,
         link: site.shown(&frame.link),
@@ -103,15 +111,22 @@ pub(super) fn glance(transaction: Transaction<'_>, warnings: Vec<Warning>) -> Pr
         links_removed: Vec::new(),
         pruned: Vec::new(),
         units: Units::default(),
-        missing_accounts: Vec::new(),
-        faults: Vec::new(),
         unfinished: false,
         unreadable_for: Some(site.euid),
+        keys: Vec::new(),
         provenance: Vec::new(),
         certificates: Vec::new(),
         warnings,
+        faults: Vec::new(),
     }
 }
+
+/// How a file counts whose content is not known.
+const CHANGED: Change = Change::Modified {
+    content: true,
+    mode: false,
+    owner: false,
+};
 
 /// What can be seen of one file.
 #[derive(Default)]

@@ -90,6 +90,8 @@ pub struct Options<'a> {
     /// A directory that stands for `/`: mount, link, targets and records lie below it, nothing is mounted, links are
     /// relative. It is made if it does not exist.
     pub root: Option<&'a Path>,
+    /// Where a user's records are kept that outlive the session, in user mode (`$XDG_STATE_HOME`).
+    pub state_home: Option<&'a Path>,
     /// Keys found by looking around, if those may be used: they come after the manifest's own.
     pub ambient: Option<Keyring>,
     /// Finds accounts that `passwd` and `group` do not have.
@@ -102,6 +104,8 @@ pub struct Options<'a> {
     pub now: Option<jiff::Timestamp>,
     /// The certificate that has to be among those that the manifest has checked.
     pub expected_leaf: Option<Fingerprint>,
+    /// With it a preview holds digests of contents.
+    pub digest_key: Option<&'a HmacKey>,
     /// How long to wait for another run to end.
     pub lock_timeout: Duration,
     /// Makes the key for digests of contents, which a machine gets once.
@@ -117,12 +121,14 @@ impl<'a> Options<'a> {
         Self {
             fs,
             root: None,
+            state_home: None,
             ambient: None,
             accounts: None,
             units: None,
             ignore_passwd: false,
             now: None,
             expected_leaf: None,
+            digest_key: None,
             lock_timeout: Duration::from_secs(60),
             make_key: HmacKey::make_random,
             pause,

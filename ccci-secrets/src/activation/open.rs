@@ -1,10 +1,10 @@
 //! Opens everything a manifest wants, in memory: identities, every sops file once, every MAC, and only then values.
 
 use super::checks::{self, CheckedCertificate, Checking};
-use super::fault::{Fault, NoIdentity, TemplateProblem, Warning, WarningKind};
+use super::fault::{Fault, KeySource, NoIdentity, TemplateProblem, Warning, WarningKind};
 use super::findings::Findings;
 use super::keys::{self, Keys, Lock};
-use super::manifest::{Manifest, SecretEntry};
+use super::manifest::{Dialect, FileEntry, Manifest, SecretEntry};
 pub(super) use super::owners::Owners;
 use super::owners::Ownership;
 use super::provenance::FileProvenance;
@@ -31,6 +31,8 @@ pub(super) struct OpenContext<'a> {
 pub(super) struct Opened {
     /// In the order of the manifest; entries that are not required and have a fault are left out.
     pub(super) wanted: Vec<Wanted>,
+    /// What came of each source of keys.
+    pub(super) keys: Vec<KeySource>,
     /// One for each sops file, in the order in which the manifest first names them.
     pub(super) provenance: Vec<FileProvenance>,
     pub(super) certificates: Vec<CheckedCertificate>,
@@ -71,8 +73,9 @@ pub(super) fn open(
     }
     let opened = match findings.is_refused() {
         true => Vec::new(),
-        false => open_files(files, &mut keys, &locks, &mut findings),
+        false => open_files(manifest, files, &mut keys, &locks, &mut findings),
     };
+    let sources = keys.described(&locks);
     for warning in keys.warnings {
         findings.warn(warning);
     }
@@ -86,7 +89,7 @@ pub(super) fn open(
         let rendered = render(manifest, templates, &wanted, &mut findings);
         wanted.extend(rendered);
     }
-    finish(wanted, opened, certificates, findings)
+    finish(wanted, opened, certificates, sources, findings)
 }
 
 /// A sops file that was read.
@@ -124,16 +127,12 @@ fn prepare(
 ) -> Vec<Prepared> {
     let mut prepared = Vec::new();
     for (nth, secret) in manifest.secrets.iter().enumerate() {
-        let ownership = owners.of(&secret.file).map_err(|faults| {
-            for fault in faults {
-                findings.lose(&[nth], Fault::Manifest(fault));
-            }
-        });
+        let ownership = owner(nth, &secret.file, owners, findings);
         let read = files.iter().find(|(file, _)| file.entries.contains(&nth));
         let Some((_, read)) = read else { continue };
         let selection = select::select(&read.sealed, secret)
             .map_err(|problem| findings.lose(&[nth], problem.of(secret)));
-        if let (Ok(ownership), Ok(selection)) = (ownership, selection) {
+        if let (Some(ownership), Ok(selection)) = (ownership, selection) {
             prepared.push(Prepared {
                 secret: nth,
                 selection,
@@ -161,13 +160,9 @@ fn prepare_templates(
     let mut prepared = Vec::new();
     for (template, entry) in manifest.templates.iter().enumerate() {
         let file = manifest.secrets.len() + template;
-        let ownership = owners.of(&entry.file).map_err(|faults| {
-            for fault in faults {
-                findings.lose(&[file], Fault::Manifest(fault));
-            }
-        });
+        let ownership = owner(file, &entry.file, owners, findings);
         let parsed = template::read(manifest, entry).map_err(|fault| findings.lose(&[file], fault));
-        if let (Ok(ownership), Ok(parsed)) = (ownership, parsed) {
+        if let (Some(ownership), Ok(parsed)) = (ownership, parsed) {
             prepared.push(PreparedTemplate {
                 template,
                 parsed,
@@ -216,6 +211,30 @@ fn render(
     wanted
 }
 
+/// Who owns a file; counted as in [`Manifest::files`].
+fn owner(
+    nth: usize,
+    file: &FileEntry,
+    owners: &Owners<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<Ownership> {
+    match owners.of(file) {
+        Ok(ownership) => {
+            for account in ownership.missing(file) {
+                let subject = format!("{account} ({})", file.name);
+                findings.warn(Warning::new(WarningKind::AccountMissing, subject));
+            }
+            Some(ownership)
+        }
+        Err(faults) => {
+            for fault in faults {
+                findings.lose(&[nth], Fault::Manifest(fault));
+            }
+            None
+        }
+    }
+}
+
 fn locks(files: &[Read<'_>]) -> Vec<Lock> {
     let lock = |(file, read): &Read<'_>| Lock {
         path: file.path.into(),
@@ -232,6 +251,7 @@ struct OpenedFile<'m> {
 }
 
 fn open_files<'m>(
+    manifest: &Manifest,
     files: Vec<Read<'m>>,
     keys: &mut Keys,
     locks: &[Lock],
@@ -266,6 +286,10 @@ fn open_files<'m>(
         }
     }
     for file in &opened {
+        let is_ambient = file.provenance.openers().any(|by| by.ambient);
+        if is_ambient && manifest.dialect == Dialect::SopsInstallSecrets {
+            findings.warn(Warning::at(WarningKind::AmbientKey, file.file.path));
+        }
         if let Some(git) = &file.provenance.git
             && git.is_elsewhere()
         {
@@ -363,6 +387,7 @@ fn finish(
     wanted: Vec<Wanted>,
     opened: Vec<OpenedFile<'_>>,
     certificates: Vec<CheckedCertificate>,
+    keys: Vec<KeySource>,
     findings: Findings<'_>,
 ) -> Result<Opened, Box<NotOpened>> {
     let provenance = opened.into_iter().map(|from| from.provenance).collect();
@@ -371,6 +396,7 @@ fn finish(
     let (faults, warnings) = parts.into_faults();
     let sound = Opened {
         wanted,
+        keys,
         provenance,
         certificates,
         warnings: warnings.clone(),

@@ -1,21 +1,23 @@
 //! What activation would do, found out without doing any of it: phases P0 to P5. Nothing is written, nothing is mounted,
 //! no lock is taken.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use super::Options;
 use super::accounts::Accounts;
 use super::checks::CheckedCertificate;
-use super::fault::{Fault, Refusal, Warning};
+use super::draft::Scene;
+use super::fault::{Fault, Hazard, KeySource, Refusal, Warning};
 use super::glance::{self, is_for_want_of_permission};
-use super::manifest::{Manifest, ManifestProblem};
-use super::observe;
-use super::open::{self, OpenContext, Opened, Owners};
-use super::owners::UNKNOWN;
+use super::manifest::Manifest;
+use super::observe::{self, Frame};
+use super::open::{self, NotOpened, OpenContext, Opened, Owners};
+use super::owners::NOBODY_YET;
 use super::provenance::FileProvenance;
-use super::receipt::{Change, Origin};
+use super::receipt::{Change, EntryResult};
 use super::records::Records;
-use super::transaction::{AccountFiles, Seen, Transaction};
+use super::transaction::{Seen, Transaction, site_of};
 use super::units::Units;
 use super::wanted::Wanted;
 use crate::fs::{FileFacts, MemoryMount};
@@ -25,6 +27,10 @@ use crate::hmac_key::HmacKey;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Preview {
+    /// There is something to compare with: without it every file counts as added, and no unit would be told.
+    pub compared: bool,
+    /// The manifest is another one than that of the last run.
+    pub manifest_changed: bool,
     /// The generation that is active.
     pub previous: Option<u64>,
     /// The generation that would be made; none if nothing changes, or if nobody can tell.
@@ -33,54 +39,44 @@ pub struct Preview {
     pub link: PathBuf,
     /// What would be mounted, and where.
     pub mount: Option<(MemoryMount, PathBuf)>,
-    /// Every file of the generation, in the order of the manifest.
+    /// Every file that there would be, in the order of the manifest.
     pub entries: Vec<PreviewEntry>,
-    /// Names that would go.
+    /// Names that are in the active generation and would go.
     pub removed: Vec<String>,
     /// Links beside the generation that would be placed, as they are seen from outside.
     pub links_placed: Vec<PathBuf>,
     /// Links of earlier runs that would be removed, as they are seen from outside.
     pub links_removed: Vec<PathBuf>,
-    /// Old generations that would be removed.
+    /// Generations that would be removed.
     pub pruned: Vec<u64>,
     /// Units that would be told.
     pub units: Units,
-    /// Users and groups that do not exist yet, each with what it is; the configuration that names them may bring them.
-    pub missing_accounts: Vec<(&'static str, String)>,
-    /// Why not everything would be there after a first boot; none where nothing but everything will do.
-    pub faults: Vec<Fault>,
     /// A run before this one did not come to its end: activation would finish it first.
     pub unfinished: bool,
     /// The user who may not read everything, so that some things are not known.
     pub unreadable_for: Option<u32>,
+    /// What came of each source of keys that the manifest names.
+    pub keys: Vec<KeySource>,
     /// Where the contents come from.
     pub provenance: Vec<FileProvenance>,
     /// Certificates that were checked.
     pub certificates: Vec<CheckedCertificate>,
     /// What was noticed.
     pub warnings: Vec<Warning>,
+    /// Why not everything would be there, on a first boot for which the manifest allows that.
+    pub faults: Vec<Fault>,
 }
 
 /// One file as it would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PreviewEntry {
-    /// Its name below the generation.
-    pub name: String,
-    /// Where its content comes from.
-    pub origin: Origin,
-    /// Where else it can be read, as it is seen from outside.
-    pub path: Option<PathBuf>,
-    /// Its mode.
-    pub mode: u32,
-    /// Owner; none if the account does not exist yet.
-    pub uid: Option<u32>,
-    /// Group; none if it does not exist yet.
-    pub gid: Option<u32>,
+    /// What a receipt would say.
+    pub result: EntryResult,
+    /// Whether what is there could be read. If not, its content is not known, and the file counts as changed.
+    pub compared: bool,
     /// What the active generation has under this name.
     pub before: Option<Before>,
-    /// How it would change; none if it cannot be read.
-    pub change: Option<Change>,
     /// The digest of its content under the key that was given.
     pub digest: Option<String>,
 }
@@ -107,6 +103,30 @@ impl Before {
     }
 }
 
+impl PreviewEntry {
+    /// How the file would change; none if that is not known.
+    #[must_use]
+    pub fn change(&self) -> Option<Change> {
+        self.compared.then_some(self.result.change)
+    }
+
+    /// The owner; none if the account does not exist yet.
+    #[must_use]
+    pub fn uid(&self) -> Option<u32> {
+        existing(self.result.uid)
+    }
+
+    /// The group; none if it does not exist yet.
+    #[must_use]
+    pub fn gid(&self) -> Option<u32> {
+        existing(self.result.gid)
+    }
+}
+
+fn existing(id: u32) -> Option<u32> {
+    (id != NOBODY_YET).then_some(id)
+}
+
 impl Preview {
     /// Whether activation would do nothing; false if that is not known.
     #[must_use]
@@ -120,36 +140,33 @@ impl Preview {
     }
 }
 
-/// Finds out what [`super::activate`] would do. Contents get digests under the key, if one is given.
+/// Finds out what [`super::activate`] would do. Nothing is changed, and no lock is taken; somebody who may not read
+/// everything learns what can be seen without that.
 ///
 /// # Errors
-/// Every reason why it would refuse, at once.
-pub fn preview(
-    manifest: &Manifest,
-    mut options: Options<'_>,
-    key: Option<&HmacKey>,
-) -> Result<Preview, Refusal> {
+/// Every reason at once for which a run would be refused.
+pub fn preview(manifest: &Manifest, mut options: Options<'_>) -> Result<Preview, Refusal> {
     let ambient = options.ambient.take();
-    let checking = options.checking();
+    let checking = Some(options.checking());
     let open = |accounts: Option<&Accounts<'_>>| {
         let context = OpenContext {
-            owners: accounts.map_or(Owners::AllRoot, Owners::IfKnown),
+            owners: accounts.map_or(Owners::AllRoot, Owners::Expected),
             ambient,
-            checking: Some(checking),
+            checking,
         };
         open::open(manifest, context)
     };
-    let site = super::site::Site::new(options.fs, options.root);
-    let frame = observe::Frame::of(manifest);
+    let site = site_of(manifest, &options);
+    let frame = Frame::of(manifest);
     let transaction = Transaction {
         site: &site,
         frame: &frame,
         manifest,
         options: &options,
     };
-    look(transaction, key, open).or_else(|mut refusal| {
+    transaction.preview(open).or_else(|mut refusal| {
         let is_permission = refusal.faults.iter().all(is_for_want_of_permission);
-        if !site.is_root_user() && is_permission {
+        if site.euid != 0 && is_permission {
             return Ok(glance::glance(transaction, refusal.warnings));
         }
         refusal.still_active = observe::active(&site, &frame);
@@ -157,122 +174,99 @@ pub fn preview(
     })
 }
 
-fn look(
-    transaction: Transaction<'_>,
-    key: Option<&HmacKey>,
-    open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<open::NotOpened>>,
-) -> Result<Preview, Refusal> {
-    let Transaction {
-        site,
-        manifest,
-        options,
-        ..
-    } = transaction;
-    let refuse = |fault| Refusal::new(vec![fault]);
-    let records = Records::read(site, &transaction.record_paths()).map_err(refuse)?;
-    let account_files = AccountFiles::read(site).map_err(refuse)?;
-    let accounts = account_files.parse(options);
-    let mut warnings = Vec::new();
-    let (opened, missing) = transaction.open(open, accounts.as_ref(), &mut warnings)?;
-    warnings.extend(opened.warnings);
-    let seen = transaction
-        .look(&opened.wanted, &records)
-        .map_err(Refusal::new)?;
-    let mut units = transaction.units(&opened.wanted, &seen.plan, &records);
-    let pending = &records.journal.value().active.pending;
-    units.add(&pending.restart, &pending.reload);
-    warnings.extend(seen.plan.warnings.iter().cloned());
-    let foreseen = Foreseen {
-        transaction,
-        seen: &seen,
-        wanted: &opened.wanted,
-    };
-    Ok(Preview {
-        previous: seen.plan.previous,
-        generation: seen.plan.generation,
-        link: site.shown(&transaction.frame.link),
-        mount: foreseen.mount(),
-        entries: foreseen.entries(key),
-        removed: seen.plan.removed.clone(),
-        links_placed: transaction.links_placed(&opened.wanted, &seen.plan),
-        links_removed: transaction.links_removed(&seen.plan),
-        pruned: seen.plan.prune.clone(),
-        units,
-        missing_accounts: missing_accounts(manifest, accounts.as_ref()),
-        faults: missing.unwrap_or_default(),
-        unfinished: seen.plan.finish,
-        unreadable_for: None,
-        provenance: opened.provenance,
-        certificates: opened.certificates,
-        warnings,
-    })
-}
-
-/// What was found and decided.
-struct Foreseen<'a> {
-    transaction: Transaction<'a>,
-    seen: &'a Seen,
-    wanted: &'a [Wanted],
-}
-
-impl Foreseen<'_> {
-    fn mount(&self) -> Option<(MemoryMount, PathBuf)> {
-        let shown = || self.transaction.site.shown(&self.seen.reals.mount);
-        self.seen.plan.mount.map(|what| (what, shown()))
-    }
-
-    fn entries(&self, key: Option<&HmacKey>) -> Vec<PreviewEntry> {
-        let known = |id: u32| (id != UNKNOWN).then_some(id);
-        let entry = |(wanted, change): (&Wanted, &Change)| PreviewEntry {
-            name: wanted.name.clone(),
-            origin: wanted.origin.clone(),
-            path: self.transaction.target_shown(&wanted.target),
-            mode: wanted.mode,
-            uid: known(wanted.uid),
-            gid: known(wanted.gid),
-            before: self.before(&wanted.name),
-            change: Some(*change),
-            digest: key.map(|key| key.digest(&wanted.name, &wanted.content)),
-        };
-        let changes = self.seen.plan.changes.iter();
-        self.wanted.iter().zip(changes).map(entry).collect()
-    }
-
-    fn before(&self, name: &str) -> Option<Before> {
-        let number = self.seen.plan.previous?;
-        let found = self.transaction.file_of(number, name).ok().flatten()?;
-        Some(Before::of(&found))
-    }
-}
-
-fn missing_accounts(
-    manifest: &Manifest,
-    accounts: Option<&Accounts<'_>>,
-) -> Vec<(&'static str, String)> {
-    let Some(accounts) = accounts else {
-        return Vec::new();
-    };
-    let mut missing = Vec::new();
-    for file in manifest.files() {
-        for fault in Owners::Of(accounts).of(file).err().unwrap_or_default() {
-            if let ManifestProblem::UnknownAccount { kind, name } = fault.problem
-                && !missing.contains(&(kind, name.clone()))
-            {
-                missing.push((kind, name));
-            }
-        }
-    }
-    missing
-}
-
 impl Transaction<'_> {
+    fn preview(
+        &self,
+        open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
+    ) -> Result<Preview, Refusal> {
+        let refuse = |fault| Refusal::new(vec![fault]);
+        let paths = self.record_paths().map_err(refuse)?;
+        let records = Records::read(self.site, &paths).map_err(refuse)?;
+        let account_files = self.account_files().map_err(refuse)?;
+        let accounts = account_files
+            .as_ref()
+            .map(|files| files.parse(self.options));
+        let mut warnings = Vec::new();
+        let (opened, missing) = self.open(open, accounts.as_ref(), &mut warnings)?;
+        warnings.extend(opened.warnings);
+        let seen = self
+            .look(&opened.wanted, &records)
+            .map_err(|faults| Refusal {
+                warnings: warnings.clone(),
+                ..Refusal::new(faults)
+            })?;
+        let mut units = self.units(&opened.wanted, &seen.plan, &records);
+        let scene = Scene {
+            site: self.site,
+            frame: self.frame,
+            reals: &seen.reals,
+            manifest: self.manifest,
+            wanted: &opened.wanted,
+            mount: &seen.mount,
+            plan: &seen.plan,
+            keys_group: 0,
+            drift_key: None,
+            units: &units,
+        };
+        warnings.extend(self.warnings(scene));
+        let entries = self.preview_entries(scene);
+        let pending = &records.journal.value().active.pending;
+        units.add(&pending.restart, &pending.reload);
+        Ok(Preview {
+            compared: seen.plan.compared,
+            manifest_changed: self.has_new_manifest(&records),
+            previous: seen.plan.previous,
+            generation: seen.plan.generation,
+            link: self.site.shown(&self.frame.link),
+            mount: self.mount(&seen),
+            entries,
+            removed: seen.plan.removed.clone(),
+            links_placed: self.links_placed(&opened.wanted, &seen.plan),
+            links_removed: self.links_removed(&seen.plan),
+            pruned: seen.plan.prune.clone(),
+            units,
+            unfinished: seen.plan.finish,
+            unreadable_for: None,
+            keys: opened.keys,
+            provenance: opened.provenance,
+            certificates: opened.certificates,
+            warnings,
+            faults: missing.unwrap_or_default(),
+        })
+    }
+
+    fn mount(&self, seen: &Seen) -> Option<(MemoryMount, PathBuf)> {
+        let shown = || self.site.shown(&seen.reals.mount);
+        seen.plan.mount.map(|what| (what, shown()))
+    }
+
+    fn preview_entries(&self, scene: Scene<'_>) -> Vec<PreviewEntry> {
+        let before = |name: &str| {
+            let found = self.file_of(scene.plan.previous?, name);
+            found.ok().flatten().map(|facts| Before::of(&facts))
+        };
+        let digest = |wanted: &Wanted| {
+            let key: Option<&HmacKey> = self.options.digest_key;
+            key.map(|key| key.digest(&wanted.name, &wanted.content))
+        };
+        let results = self.entries(scene).into_iter().zip(scene.wanted);
+        results
+            .map(|(result, wanted)| PreviewEntry {
+                compared: true,
+                before: before(&result.name),
+                digest: digest(wanted),
+                result,
+            })
+            .collect()
+    }
+
     /// What a generation has under a name.
-    pub(super) fn file_of(&self, number: u64, name: &str) -> std::io::Result<Option<FileFacts>> {
+    pub(super) fn file_of(&self, number: u64, name: &str) -> io::Result<Option<FileFacts>> {
         let path = self.frame.mount.join(number.to_string()).join(name);
-        match self.site.walk(Path::new(&path)) {
+        match self.site.walk(&path) {
             Ok(place) => self.site.look(&place),
-            Err(super::fault::Hazard::Io { source, .. }) => Err(source),
-            Err(hazard) => Err(std::io::Error::other(hazard)),
+            Err(Hazard::Io { source, .. }) => Err(source),
+            Err(hazard) => Err(io::Error::other(hazard)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::checks::CheckedCertificate;
-use super::fault::{Fault, Warning};
+use super::fault::{Fault, KeySource, Warning};
 use super::provenance::FileProvenance;
 pub use super::wanted::Origin;
 use crate::error::ErrorCode;
@@ -31,6 +31,8 @@ pub struct Receipt {
     pub links_placed: Vec<PathBuf>,
     /// Links of earlier runs that were removed, as they were seen from outside.
     pub links_removed: Vec<PathBuf>,
+    /// What came of each source of keys that the manifest names.
+    pub keys: Vec<KeySource>,
     /// Where the contents come from.
     pub provenance: Vec<FileProvenance>,
     /// Certificates that were checked.

@@ -17,26 +17,50 @@ use super::write;
 use crate::digest;
 use crate::fs::Entry;
 
+/// Whose records they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Home<'a> {
+    /// The machine's.
+    System,
+    /// Those of a tree below a directory.
+    Tree,
+    /// A user's.
+    User {
+        /// Gone when the user is.
+        runtime: &'a Path,
+        /// Where what lasts is kept.
+        state: &'a Path,
+    },
+}
+
 /// Where the records of one mount are.
 #[derive(Clone, Debug)]
 pub(super) struct RecordPaths {
     pub(super) lock: PathBuf,
     pub(super) journal: PathBuf,
     pub(super) ledger: PathBuf,
+    /// The key for digests of contents.
+    pub(super) drift_key: PathBuf,
 }
 
 impl RecordPaths {
     /// Derived from the mount: two manifests with one mount share them.
-    pub(super) fn of(mount_path: &Path, rebased: bool) -> Self {
+    pub(super) fn of(mount_path: &Path, home: Home<'_>) -> Self {
         let digest = digest::sha256(mount_path.as_os_str().as_encoded_bytes());
         let id: String = digest::hex(&digest).chars().take(16).collect();
+        let (volatile, lasting) = match home {
+            Home::Tree | Home::System => (Path::new("/run"), Path::new("/var/lib")),
+            Home::User { runtime, state } => (runtime, state),
+        };
         Self {
-            lock: match rebased {
-                true => "/.ccsec-lock".into(),
-                false => format!("/run/ccsec/lock/{id}").into(),
+            lock: match home {
+                Home::Tree => "/.ccsec-lock".into(),
+                Home::System => volatile.join("ccsec/lock").join(&id),
+                Home::User { .. } => volatile.join("ccsec/lock"),
             },
-            journal: format!("/run/ccsec/{id}/journal.json").into(),
-            ledger: format!("/var/lib/ccsec/links-{id}.json").into(),
+            journal: volatile.join("ccsec").join(&id).join("journal.json"),
+            drift_key: lasting.join("ccsec/drift.key"),
+            ledger: lasting.join("ccsec").join(format!("links-{id}.json")),
         }
     }
 }
@@ -429,7 +453,7 @@ mod tests {
             Self {
                 dir: tempfile::tempdir().unwrap(),
                 fs: RealFs::new(),
-                paths: RecordPaths::of(Path::new("/run/m"), true),
+                paths: RecordPaths::of(Path::new("/run/m"), Home::Tree),
             }
         }
 

@@ -73,7 +73,7 @@ fn look_at_target(
         FileKind::Link => {
             let text = site.fs.read_link(parent, &place.name).map_err(io)?;
             let owner = (facts.uid, facts.gid) == (wanted.uid, wanted.gid);
-            let right = text == text_at(&place.real_parent()) && (owner || !site.is_root_user());
+            let right = text == text_at(&place.real_parent()) && (owner || !site.sets_owners);
             Ok(match right {
                 true => TargetFound::Right,
                 false => TargetFound::OtherLink(text),

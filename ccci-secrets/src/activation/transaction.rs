@@ -14,17 +14,17 @@ use super::drift_key;
 use super::fault::{Fault, Refusal, Warning, WarningKind};
 use super::finish::{close, finish};
 use super::lock::{Lock, Patience};
-use super::manifest::{Manifest, OnFirstBoot, Target};
+use super::manifest::{Manifest, ManifestFault, ManifestProblem, MountWish, OnFirstBoot, Target};
 use super::observe::{self, Frame, MountFound, Observed, Reals, observe};
 use super::open::{NotOpened, Opened};
 use super::plan::{Item, Plan, Settings, plan};
 use super::receipt::{Change, EntryResult, FailedStep, Receipt, Step, UnitAction, UnitResult};
-use super::records::{RecordPaths, Records, Run};
+use super::records::{Home, RecordPaths, Records, Run};
 use super::site::Site;
 use super::units::{Units, of_changes, tell_pending};
 use super::wanted::Wanted;
 use crate::digest;
-use crate::fs::RealFs;
+use crate::fs::{FileKind, RealFs};
 
 /// The whole run. `open` is phase P4; it gets no accounts if nobody is to be looked up.
 pub(super) fn run(
@@ -32,7 +32,7 @@ pub(super) fn run(
     options: &Options<'_>,
     open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
 ) -> Result<Receipt, Refusal> {
-    let site = Site::new(options.fs, options.root);
+    let site = site_of(manifest, options);
     let frame = Frame::of(manifest);
     let transaction = Transaction {
         site: &site,
@@ -44,6 +44,66 @@ pub(super) fn run(
         refusal.still_active = observe::active(&site, &frame);
         refusal
     })
+}
+
+/// The tree that a manifest is about.
+pub(super) fn site_of<'a>(manifest: &Manifest, options: &Options<'a>) -> Site<'a> {
+    let site = Site::new(options.fs, options.root);
+    match manifest.user_mode {
+        true => site.of_user(),
+        false => site,
+    }
+}
+
+/// Whose records hold for a manifest.
+pub(super) fn home_of<'a>(
+    site: &Site<'_>,
+    manifest: &'a Manifest,
+    options: &Options<'a>,
+) -> Result<Home<'a>, Fault> {
+    if !manifest.user_mode {
+        return Ok(match site.rebased {
+            true => Home::Tree,
+            false => Home::System,
+        });
+    }
+    let fault = |problem| {
+        Fault::Manifest(ManifestFault {
+            pointer: "/userMode".into(),
+            problem,
+        })
+    };
+    let runtime = manifest.runtime_directory.as_deref();
+    let runtime = runtime.ok_or_else(|| fault(ManifestProblem::NoRuntimeDirectory))?;
+    if site.rebased {
+        return Ok(Home::Tree);
+    }
+    match fit_runtime_directory(site, runtime) {
+        Ok(()) => Ok(Home::User {
+            runtime,
+            state: options.state_home.unwrap_or(runtime),
+        }),
+        Err(problem) => Err(fault(ManifestProblem::RuntimeDirectory {
+            path: runtime.into(),
+            fault: problem,
+        })),
+    }
+}
+
+/// Secrets of a user go nowhere but into a directory that nobody else can enter.
+fn fit_runtime_directory(site: &Site<'_>, path: &Path) -> Result<(), &'static str> {
+    if !path.is_absolute() {
+        return Err("is not an absolute path");
+    }
+    let place = site.walk(path).map_err(|_| "cannot be reached")?;
+    let facts = site.look(&place).map_err(|_| "cannot be looked at")?;
+    let facts = facts.ok_or("does not exist")?;
+    match () {
+        () if facts.kind != FileKind::Directory => Err("is not a directory"),
+        () if facts.uid != site.euid => Err("belongs to somebody else"),
+        () if facts.mode & 0o077 != 0 => Err("is open to others: its mode has to be 0700"),
+        () => Ok(()),
+    }
 }
 
 /// Where a run plays, and what it is to do.
@@ -70,8 +130,9 @@ impl Transaction<'_> {
         place.map_or_else(|_| self.frame.mount.clone(), |place| place.real_path())
     }
 
-    pub(super) fn record_paths(&self) -> RecordPaths {
-        RecordPaths::of(&self.real_mount(), self.site.rebased)
+    pub(super) fn record_paths(&self) -> Result<RecordPaths, Fault> {
+        let home = home_of(self.site, self.manifest, self.options)?;
+        Ok(RecordPaths::of(&self.real_mount(), home))
     }
 
     /// Does something while no other run does anything. A refusal leaves no trace of the lock.
@@ -79,13 +140,13 @@ impl Transaction<'_> {
         &self,
         work: impl FnOnce(&RecordPaths) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        let paths = self.record_paths();
+        let refuse = |fault| Refusal::new(vec![fault]);
+        let paths = self.record_paths().map_err(refuse)?;
         let patience = Patience {
             timeout: self.options.lock_timeout,
             pause: self.options.pause,
         };
-        let lock = Lock::take(self.site, &paths.lock, patience)
-            .map_err(|fault| Refusal::new(vec![fault]))?;
+        let lock = Lock::take(self.site, &paths.lock, patience).map_err(refuse)?;
         work(&paths).map_err(|mut refusal| {
             refusal.left_behind.extend(lock.withdraw(self.site));
             refusal
@@ -102,8 +163,10 @@ impl Transaction<'_> {
         let mut records = Records::read(self.site, paths).map_err(refuse)?;
         let mut warnings = finish(self.site, real_mount, &mut records).map_err(refuse)?;
         let before = self.tell_pending(&mut records, &mut warnings);
-        let account_files = AccountFiles::read(self.site).map_err(refuse)?;
-        let accounts = account_files.parse(self.options);
+        let account_files = self.account_files().map_err(refuse)?;
+        let accounts = account_files
+            .as_ref()
+            .map(|files| files.parse(self.options));
         let (opened, missing) = self.open(open, accounts.as_ref(), &mut warnings)?;
         warnings.extend(opened.warnings.iter().cloned());
         let refused = |faults| refusal(faults, warnings.clone());
@@ -112,7 +175,7 @@ impl Transaction<'_> {
         let units = self.units(&opened.wanted, &seen.plan, &records);
         let manifest_changed = self.has_new_manifest(&records);
         let nobody = Units::default();
-        let drift_key = drift_key::read(self.site);
+        let drift_key = drift_key::read(self.site, &paths.drift_key);
         let scene = Scene {
             site: self.site,
             frame: self.frame,
@@ -132,7 +195,7 @@ impl Transaction<'_> {
         let done = self.carry_out(scene, &mut records, &mut warnings)?;
         let unwritten = match drift_key {
             Some(_) => None,
-            None => self.make_drift_key(scene.wanted, &mut records, &mut warnings),
+            None => self.make_drift_key(scene, &paths.drift_key, &mut records, &mut warnings),
         };
         let results = self.unit_results(&units, &done.untold);
         // Only now: before the commit there was nothing to tell them.
@@ -149,6 +212,7 @@ impl Transaction<'_> {
             removed: seen.plan.removed.clone(),
             links_placed: self.links_placed(scene.wanted, scene.plan),
             links_removed: self.links_removed(scene.plan),
+            keys: opened.keys,
             provenance: opened.provenance,
             certificates: opened.certificates,
             units: results,
@@ -159,6 +223,14 @@ impl Transaction<'_> {
                 .or_else(|| missing.map(not_everything))
                 .or(before),
         })
+    }
+
+    /// None when nobody is looked up: then they need not even be readable.
+    pub(super) fn account_files(&self) -> Result<Option<AccountFiles>, Fault> {
+        match self.options.ignore_passwd || self.manifest.user_mode {
+            true => Ok(None),
+            false => AccountFiles::read(self.site).map(Some),
+        }
     }
 
     /// P4. On a first boot the manifest may ask for whatever is sound; the faults of the rest come with it.
@@ -194,7 +266,10 @@ impl Transaction<'_> {
         let settings = Settings {
             idempotent: self.manifest.idempotent,
             keep_generations: self.manifest.keep_generations,
-            mount: self.manifest.mount,
+            mount: match self.manifest.user_mode {
+                true => MountWish::None,
+                false => self.manifest.mount,
+            },
             use_tmpfs: self.manifest.use_tmpfs,
             rebased: self.site.rebased,
         };
@@ -252,7 +327,7 @@ impl Transaction<'_> {
         }
     }
 
-    fn entries(&self, scene: Scene<'_>) -> Vec<EntryResult> {
+    pub(super) fn entries(&self, scene: Scene<'_>) -> Vec<EntryResult> {
         let entry = |(wanted, change): (&Wanted, &Change)| EntryResult {
             name: wanted.name.clone(),
             origin: wanted.origin.clone(),
@@ -284,17 +359,18 @@ impl Transaction<'_> {
     /// The key for digests of contents, and the digests. Without it there is less to verify with, and all else is well.
     fn make_drift_key(
         &self,
-        wanted: &[Wanted],
+        scene: Scene<'_>,
+        path: &Path,
         records: &mut Records,
         warnings: &mut Vec<Warning>,
     ) -> Option<FailedStep> {
         let key = (self.options.make_key)().ok()?;
-        if drift_key::put(self.site, &key).is_err() {
-            let path = self.site.shown(Path::new(drift_key::PATH));
+        if drift_key::put(self.site, path, &key).is_err() {
+            let path = self.site.shown(path);
             warnings.push(Warning::at(WarningKind::DriftKeyMissing, &path));
             return None;
         }
-        let entered = drift_key::enter(self.site, &key, wanted, records);
+        let entered = drift_key::enter(self.site, &key, scene.wanted, records);
         entered.err().map(|fault| FailedStep {
             step: Step::Records,
             faults: vec![fault],
@@ -342,15 +418,15 @@ impl Transaction<'_> {
     }
 
     /// Whether the manifest is another one than that of the last run, as far as that is known.
-    fn has_new_manifest(&self, records: &Records) -> bool {
+    pub(super) fn has_new_manifest(&self, records: &Records) -> bool {
         let last = &records.journal.value().active.manifest_sha256;
         !last.is_empty() && *last != digest::hex(&self.manifest.sha256)
     }
 
-    fn warnings(&self, scene: Scene<'_>) -> Vec<Warning> {
+    pub(super) fn warnings(&self, scene: Scene<'_>) -> Vec<Warning> {
         let mut warnings = scene.plan.warnings.clone();
         if scene.plan.generation.is_some() {
-            if !self.site.is_root_user() {
+            if !self.site.sets_owners && !self.manifest.user_mode {
                 let mount = self.site.shown(&self.frame.mount);
                 warnings.push(Warning::at(WarningKind::OwnershipSkipped, &mount));
             }
@@ -414,9 +490,9 @@ impl AccountFiles {
         })
     }
 
-    pub(super) fn parse<'a>(&self, options: &Options<'a>) -> Option<Accounts<'a>> {
+    pub(super) fn parse<'a>(&self, options: &Options<'a>) -> Accounts<'a> {
         // Another system's accounts are not those of this machine's directory service.
         let elsewhere = options.accounts.filter(|_| !self.of_tree);
-        (!options.ignore_passwd).then(|| Accounts::parse(&self.passwd, &self.group, elsewhere))
+        Accounts::parse(&self.passwd, &self.group, elsewhere)
     }
 }

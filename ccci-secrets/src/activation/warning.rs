@@ -76,6 +76,10 @@ macro_rules! warning_kinds {
 }
 
 warning_kinds! {
+    /// An owner that will have to exist when the run is made.
+    AccountMissing = "account-missing" "the owner or group does not exist yet",
+    /// A key that was found by looking around.
+    AmbientKey = "ambient-key" "opened with a key that the manifest does not name",
     /// A file was kept aside.
     BackedUp = "backed-up" "the file that was there is kept",
     /// A certificate that has to be replaced.
@@ -85,13 +89,15 @@ warning_kinds! {
     /// A comment in the clear went into a whole file.
     ClearComment = "clear-comment" "a comment that should be sealed is in the clear; nothing protects it",
     /// A leaf that nothing protects was accepted.
-    ClearLeaf = "clear-leaf" "neither sealed nor covered by the MAC, accepted because the manifest allows it",
+    ClearLeaf = "clear-leaf" "neither sealed nor covered by the MAC, accepted all the same",
     /// A directory stood where the link is.
     DirectoryReplaced = "directory-replaced" "the directory that was there gave way to the link",
     /// The key for digests of contents could not be made.
     DriftKeyMissing = "drift-key-missing" "could not be made: without this key nobody can verify offline",
     /// A private key that another program had put there.
     ForeignKeyRemoved = "foreign-key-removed" "held a private key that sops-nix had put there, and was removed",
+    /// A home of GnuPG.
+    GnupgUnused = "gnupg-unused" "not used: this build opens files with age and SSH keys alone",
     /// A secret that is not required has a fault.
     LeftOut = "left-out" "left out, because it has a fault and is not required",
     /// A certificate behind the leaf has expired.

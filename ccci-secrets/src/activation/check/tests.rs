@@ -89,7 +89,7 @@ fn s23_what_stands_in_place_of_a_sops_file_is_found_without_a_key() {
 #[test]
 fn a_check_that_needs_files_refuses_what_activation_would() {
     let manifest = Manifest::parse(
-        manifest_text(json!({"userMode": true, "secrets": []})).as_bytes(),
+        manifest_text(json!({"checks": [{"type": "x509"}], "secrets": []})).as_bytes(),
         Path::new("."),
     )
     .unwrap();
@@ -97,6 +97,6 @@ fn a_check_that_needs_files_refuses_what_activation_would() {
     assert_eq!(checked.code(), Some(ErrorCode::NotBuilt));
     assert_eq!(
         checked.faults[0].to_string(),
-        "/userMode: user mode is not built yet"
+        "/checks: checks are not built yet"
     );
 }

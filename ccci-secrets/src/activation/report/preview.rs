@@ -32,7 +32,6 @@ pub struct PreviewReport {
     pruned: Vec<u64>,
     units: Units,
     certs: Vec<Certificate>,
-    missing_accounts: Vec<Account>,
     unfinished: bool,
     unreadable_for: Option<u32>,
     warnings: Vec<Noticed>,
@@ -49,12 +48,6 @@ struct Mount {
 struct Units {
     restart: Vec<String>,
     reload: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Account {
-    kind: &'static str,
-    name: String,
 }
 
 /// A file of the generation; its content has no place here.
@@ -121,8 +114,8 @@ impl PreviewReport {
                 .iter()
                 .map(|file| File::of(file, run.names))
                 .collect(),
-            secrets: entries(|entry| entry.origin != Origin::Template),
-            templates: entries(|entry| entry.origin == Origin::Template),
+            secrets: entries(|entry| entry.result.origin != Origin::Template),
+            templates: entries(|entry| entry.result.origin == Origin::Template),
             removed: preview.removed.clone(),
             links: Links {
                 placed: all(&preview.links_placed),
@@ -134,14 +127,6 @@ impl PreviewReport {
                 reload: preview.units.reload.clone(),
             },
             certs: preview.certificates.iter().map(Certificate::of).collect(),
-            missing_accounts: preview
-                .missing_accounts
-                .iter()
-                .map(|(kind, name)| Account {
-                    kind,
-                    name: name.clone(),
-                })
-                .collect(),
             unfinished: preview.unfinished,
             unreadable_for: preview.unreadable_for,
             warnings: noticed(&preview.warnings),
@@ -158,14 +143,15 @@ impl PreviewReport {
 
 impl Entry {
     fn of(entry: &PreviewEntry, link: &Path) -> Self {
-        let name = &entry.name;
-        let (name, key, sops_file) = match &entry.origin {
+        let result = &entry.result;
+        let name = &result.name;
+        let (name, key, sops_file) = match &result.origin {
             Origin::Secret { sops_file, key } => {
                 (name.as_str(), Some(key.clone()), Some(shown(sops_file)))
             }
             Origin::Template => (template_name(name).unwrap_or(name), None, None),
         };
-        let (change, changed) = match entry.change {
+        let (change, changed) = match entry.change() {
             Some(change) => change_words(change),
             None => ("unknown", Vec::new()),
         };
@@ -178,10 +164,10 @@ impl Entry {
             name: name.into(),
             key,
             sops_file,
-            path: shown(entry.path.as_ref().unwrap_or(&link.join(&entry.name))),
-            mode: octal(entry.mode),
-            uid: entry.uid,
-            gid: entry.gid,
+            path: shown(result.path.as_ref().unwrap_or(&link.join(&result.name))),
+            mode: octal(result.mode),
+            uid: entry.uid(),
+            gid: entry.gid(),
             before: entry.before.map(was),
             change,
             changed,

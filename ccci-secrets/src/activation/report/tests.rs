@@ -82,6 +82,7 @@ fn receipt(opened: Opened) -> Receipt {
             told: false,
         }],
         compared: true,
+        keys: Vec::new(),
         manifest_changed: false,
         warnings: opened.warnings,
         failed_step: None,

@@ -292,14 +292,10 @@ fn what_is_not_required_is_left_out_with_its_reason() {
 #[test]
 fn what_is_not_built_is_refused_at_its_pointer() {
     let workshop = workshop();
-    for (field, value) in [
-        ("userMode", json!(true)),
-        ("gnupgHome", json!("/gnupg")),
-        (
-            "credentials",
-            json!([{"unit": "u", "name": "n", "secret": "1"}]),
-        ),
-    ] {
+    for (field, value) in [(
+        "credentials",
+        json!([{"unit": "u", "name": "n", "secret": "1"}]),
+    )] {
         let mut fields = fields();
         fields[field] = value;
         fields.as_object_mut().unwrap().remove("ageKeyFile");
