@@ -29,7 +29,7 @@ pub(crate) struct Cli {
 }
 
 /// What sops takes before the command and means for it.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct GlobalArgs {
     /// Use this configuration instead of the nearest .sops.yaml; $SOPS_CONFIG does the same
     #[arg(long, value_name = "FILE")]
@@ -74,7 +74,7 @@ impl Command {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, CommandError> {
         match self {
             Self::Activate(args) => activate::run(context, &args),
-            Self::Check(args) => check::run(&args),
+            Self::Check(args) => check::run(context, &args),
             Self::Decrypt(args) => decrypt::run(context, args),
             Self::Edit(args) => edit::run(context, args),
             Self::Encrypt(args) => encrypt::run(context, args),
@@ -95,8 +95,7 @@ pub(crate) enum Request {
 }
 
 /// Reads the command line.
-pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Request {
-    let arguments: Vec<OsString> = arguments.collect();
+pub(crate) fn parse(arguments: Vec<OsString>) -> Request {
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => Request::Run(Box::new(cli)),
         Err(error) => {

@@ -15,6 +15,8 @@
 
 #[path = "activation/certificates.rs"]
 mod certificates;
+#[path = "activation/drop_in.rs"]
+mod drop_in;
 #[path = "activation/fixtures.rs"]
 mod fixtures;
 #[path = "activation/harness.rs"]
@@ -29,6 +31,8 @@ mod quickstart;
 mod refusals;
 #[path = "activation/results.rs"]
 mod results;
+#[path = "activation/samples.rs"]
+mod samples;
 #[path = "activation/sources.rs"]
 mod sources;
 #[path = "activation/units.rs"]
@@ -36,7 +40,7 @@ mod units;
 #[path = "activation/world.rs"]
 mod world;
 
-use harness::Needs::{Anywhere, Both, Machine, Root};
+use harness::Needs::{Anywhere, Both, Machine, Root, RootMachine};
 
 fn main() {
     harness::run(&scenarios![
@@ -64,6 +68,20 @@ fn main() {
         Both certificates::s25_keys_of_every_form_are_accepted,
         Both certificates::the_leaf_that_is_expected_is_compared,
         Root refusals::s26_blocked_targets_are_reported_together,
+        RootMachine drop_in::s27_a_rehearsal_tells_what_would_change_and_writes_lists_only,
+        RootMachine drop_in::s39_generations_are_numbered_and_pruned_as_by_the_reference,
+        RootMachine drop_in::s39_links_to_other_places_begin_a_new_count,
+        RootMachine drop_in::s39_changes_are_told_line_by_line,
+        RootMachine drop_in::s39_units_are_told_as_by_the_reference,
+        RootMachine drop_in::s39_what_stands_at_a_path_gives_way_but_for_a_full_directory,
+        RootMachine drop_in::s39_owners_and_modes_are_those_of_the_manifest,
+        RootMachine drop_in::s39_keys_are_heeded_where_the_format_has_some,
+        RootMachine drop_in::s39_checks_need_neither_keys_nor_accounts,
+        RootMachine samples::s39_every_sample_manifest_gives_the_tree_of_the_reference,
+        RootMachine drop_in::s41_keys_of_the_environment_open_with_a_warning,
+        RootMachine drop_in::s44_private_keys_of_the_former_program_are_removed,
+        RootMachine drop_in::s46_secrets_for_users_need_no_accounts_and_touch_nothing_else,
+        RootMachine drop_in::s51_the_command_line_is_that_of_the_reference,
         Machine units::s34_a_unit_that_does_not_exist_blocks_nothing_and_is_tried_again,
         Root results::s36_modes_and_owners_are_exact_under_any_umask,
         Machine units::s38_changes_of_mode_and_secrets_that_went_are_told_to_their_units,

@@ -2,7 +2,7 @@
 //! what it was called with, and where the link led then.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -11,18 +11,23 @@ use crate::harness::Verdict;
 use crate::world::{LIVE_KEY, Run, World, mode, secret};
 
 /// The stand-in, and what it wrote down.
-struct Systemctl<'w> {
+pub(crate) struct Systemctl<'w> {
     world: &'w World,
     directory: PathBuf,
 }
 
 impl<'w> Systemctl<'w> {
-    fn new(world: &'w World) -> Self {
+    pub(crate) fn new(world: &'w World) -> Self {
         let directory = world.aside("bin");
         std::fs::create_dir(&directory).unwrap();
         let stand_in = Self { world, directory };
         stand_in.answer("exit 0");
         stand_in
+    }
+
+    /// Where it lies.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// What it does when it is called.
@@ -38,7 +43,7 @@ impl<'w> Systemctl<'w> {
     }
 
     /// The calls since this was last asked.
-    fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         let log = self.directory.join("log");
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         drop(std::fs::remove_file(log));
