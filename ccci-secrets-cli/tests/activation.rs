@@ -15,6 +15,8 @@
 
 #[path = "activation/certificates.rs"]
 mod certificates;
+#[path = "activation/crash.rs"]
+mod crash;
 #[path = "activation/drop_in.rs"]
 mod drop_in;
 #[path = "activation/fixtures.rs"]
@@ -23,6 +25,8 @@ mod fixtures;
 mod harness;
 #[path = "activation/keys.rs"]
 mod keys;
+#[path = "activation/limits.rs"]
+mod limits;
 #[path = "activation/plans.rs"]
 mod plans;
 #[path = "activation/quickstart.rs"]
@@ -69,6 +73,14 @@ fn main() {
         Both certificates::the_leaf_that_is_expected_is_compared,
         Root refusals::s26_blocked_targets_are_reported_together,
         RootMachine drop_in::s27_a_rehearsal_tells_what_would_change_and_writes_lists_only,
+        RootMachine crash::s28_killed_at_any_call_a_rotation_leaves_old_or_new,
+        RootMachine crash::s28_killed_at_any_call_a_first_run_leaves_nothing_that_the_next_one_minds,
+        RootMachine crash::s29_an_error_of_any_call_leaves_old_or_new,
+        RootMachine limits::s13b_after_a_reboot_the_links_of_secrets_that_went_are_gone,
+        RootMachine limits::s30_a_full_or_read_only_file_system_keeps_the_old_generation,
+        Machine limits::s31_activations_at_once_all_end_well,
+        Machine limits::s32_readers_never_miss_a_file_and_pairs_match,
+        Machine limits::s33_another_kind_of_mount_hides_no_live_generation,
         RootMachine drop_in::s39_generations_are_numbered_and_pruned_as_by_the_reference,
         RootMachine drop_in::s39_links_to_other_places_begin_a_new_count,
         RootMachine drop_in::s39_changes_are_told_line_by_line,
