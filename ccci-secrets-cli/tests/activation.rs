@@ -41,6 +41,8 @@ mod samples;
 mod sources;
 #[path = "activation/units.rs"]
 mod units;
+#[path = "activation/values.rs"]
+mod values;
 #[path = "activation/world.rs"]
 mod world;
 
@@ -73,6 +75,12 @@ fn main() {
         Both certificates::the_leaf_that_is_expected_is_compared,
         Root refusals::s26_blocked_targets_are_reported_together,
         RootMachine drop_in::s27_a_rehearsal_tells_what_would_change_and_writes_lists_only,
+        Both values::s22_keys_lead_to_strings_and_everything_else_is_named,
+        Both values::s23_what_stands_in_place_of_a_sops_file_is_found_at_build_time,
+        Both values::s37_templates_are_rendered_in_one_pass_every_time,
+        Both values::s40_each_sops_file_is_read_once_however_many_secrets_come_from_it,
+        Both values::s41_keys_that_lie_around_count_only_when_asked_for,
+        Machine values::s44_processes_show_nothing,
         RootMachine crash::s28_killed_at_any_call_a_rotation_leaves_old_or_new,
         RootMachine crash::s28_killed_at_any_call_a_first_run_leaves_nothing_that_the_next_one_minds,
         RootMachine crash::s29_an_error_of_any_call_leaves_old_or_new,
