@@ -52,6 +52,9 @@ pub(crate) fn tell(name: &str, notes: &[Note]) {
             Note::ClearComment { line } => output::warning(format_args!(
                 "{name}: line {line}: this comment is not encrypted, though the rule of the file covers it; it is kept as it is"
             )),
+            Note::LayoutLost { line } => output::warning(format_args!(
+                "{name}: line {line}: what the file says about how its values were written does not fit it, here first; the values are right, their old spelling is lost"
+            )),
             Note::MovedComment { line } => output::warning(format_args!(
                 "{name}: line {line}: this comment was encrypted at another place of the file"
             )),

@@ -62,7 +62,7 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
             .map_err(|error| not_there(&name, args.extract.as_deref(), &error))?,
         None => {
             let exposed = if output_format == format {
-                opened.expose_document()
+                opened.into_exposed_document()
             } else {
                 opened.expose_as(output_format, layout)
             };

@@ -16,5 +16,7 @@ mod files;
 mod formats;
 mod groups;
 mod onto;
+#[path = "../../../ccci-secrets/tests/sops/program.rs"]
+mod program;
 mod support;
 mod usage;

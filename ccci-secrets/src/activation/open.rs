@@ -377,6 +377,7 @@ fn content(
 fn comment_warning(note: &Note, secret: &SecretEntry) -> Warning {
     let (kind, line) = match note {
         Note::ClearComment { line } => (WarningKind::ClearComment, line),
+        Note::LayoutLost { line } => (WarningKind::LayoutLost, line),
         Note::MovedComment { line } => (WarningKind::MovedComment, line),
     };
     let subject = format!("{}, line {line}", secret.sops_file.display());

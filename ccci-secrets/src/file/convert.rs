@@ -55,7 +55,7 @@ pub(super) fn steps(document: &Document) -> Result<Vec<Step<'_>>, ParseError> {
 /// All scalars of a document, in the order of sops' tree.
 pub(super) fn scalars(document: &Document) -> Result<Vec<Scalar>, ParseError> {
     let scalars = steps(document)?.into_iter().filter_map(|step| match step {
-        Step::Scalar(_, scalar) => Some(*scalar),
+        Step::Scalar(_, scalar) => Some(scalar.clone()),
         _ => None,
     });
     Ok(scalars.collect())

@@ -12,6 +12,8 @@ mod index;
 mod open;
 mod reuse;
 mod seal;
+mod sequence;
+mod sidecar;
 mod unchanged;
 mod unset;
 
@@ -109,6 +111,11 @@ impl SealedFile {
     #[must_use]
     pub fn text(&self) -> &[u8] {
         self.document.source().bytes()
+    }
+
+    /// Only the document: what else was found out about the file is let go.
+    pub(crate) fn into_document(self) -> Document {
+        self.document
     }
 
     /// How many leaves are sealed.
@@ -560,6 +567,16 @@ mod hostile;
     reason = "tests"
 )]
 mod laws;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod round_trips;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,

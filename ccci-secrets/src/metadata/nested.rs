@@ -1,6 +1,6 @@
 //! The nested wire form of the metadata: a map under `sops`, in YAML and JSON.
 
-use super::{Metadata, MetadataError, required_fields, selection_field};
+use super::{LAYOUT_FIELD, Metadata, MetadataError, required_fields, selection_field};
 use crate::document::{Collection, Document, Item, NewNode, Node, NodeId, Resolved};
 use crate::mac::Coverage;
 use crate::selection::{Selection, SelectionSettings};
@@ -150,6 +150,7 @@ pub(super) fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, Metadata
         coverage: Coverage::All,
         lastmodified: String::new(),
         mac: None,
+        layout: None,
         version: None,
         extra: Vec::new(),
     };
@@ -170,6 +171,10 @@ pub(super) fn typed(fields: Vec<(String, NewNode)>) -> Result<Metadata, Metadata
                 "lastmodified" => metadata.lastmodified = string(&key, &node)?,
                 "mac" => metadata.mac = text(&key, &node)?,
                 "version" => metadata.version = version(&node)?,
+                // What it holds is never a reason to refuse the file.
+                LAYOUT_FIELD if matches!(node, NewNode::Value(Value::Str(_))) => {
+                    metadata.layout = text(&key, &node).unwrap_or_default();
+                }
                 _ => metadata.extra.push((name, node)),
             }
         }

@@ -63,7 +63,7 @@ fn describe(text: &[u8]) -> Option<String> {
 fn scalar(document: &Document, item: &Item) -> Scalar {
     match item {
         Item::Entry(entry) => match document.node(entry.value) {
-            Node::Scalar(scalar) => *scalar,
+            Node::Scalar(scalar) => scalar.clone(),
             _ => panic!("a value is a scalar"),
         },
         _ => panic!("an entry"),
@@ -383,7 +383,7 @@ fn scalars(document: &Document) -> Vec<Scalar> {
         .nodes
         .iter()
         .filter_map(|node| match node {
-            Node::Scalar(scalar) => Some(*scalar),
+            Node::Scalar(scalar) => Some(scalar.clone()),
             _ => None,
         })
         .collect()
@@ -555,6 +555,6 @@ proptest! {
 #[test]
 fn every_format_has_its_name() {
     let document = Document::parse(Format::Ini, Secret::from_slice(b"a=1")).unwrap();
-    let scalar = scalars(&document)[0];
+    let scalar = scalars(&document)[0].clone();
     assert!(matches!(document.resolve(&scalar), Ok(Resolved::Value(_))));
 }

@@ -27,11 +27,12 @@ use crate::secret::Secret;
 pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
     let source = Source::new(bytes);
     check_characters(source.bytes())?;
-    let (nodes, parts) = parser::compose(source.bytes())?;
+    let (nodes, key_texts, parts) = parser::compose(source.bytes())?;
     Ok(Document {
         format: Format::Yaml,
         source,
         nodes,
+        key_texts,
         parts,
     })
 }

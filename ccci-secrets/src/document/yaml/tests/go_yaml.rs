@@ -35,7 +35,7 @@ fn describe_node(document: &Document, id: NodeId, out: &mut String) -> Result<()
         Node::List(list) => describe_items(document, list, "l\n", out)?,
         Node::Map(map) => describe_items(document, map, "m\n", out)?,
         Node::Scalar(scalar) => {
-            let style = match scalar.style {
+            let style = match scalar.style() {
                 Style::DoubleQuoted => "double",
                 Style::Folded(_) => "folded",
                 Style::Literal(_) => "literal",

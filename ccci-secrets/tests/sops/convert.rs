@@ -1,17 +1,9 @@
 //! Conversion between formats, and the layout of sops: compared with what real sops prints.
 //!
 //! Tests against sops are skipped, saying so, where it is not installed.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    reason = "a test drives the real program"
-)]
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use ccci_secrets::config::Policy;
 use ccci_secrets::document::{CanonicalLayout, Format};
@@ -19,6 +11,8 @@ use ccci_secrets::env::Environment;
 use ccci_secrets::file::{DraftFile, OpenFile, SealedFile};
 use ccci_secrets::keyring::Keyring;
 use ccci_secrets::secret::Secret;
+
+use crate::program::Sops;
 
 const FORMATS: [Format; 5] = [
     Format::Yaml,
@@ -69,30 +63,14 @@ fn shown(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string().replace("\\n", "\n")
 }
 
-/// Runs real sops; `None` where there is none.
-fn sops(args: &[&str], dir: &Path) -> Option<Output> {
-    let result = Command::new("sops")
+fn run(sops: &Sops, args: &[&str], dir: &Path) -> Output {
+    let keys = testdata().join("keys");
+    sops.command(dir)
         .args(args)
-        .current_dir(dir)
-        .env_remove("SOPS_AGE_KEY")
-        .env("SOPS_AGE_KEY_FILE", testdata().join("keys/age-1-and-2.txt"))
-        .env(
-            "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
-            testdata().join("keys/ssh_ed25519"),
-        )
-        .env("SOPS_DISABLE_VERSION_CHECK", "1")
-        .env("HOME", "/nonexistent")
-        .output();
-    match result {
-        Ok(output) => Some(output),
-        Err(_) => {
-            drop(writeln!(
-                std::io::stderr(),
-                "skip: sops is not on PATH, so conversion was not compared with it"
-            ));
-            None
-        }
-    }
+        .env("SOPS_AGE_KEY_FILE", keys.join("age-1-and-2.txt"))
+        .env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", keys.join("ssh_ed25519"))
+        .output()
+        .unwrap()
 }
 
 #[test]
@@ -108,14 +86,15 @@ fn golden_files_are_printed_as_sops_printed_them() {
 
 #[test]
 fn every_conversion_of_a_golden_file_is_what_sops_prints_or_an_error() {
+    let Some(sops) = Sops::newest() else {
+        return;
+    };
     let (mut same, mut refused) = (0, Vec::new());
     for (file, _, open) in golden() {
         let name = file.to_str().unwrap();
         for format in FORMATS {
             let args = ["decrypt", "--output-type", format.as_str(), name];
-            let Some(output) = sops(&args, &testdata()) else {
-                return;
-            };
+            let output = run(sops, &args, &testdata());
             let ours = expose(&open, format);
             match (ours, output.status.success()) {
                 (Ok(ours), true) => {
@@ -176,7 +155,8 @@ fn what_is_converted_and_sealed_opens_again_in_sops_and_here() {
             let now = "2026-01-02T03:04:05Z".parse().unwrap();
             let sealed = converted.seal(&policy, now).unwrap();
             std::fs::write(dir.path().join("sealed"), sealed.text()).unwrap();
-            let ours = expose(&sealed.open(&keyring).unwrap(), format).unwrap();
+            let opened_here = sealed.open(&keyring).unwrap();
+            let ours = expose(&opened_here, format).unwrap();
             let (kind, place) = (format.as_str(), dir.path());
             let args = [
                 "decrypt",
@@ -186,13 +166,14 @@ fn what_is_converted_and_sealed_opens_again_in_sops_and_here() {
                 kind,
                 "sealed",
             ];
-            let Some(output) = sops(&args, place) else {
-                return;
-            };
-            assert_eq!(shown(&output.stderr), "", "{name} as {kind}");
-            assert_eq!(ours, shown(&output.stdout), "{name} as {kind}");
-            opened += 1;
+            for sops in Sops::all() {
+                let output = run(sops, &args, place);
+                let about = format!("{sops:?} {name} as {kind}");
+                assert_eq!(shown(&output.stderr), "", "{about}");
+                assert_eq!(ours, shown(&output.stdout), "{about}");
+                opened += 1;
+            }
         }
     }
-    assert!(opened > 40, "{opened}");
+    assert!(opened > 40 * Sops::all().len(), "{opened}");
 }

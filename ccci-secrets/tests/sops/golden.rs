@@ -1,12 +1,4 @@
 //! Files that real sops made open to what the same sops printed for them: `testdata/sops`, see the README there.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
-
-mod support;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +7,8 @@ use ccci_secrets::env::Environment;
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::file::{OpenError, SealedFile};
 use ccci_secrets::keyring::Keyring;
+
+use crate::support;
 
 /// What this build does not open yet, by name: whoever builds it finds this test red.
 const NOT_YET: [(&str, ErrorCode, &str); 1] =
