@@ -34,8 +34,9 @@ pub(crate) struct GlobalArgs {
     /// Use this configuration instead of the nearest .sops.yaml; $SOPS_CONFIG does the same
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Indent by so many spaces where text is laid out anew, for another format or around a binary file; for JSON, -1 is
-    /// a tab. Text that keeps its format keeps its layout, too, whatever is said here
+    /// Indent by so many spaces where text is laid out anew: for another format, around a binary file, and in the `sops`
+    /// block of a new YAML file; for JSON, -1 is a tab. Text that keeps its format keeps its layout, too, whatever is said
+    /// here
     #[arg(long, value_name = "N", global = true, allow_negative_numbers = true)]
     pub(crate) indent: Option<i64>,
     #[arg(long, hide = true)]
