@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::commands::{activate, check, decrypt, edit, encrypt, key, plan, set, unset};
+use crate::commands::{
+    activate, check, decrypt, edit, encrypt, key, plan, prune, repair, set, unset, verify,
+};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -52,8 +54,11 @@ pub(crate) enum Command {
     Encrypt(encrypt::Args),
     Key(key::Args),
     Plan(plan::Args),
+    Prune(prune::Args),
+    Repair(repair::Args),
     Set(set::Args),
     Unset(unset::Args),
+    Verify(verify::Args),
 }
 
 /// The commands that sops has: they exit with its numbers.
@@ -66,7 +71,13 @@ impl Command {
             Self::Decrypt(_) | Self::Edit(_) | Self::Encrypt(_) | Self::Set(_) | Self::Unset(_) => {
                 Family::Sops
             }
-            Self::Activate(_) | Self::Check(_) | Self::Key(_) | Self::Plan(_) => Family::Native,
+            Self::Activate(_)
+            | Self::Check(_)
+            | Self::Key(_)
+            | Self::Plan(_)
+            | Self::Prune(_)
+            | Self::Repair(_)
+            | Self::Verify(_) => Family::Native,
         }
     }
 
@@ -80,8 +91,11 @@ impl Command {
             Self::Encrypt(args) => encrypt::run(context, args),
             Self::Key(args) => key::run(context, args),
             Self::Plan(args) => plan::run(context, &args),
+            Self::Prune(args) => prune::run(context, &args),
+            Self::Repair(args) => repair::run(context, &args),
             Self::Set(args) => set::run(context, args),
             Self::Unset(args) => unset::run(context, args),
+            Self::Verify(args) => verify::run(context, &args),
         }
     }
 }

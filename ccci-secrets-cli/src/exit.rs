@@ -65,6 +65,7 @@ exits! {
     Locked = 41, [Native], "another run holds the lock";
     Target = 42, [Native], "something is in the way of a file that is to be made";
     CommittedWithFault = 50, [Native], "done, but a later step failed";
+    Drift = 60, [Native], "what is on disk is not what it should be";
 
     SopsGeneric = 1, [Sops], "anything without a number of its own";
     SopsCannotRead = 2, [Sops], "the input cannot be read, or plaintext does not parse";
@@ -114,6 +115,7 @@ impl Exit {
             ErrorCode::DoesNotOpen | ErrorCode::LeafNotProtected | ErrorCode::MacMismatch => {
                 Self::NotAuthentic
             }
+            ErrorCode::DriftFound => Self::Drift,
             ErrorCode::KeyFileMissing => Self::KeyFileMissing,
             ErrorCode::KeyFileUnusable | ErrorCode::RecipientInvalid => Self::KeyFileUnusable,
             ErrorCode::KeyProgramFailed => Self::KeyProgram,

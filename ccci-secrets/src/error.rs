@@ -46,6 +46,8 @@ error_codes! {
     ConflictMarkers = "conflict-markers",
     /// A value that does not open: wrong key, moved, or damaged.
     DoesNotOpen = "does-not-open",
+    /// What is there is not what should be there.
+    DriftFound = "drift-found",
     /// The file is not valid in its format.
     DocumentInvalid = "document-invalid",
     /// No editor was found, or it failed.

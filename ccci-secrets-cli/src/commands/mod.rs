@@ -7,5 +7,8 @@ pub(crate) mod edit;
 pub(crate) mod encrypt;
 pub(crate) mod key;
 pub(crate) mod plan;
+pub(crate) mod prune;
+pub(crate) mod repair;
 pub(crate) mod set;
 pub(crate) mod unset;
+pub(crate) mod verify;

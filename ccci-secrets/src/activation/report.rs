@@ -2,12 +2,14 @@
 //! plaintext, and nothing here could hold any.
 
 mod preview;
+mod verified;
 
 use std::path::Path;
 
 use serde::Serialize;
 
 pub use self::preview::PreviewReport;
+pub use self::verified::VerifiedReport;
 use super::check::Checked;
 use super::checks::CheckedCertificate;
 use super::fault::{Active, Fault, Refusal, Warning};

@@ -106,7 +106,7 @@ fn options<'a>(told: &Told<'a>, fs: &'a RealFs) -> Options<'a> {
 }
 
 /// How units are told that something changed for them. While NixOS switches, it restarts units at the end, from lists.
-fn teller(context: &Context) -> Teller {
+pub(super) fn teller(context: &Context) -> Teller {
     let is_set = |name| {
         context
             .environment
