@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::commands::{
-    activate, check, decrypt, edit, encrypt, key, plan, prune, repair, set, unset, verify,
+    activate, cert, check, decrypt, edit, encrypt, key, plan, prune, repair, set, unset, verify,
 };
 use crate::context::Context;
 use crate::error::CommandError;
@@ -48,6 +48,7 @@ pub(crate) struct GlobalArgs {
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Activate(activate::Args),
+    Cert(cert::Args),
     Check(check::Args),
     Decrypt(decrypt::Args),
     Edit(edit::Args),
@@ -72,6 +73,7 @@ impl Command {
                 Family::Sops
             }
             Self::Activate(_)
+            | Self::Cert(_)
             | Self::Check(_)
             | Self::Key(_)
             | Self::Plan(_)
@@ -85,6 +87,7 @@ impl Command {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, CommandError> {
         match self {
             Self::Activate(args) => activate::run(context, &args),
+            Self::Cert(args) => cert::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Decrypt(args) => decrypt::run(context, args),
             Self::Edit(args) => edit::run(context, args),

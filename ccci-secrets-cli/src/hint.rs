@@ -76,6 +76,7 @@ pub(crate) fn of(code: ErrorCode) -> Hint {
         ErrorCode::ConfigInvalid
         | ErrorCode::DocumentInvalid
         | ErrorCode::EditorFailed
+        | ErrorCode::EndpointUnreachable
         | ErrorCode::FileMissing
         | ErrorCode::FileUnchanged
         | ErrorCode::FileUnreadable

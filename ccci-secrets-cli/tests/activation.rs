@@ -68,6 +68,7 @@ fn main() {
         Both verification::s42_every_tampering_has_its_class,
         Root verification::s42_owners_and_mounts_are_compared,
         Both verification::s42_offline_needs_a_record_and_a_key,
+        Both certificates::s15_a_server_shows_the_leaf_that_the_report_names,
         Both certificates::s25_certificates_that_will_not_do_are_refused_with_the_reason,
         Both certificates::s25_keys_of_every_form_are_accepted,
         Both certificates::the_leaf_that_is_expected_is_compared,

@@ -52,6 +52,8 @@ error_codes! {
     DocumentInvalid = "document-invalid",
     /// No editor was found, or it failed.
     EditorFailed = "editor-failed",
+    /// A server cannot be reached, or does not speak TLS.
+    EndpointUnreachable = "endpoint-unreachable",
     /// The file is sealed already.
     FileAlreadySealed = "file-already-sealed",
     /// A file that should exist does not.

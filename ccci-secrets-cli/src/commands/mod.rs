@@ -1,6 +1,7 @@
 //! One file per command. Each has `Args`, as typed, and `run`.
 
 pub(crate) mod activate;
+pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod decrypt;
 pub(crate) mod edit;

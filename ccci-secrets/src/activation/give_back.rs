@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use super::Options;
+use super::backup::KEPT_MODE;
 use super::fault::{Fault, Refusal, TargetProblem, Warning};
 use super::links::{kind_at, sync};
 use super::manifest::Manifest;
@@ -123,11 +124,16 @@ fn restore(site: &Site<'_>, record: &BackupRecord, records: &mut Records) -> Res
         dir: dir.as_fd(),
         name,
     };
+    // It is as open as it ever was before it has its name again, so that nobody finds it closed there.
     site.fs
         .change_mode(file.as_fd(), record.mode)
-        .and_then(|()| site.fs.rename(entry(&from), entry(&to)))
-        .and_then(|()| sync(site, dir.as_fd()))
         .map_err(failed)?;
+    if let Err(error) = site.fs.rename(entry(&from), entry(&to)) {
+        // The error that led here is the one to report.
+        drop(site.fs.change_mode(file.as_fd(), KEPT_MODE));
+        return Err(failed(error));
+    }
+    sync(site, dir.as_fd()).map_err(failed)?;
     let mut ledger = records.ledger.value().clone();
     ledger.backups.retain(|known| known != record);
     records.ledger.set(site, ledger)

@@ -107,6 +107,7 @@ struct Git {
     commit: Option<String>,
     submodule: bool,
     recorded_commit: Option<String>,
+    dirty: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -355,6 +356,7 @@ impl File {
                 commit: git.commit.clone(),
                 submodule: git.submodule,
                 recorded_commit: git.recorded_commit.clone(),
+                dirty: git.dirty,
             }),
             lastmodified: file.lastmodified.clone(),
             mac: "ok",
