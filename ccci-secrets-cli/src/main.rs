@@ -18,6 +18,7 @@ mod interrupts;
 mod layout;
 mod output;
 mod policy;
+mod probe;
 mod sealed;
 mod spawn;
 mod workspace;

@@ -33,6 +33,8 @@ mod plans;
 mod quickstart;
 #[path = "activation/refusals.rs"]
 mod refusals;
+#[path = "activation/repairs.rs"]
+mod repairs;
 #[path = "activation/results.rs"]
 mod results;
 #[path = "activation/samples.rs"]
@@ -43,6 +45,8 @@ mod sources;
 mod units;
 #[path = "activation/values.rs"]
 mod values;
+#[path = "activation/verification.rs"]
+mod verification;
 #[path = "activation/world.rs"]
 mod world;
 
@@ -70,6 +74,11 @@ fn main() {
         Both plans::s27_a_plan_tells_everything_and_changes_nothing,
         Both plans::s27_a_plan_opens_nothing_for_writing,
         Root plans::s27_a_plan_for_somebody_who_may_not_read_the_keys,
+        Both verification::s16_a_rebuilt_host_has_zero_drift,
+        Both verification::s42_every_tampering_has_its_class,
+        Root verification::s42_owners_and_mounts_are_compared,
+        Both verification::s42_offline_needs_a_record_and_a_key,
+        Both certificates::s15_a_server_shows_the_leaf_that_the_report_names,
         Both certificates::s25_certificates_that_will_not_do_are_refused_with_the_reason,
         Both certificates::s25_keys_of_every_form_are_accepted,
         Both certificates::the_leaf_that_is_expected_is_compared,
@@ -110,6 +119,11 @@ fn main() {
         Both results::a_report_that_nobody_can_read_is_a_failed_step_and_no_refusal,
         Both results::two_runs_at_once_both_end_well,
         Both results::links_that_went_are_placed_again_and_told,
+        Both repairs::lost_links_are_placed_again_without_any_key,
+        Both repairs::what_is_in_the_way_of_a_link_is_a_failed_step,
+        Both repairs::an_interrupted_run_is_finished,
+        Machine repairs::s34_repair_tells_units_that_were_not_told,
+        Both repairs::generations_that_nobody_wants_are_pruned,
         Both results::rotation_makes_a_new_generation_and_removes_the_old_one,
         Anywhere refusals::a_manifest_that_is_not_there_or_no_file_is_refused,
         Anywhere refusals::a_report_that_cannot_be_written_is_a_later_step_that_failed,

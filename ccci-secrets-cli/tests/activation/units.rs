@@ -31,7 +31,7 @@ impl<'w> Systemctl<'w> {
     }
 
     /// What it does when it is called.
-    fn answer(&self, script: &str) {
+    pub(crate) fn answer(&self, script: &str) {
         let log = self.directory.join("log");
         let text = format!(
             "#!/bin/sh\necho \"$(/bin/readlink /run/secrets)\" \"$@\" >>{}\n{script}\n",
@@ -50,9 +50,17 @@ impl<'w> Systemctl<'w> {
         text.lines().map(str::to_owned).collect()
     }
 
-    fn activate(&self, manifest: &Value) -> Run {
+    pub(crate) fn activate(&self, manifest: &Value) -> Run {
         self.world.write_manifest(manifest);
         self.activate_with(&[("PATH", self.directory.to_str().unwrap())])
+    }
+
+    pub(crate) fn repair(&self) -> Run {
+        let mut command = self
+            .world
+            .command(&self.world.about_manifest("repair", &[]));
+        command.env("PATH", &self.directory);
+        self.world.finish(command.spawn().unwrap())
     }
 
     fn activate_with(&self, variables: &[(&str, &str)]) -> Run {
@@ -77,7 +85,7 @@ fn manifest(world: &World, units: [(&[&str], &[&str]); 5]) -> Value {
 }
 
 /// Gives every token another value.
-fn rotate(world: &World, version: &str) {
+pub(crate) fn rotate(world: &World, version: &str) {
     let fixtures = world.fixtures();
     let plain = fixtures.plaintext(|name| match TOKENS.contains(&name) {
         true => version.as_bytes().to_vec(),

@@ -186,7 +186,7 @@ fn looked<T>(site: &Site<'_>, path: &Path, result: io::Result<T>) -> Result<T, F
     })
 }
 
-fn find_mount(site: &Site<'_>, frame: &Frame) -> Result<MountFound, Fault> {
+pub(super) fn find_mount(site: &Site<'_>, frame: &Frame) -> Result<MountFound, Fault> {
     let path = &frame.mount;
     let place = site
         .walk(path)

@@ -263,7 +263,7 @@ fn open_files<'m>(
         let recipients = read.sealed.recipients();
         match read.sealed.open(&keys.keyring) {
             Ok(open) => opened.push(OpenedFile {
-                provenance: FileProvenance::of(file.path, read.sha256, &open),
+                provenance: FileProvenance::of(file.path, read.facts, &open),
                 file,
                 open,
             }),

@@ -13,7 +13,9 @@ use ccci_secrets::fs::RealFs;
 use ccci_secrets::hmac_key::HmacKey;
 use ccci_secrets::keyring::Keyring;
 
+use super::{names, refusal};
 use crate::context::Context;
+use crate::error::CommandError;
 use crate::spawn::systemctl::Teller;
 
 /// What is to be activated, and how.
@@ -37,6 +39,17 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Ended<T> {
     pub(crate) manifest: Option<Manifest>,
     pub(crate) result: Result<T, Refusal>,
+}
+
+impl<T> Ended<T> {
+    /// What came of it; a refusal is told as that of an activation.
+    pub(crate) fn told(self, context: &Context, manifest: &Path) -> Result<T, CommandError> {
+        self.result.map_err(|refused| {
+            let names = names::of_refusal(&context.directory, &refused);
+            let text = refusal::text(&refused, manifest, &names);
+            CommandError::new(refused.code(), text).verbatim()
+        })
+    }
 }
 
 impl<'a> Request<'a> {
@@ -65,7 +78,8 @@ impl<'a> Request<'a> {
         self.with_manifest(context, activation::preview)
     }
 
-    fn with_manifest<T>(
+    /// Does something with the manifest.
+    pub(crate) fn with_manifest<T>(
         self,
         context: &Context,
         work: impl FnOnce(&Manifest, Options<'_>) -> Result<T, Refusal>,
