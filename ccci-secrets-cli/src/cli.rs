@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::commands::{activate, check, decrypt, edit, encrypt, key, set, unset};
+use crate::commands::{
+    activate, cert, check, decrypt, edit, encrypt, key, plan, prune, repair, set, unset, verify,
+};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -29,7 +31,7 @@ pub(crate) struct Cli {
 }
 
 /// What sops takes before the command and means for it.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct GlobalArgs {
     /// Use this configuration instead of the nearest .sops.yaml; $SOPS_CONFIG does the same
     #[arg(long, value_name = "FILE")]
@@ -47,13 +49,18 @@ pub(crate) struct GlobalArgs {
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Activate(activate::Args),
+    Cert(cert::Args),
     Check(check::Args),
     Decrypt(decrypt::Args),
     Edit(edit::Args),
     Encrypt(encrypt::Args),
     Key(key::Args),
+    Plan(plan::Args),
+    Prune(prune::Args),
+    Repair(repair::Args),
     Set(set::Args),
     Unset(unset::Args),
+    Verify(verify::Args),
 }
 
 /// The commands that sops has: they exit with its numbers.
@@ -66,7 +73,14 @@ impl Command {
             Self::Decrypt(_) | Self::Edit(_) | Self::Encrypt(_) | Self::Set(_) | Self::Unset(_) => {
                 Family::Sops
             }
-            Self::Activate(_) | Self::Check(_) | Self::Key(_) => Family::Native,
+            Self::Activate(_)
+            | Self::Cert(_)
+            | Self::Check(_)
+            | Self::Key(_)
+            | Self::Plan(_)
+            | Self::Prune(_)
+            | Self::Repair(_)
+            | Self::Verify(_) => Family::Native,
         }
     }
 
@@ -74,13 +88,18 @@ impl Command {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, CommandError> {
         match self {
             Self::Activate(args) => activate::run(context, &args),
-            Self::Check(args) => check::run(&args),
+            Self::Cert(args) => cert::run(&args),
+            Self::Check(args) => check::run(context, &args),
             Self::Decrypt(args) => decrypt::run(context, args),
             Self::Edit(args) => edit::run(context, args),
             Self::Encrypt(args) => encrypt::run(context, args),
             Self::Key(args) => key::run(context, args),
+            Self::Plan(args) => plan::run(context, &args),
+            Self::Prune(args) => prune::run(context, &args),
+            Self::Repair(args) => repair::run(context, &args),
             Self::Set(args) => set::run(context, args),
             Self::Unset(args) => unset::run(context, args),
+            Self::Verify(args) => verify::run(context, &args),
         }
     }
 }
@@ -94,8 +113,7 @@ pub(crate) enum Request {
 }
 
 /// Reads the command line.
-pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Request {
-    let arguments: Vec<OsString> = arguments.collect();
+pub(crate) fn parse(arguments: Vec<OsString>) -> Request {
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => Request::Run(Box::new(cli)),
         Err(error) => {

@@ -59,10 +59,13 @@ exits! {
     KeyProgram = 23, [Native], "a key command or plugin failed";
     NotAuthentic = 30, [Native], "a MAC is missing or does not match, or a value does not open";
     KeyPath = 31, [Native], "a value is absent or of the wrong type";
+    Template = 33, [Native], "a template cannot be rendered";
+    Content = 32, [Native], "a certificate will not do, or a server does not show one";
     FileSystem = 40, [Native], "the file system refused; nothing was changed";
     Locked = 41, [Native], "another run holds the lock";
     Target = 42, [Native], "something is in the way of a file that is to be made";
     CommittedWithFault = 50, [Native], "done, but a later step failed";
+    Drift = 60, [Native], "what is on disk is not what it should be";
 
     SopsGeneric = 1, [Sops], "anything without a number of its own";
     SopsCannotRead = 2, [Sops], "the input cannot be read, or plaintext does not parse";
@@ -101,6 +104,7 @@ impl Exit {
             | ErrorCode::FileUnreadable
             | ErrorCode::FileUnwritable => Self::FileSystem,
             ErrorCode::ActivationLocked => Self::Locked,
+            ErrorCode::CertificateInvalid | ErrorCode::EndpointUnreachable => Self::Content,
             ErrorCode::CommittedWithFault => Self::CommittedWithFault,
             ErrorCode::ConflictMarkers
             | ErrorCode::DocumentInvalid
@@ -111,6 +115,7 @@ impl Exit {
             ErrorCode::DoesNotOpen | ErrorCode::LeafNotProtected | ErrorCode::MacMismatch => {
                 Self::NotAuthentic
             }
+            ErrorCode::DriftFound => Self::Drift,
             ErrorCode::KeyFileMissing => Self::KeyFileMissing,
             ErrorCode::KeyFileUnusable | ErrorCode::RecipientInvalid => Self::KeyFileUnusable,
             ErrorCode::KeyProgramFailed => Self::KeyProgram,
@@ -119,6 +124,7 @@ impl Exit {
             ErrorCode::PathInvalid | ErrorCode::Usage => Self::Usage,
             ErrorCode::PathNotFound | ErrorCode::ValueUnsupported => Self::KeyPath,
             ErrorCode::TargetConflict => Self::Target,
+            ErrorCode::TemplateInvalid => Self::Template,
             ErrorCode::ConfigInvalid
             | ErrorCode::ConfigMissing
             | ErrorCode::ConfigNoRule

@@ -21,6 +21,9 @@ pub(crate) fn of(code: ErrorCode) -> Hint {
             Step("wait for the other run to end, or raise --lock-timeout")
         }
         ErrorCode::ActivationFileSystem => Step("make room or correct the mode, then run it again"),
+        ErrorCode::CertificateInvalid => Step(
+            "put a certificate that fits into the sops file, with `ccsec edit` or `ccsec set`; the checks stand in the manifest",
+        ),
         ErrorCode::CommittedWithFault => {
             Step("correct what the message names, then run the same command again")
         }
@@ -33,6 +36,9 @@ pub(crate) fn of(code: ErrorCode) -> Hint {
         ErrorCode::ConflictMarkers => {
             Step("resolve the merge in git: take one side, then make the other change again")
         }
+        ErrorCode::DriftFound => Step(
+            "see what would be put right with `ccsec plan`, and put it right with `ccsec activate`",
+        ),
         ErrorCode::DoesNotOpen => Step(
             "the value was moved, damaged or sealed under another key: take the file back from git",
         ),
@@ -70,6 +76,7 @@ pub(crate) fn of(code: ErrorCode) -> Hint {
         ErrorCode::ConfigInvalid
         | ErrorCode::DocumentInvalid
         | ErrorCode::EditorFailed
+        | ErrorCode::EndpointUnreachable
         | ErrorCode::FileMissing
         | ErrorCode::FileUnchanged
         | ErrorCode::FileUnreadable
@@ -82,6 +89,7 @@ pub(crate) fn of(code: ErrorCode) -> Hint {
         | ErrorCode::NotBuilt
         | ErrorCode::PathNotFound
         | ErrorCode::SelectionInvalid
+        | ErrorCode::TemplateInvalid
         | ErrorCode::Usage
         | ErrorCode::ValueUnsupported => None,
         // The report names every key and every place that was searched.

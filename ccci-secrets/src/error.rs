@@ -32,6 +32,8 @@ error_codes! {
     ActivationLocked = "activation-locked",
     /// The file system refused a change during activation; the old generation is untouched.
     ActivationFileSystem = "activation-file-system",
+    /// A certificate will not do.
+    CertificateInvalid = "certificate-invalid",
     /// A step after the commit failed.
     CommittedWithFault = "committed-with-fault",
     /// `.sops.yaml` cannot be parsed or holds something it must not.
@@ -44,10 +46,14 @@ error_codes! {
     ConflictMarkers = "conflict-markers",
     /// A value that does not open: wrong key, moved, or damaged.
     DoesNotOpen = "does-not-open",
+    /// What is there is not what should be there.
+    DriftFound = "drift-found",
     /// The file is not valid in its format.
     DocumentInvalid = "document-invalid",
     /// No editor was found, or it failed.
     EditorFailed = "editor-failed",
+    /// A server cannot be reached, or does not speak TLS.
+    EndpointUnreachable = "endpoint-unreachable",
     /// The file is sealed already.
     FileAlreadySealed = "file-already-sealed",
     /// A file that should exist does not.
@@ -98,6 +104,8 @@ error_codes! {
     SubmoduleNotInitialised = "submodule-not-initialised",
     /// A path that activation would have to overwrite, or cannot use.
     TargetConflict = "target-conflict",
+    /// A template cannot be read, or a placeholder in it stands for nothing.
+    TemplateInvalid = "template-invalid",
     /// The command line is not valid.
     Usage = "usage",
     /// A value that sops cannot carry.

@@ -3,6 +3,7 @@
 //! What that means in detail, and what it does not, stands in the [`manual`].
 pub mod activation;
 pub mod atomic;
+pub mod certificate;
 pub mod config;
 pub mod crypto;
 pub mod dangerous;
@@ -13,6 +14,7 @@ pub mod envelope;
 pub mod error;
 pub mod file;
 pub mod fs;
+pub mod hmac_key;
 pub mod key;
 pub mod keyring;
 pub mod leaf;

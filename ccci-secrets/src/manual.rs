@@ -1,6 +1,6 @@
 //! The manual: what the library promises, what it does not, and why.
 //!
-//! - [`_01_format`]: which files are read and written, what is refused, and what a round trip loses
+//! - [`_01_format`]: which files are read and written, what is refused, and what a round trip keeps
 //! - [`_02_threats`]: what an opened file proves, and what it does not
 //! - [`_05_layers`]: how the modules stand on each other
 

@@ -129,6 +129,11 @@ fn seal_as(
     policy: &Policy,
 ) -> Result<SealedFile, CommandError> {
     let draft = formats.draft(name, plain)?;
+    for line in draft.cut_values() {
+        output::warning(format_args!(
+            "{name}: line {line}: the value ends before the `#` or `;`, and a comment begins there; if it is part of the value, put the value in backticks"
+        ));
+    }
     let sealed = finish(name, draft.seal(policy, Context::now()))?;
     sealed.laid_out(formats.layout).in_file(name)
 }

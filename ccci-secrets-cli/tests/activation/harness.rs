@@ -15,8 +15,12 @@ pub(crate) enum Needs {
     Anywhere,
     /// Below a directory, and as on a machine.
     Both,
+    /// As on a machine: below a directory the thing is not done at all.
+    Machine,
     /// As `Both`, and files of other users have to be made.
     Root,
+    /// As `Machine`, and files of other users have to be made.
+    RootMachine,
 }
 
 /// Not run, and why.
@@ -71,11 +75,13 @@ pub(crate) fn run(scenarios: &[Scenario]) {
     let namespaces = Namespaces::probe();
     let mut table = Table::default();
     for scenario in selected {
-        table.add(
-            scenario.name,
-            "below a directory",
-            below_a_directory(scenario, &fixtures),
-        );
+        if !matches!(scenario.needs, Needs::Machine | Needs::RootMachine) {
+            table.add(
+                scenario.name,
+                "below a directory",
+                below_a_directory(scenario, &fixtures),
+            );
+        }
         if scenario.needs != Needs::Anywhere {
             table.add(
                 scenario.name,
@@ -196,7 +202,10 @@ impl Namespaces {
     fn run(&self, scenario: &Scenario, fixtures: &Fixtures) -> Outcome {
         let arguments = match &self.arguments {
             Err(reason) => return Outcome::Skipped(reason.clone()),
-            Ok(_) if scenario.needs == Needs::Root && !self.real_root => {
+            Ok(_)
+                if matches!(scenario.needs, Needs::Root | Needs::RootMachine)
+                    && !self.real_root =>
+            {
                 return Outcome::Skipped("only root can make files of other users".into());
             }
             Ok(arguments) => arguments,

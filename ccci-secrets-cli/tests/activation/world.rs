@@ -160,11 +160,32 @@ impl World {
         arguments
     }
 
+    /// The arguments of another command about the manifest that was written last.
+    pub(crate) fn about_manifest(&self, command: &str, more: &[&str]) -> Vec<String> {
+        let shown = |path: PathBuf| path.to_str().unwrap().to_owned();
+        let mut arguments = vec![command.to_owned()];
+        if self.place == Place::BelowDirectory {
+            arguments.extend(["--root".into(), shown(self.out("/"))]);
+        }
+        arguments.extend(more.iter().map(|word| (*word).to_owned()));
+        arguments.push(shown(self.src("manifest.json")));
+        arguments
+    }
+
+    /// Runs another command about the manifest that was written last.
+    pub(crate) fn run_about_manifest(&self, command: &str, more: &[&str]) -> Run {
+        self.run(&self.about_manifest(command, more))
+    }
+
     /// The report of the last activation.
     pub(crate) fn report(&self) -> Value {
         let path = self.aside("report.json");
         assert_eq!(mode(&path), 0o600, "the report is private");
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    }
+
+    pub(crate) fn program(&self) -> &Path {
+        Path::new(PROGRAM)
     }
 
     pub(crate) fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
@@ -181,7 +202,7 @@ impl World {
         command
     }
 
-    fn prepare(&self, command: &mut Command) {
+    pub(crate) fn prepare(&self, command: &mut Command) {
         command
             .env_clear()
             .env("HOME", self.aside("home"))
@@ -331,7 +352,7 @@ pub(crate) fn secret(name: &str, mode: &str) -> Value {
     json!({"name": name, "key": name, "mode": mode, "sopsFile": "secrets.yaml", "format": "yaml"})
 }
 
-fn mount(arguments: &[&str]) {
+pub(crate) fn mount(arguments: &[&str]) {
     let status = Command::new("mount").args(arguments).status();
     assert!(status.unwrap().success(), "mount {arguments:?}");
 }
@@ -341,6 +362,21 @@ pub(crate) fn mode(path: &Path) -> u32 {
 }
 
 impl Snapshot {
+    /// As [`Self::assert_same`], whatever became of one file.
+    #[track_caller]
+    pub(crate) fn assert_same_but(&self, other: &Self, path: &Path) {
+        let without = |snapshot: &Self| Self {
+            entries: snapshot
+                .entries
+                .iter()
+                .filter(|(known, _)| *known != path)
+                .map(|(known, facts)| (known.clone(), facts.clone()))
+                .collect(),
+            mounts: snapshot.mounts.clone(),
+        };
+        without(self).assert_same(&without(other));
+    }
+
     #[track_caller]
     pub(crate) fn assert_same(&self, other: &Self) {
         let differs = |one: &Self, two: &Self| -> Vec<String> {

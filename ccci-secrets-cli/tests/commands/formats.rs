@@ -481,8 +481,9 @@ fn every_version_of_sops_prints_what_we_sealed_as_it_prints_its_own() {
         .iter()
         .flat_map(|sops| INPUTS.map(|name| (sops, name)))
     {
-        // 3.9.0 reads the integers of JSON as floats, so that it seals another number for a large one.
-        if sops.is_old() && name == "types.json" {
+        // These read the integers of JSON as floats, so that they seal another number for a large one and for `-0`.
+        let takes_floats = sops.is_old() || sops.version == "3.13.1";
+        if takes_floats && name == "types.json" {
             continue;
         }
         place.write(name, input(name));

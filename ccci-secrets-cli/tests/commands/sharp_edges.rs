@@ -343,6 +343,42 @@ fn ini_values_in_quotes_keep_them() {
 }
 
 #[test]
+fn an_ini_value_that_ends_at_a_comment_sign_is_pointed_out() {
+    let place = Place::new();
+    place.write("p.ini", "[a]\nb = pass#word\nc = x ; y\nd = `p#q`\n[e]#f\n");
+    let run = encrypt(&place, &["p.ini"]).expect(0);
+    assert_eq!(run.err.matches("warning").count(), 1, "{}", run.err);
+    place.write("s.ini", &run.out);
+    run.says(&["p.ini: line 2", "backticks"]);
+    let extract = ["decrypt", "--extract", "[\"a\"][\"b\"]", "s.ini"];
+    assert_eq!(place.ccsec(extract).expect(0).text(), "pass");
+    if let Some(sops) = place.sops(extract, b"") {
+        assert_eq!(sops.expect(0).text(), "pass");
+    }
+}
+
+#[test]
+fn the_block_of_a_new_file_is_indented_as_the_configuration_says() {
+    let place = Place::new();
+    place.write("p.yaml", "a:\n   b: 1\n");
+    let rules = format!(
+        "stores:\n  yaml:\n    indent: 2\ncreation_rules:\n- age: {}\n",
+        recipient(1)
+    );
+    place.write(".sops.yaml", rules);
+    for arguments in [
+        &["encrypt", "p.yaml"][..],
+        &["--indent", "3", "encrypt", "p.yaml"],
+    ] {
+        let step = if arguments.len() == 2 { 2 } else { 3 };
+        let run = place.ccsec(arguments).expect(0);
+        let line = format!("\n{}lastmodified: ", " ".repeat(step));
+        assert!(run.text().contains(&line), "{}", run.text());
+        assert!(run.text().starts_with("a:\n   b: ENC["), "{}", run.text());
+    }
+}
+
+#[test]
 fn comments_that_sops_loses_are_kept() {
     let place = Place::new();
     let text = "a: [ # first\n    x, y]\nb: {\n    # alone\n    }\n";
@@ -355,4 +391,23 @@ fn comments_that_sops_loses_are_kept() {
     if let Some(sops) = place.sops(["decrypt", "s.yaml"], b"") {
         assert_eq!(sops.expect(0).err, "");
     }
+}
+
+#[test]
+fn a_change_in_place_does_not_make_another_format_of_a_file() {
+    let place = Place::new();
+    place.seal("s.yaml", PLAIN);
+    let before = place.read_text("s.yaml");
+    let path = "[\"int\"]";
+    for arguments in [
+        &["set", "--output-type", "json", "s.yaml", path, "1"][..],
+        &["unset", "--output-type", "json", "s.yaml", path],
+        &["edit", "--output-type", "json", "s.yaml"],
+    ] {
+        place
+            .ccsec(arguments)
+            .expect(1)
+            .says(&["writing yaml as json (--output-type)"]);
+    }
+    assert_eq!(place.read_text("s.yaml"), before);
 }

@@ -14,9 +14,11 @@ use super::records::{
 };
 use super::site::Site;
 use super::targets::target_text;
+use super::units::Units;
 use super::wanted::{Directories, Wanted};
 use crate::atomic::temporary_name;
 use crate::digest;
+use crate::hmac_key::HmacKey;
 
 /// Everything that is known before the first change.
 #[derive(Clone, Copy)]
@@ -29,6 +31,10 @@ pub(super) struct Scene<'a> {
     pub(super) mount: &'a MountFound,
     pub(super) plan: &'a Plan,
     pub(super) keys_group: u32,
+    /// The key for digests in the journal, if there is one.
+    pub(super) drift_key: Option<&'a HmacKey>,
+    /// Units that the run makes a change for, if anybody tells units.
+    pub(super) units: &'a Units,
 }
 
 /// A run that has not begun.
@@ -44,7 +50,7 @@ pub(super) struct Draft {
 /// Names everything.
 pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault> {
     let mut run = Run {
-        next: outcome(scene)?,
+        next: outcome(scene, records)?,
         removals: scene.plan.removals.clone(),
         ..Run::default()
     };
@@ -57,7 +63,10 @@ pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault>
     if let Some(number) = scene.plan.generation {
         run.stage = Some(format!("{STAGE_PREFIX}{}-{random}", std::process::id()).into());
         run.staged.push(active_link(scene, number, &random));
-        manners.push(Directories::default());
+        manners.push(Directories {
+            mode: scene.manifest.dialect.target_directory_mode(),
+            ..Directories::default()
+        });
     }
     for step in &scene.plan.links {
         let Some(wanted) = scene.wanted.get(step.wanted) else {
@@ -70,7 +79,7 @@ pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault>
         }
     }
     let mut ledger = intended_ledger(&run, records);
-    run.directories = directories(scene, &run, &ledger, records)?;
+    run.directories = directories(scene.site, &scene.reals.mount, &run, &ledger, records)?;
     if !ledger.staged.is_empty() {
         ledger.directories.clone_from(&run.directories);
     }
@@ -84,7 +93,9 @@ pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault>
 }
 
 /// What the machine will be like.
-pub(super) fn outcome(scene: Scene<'_>) -> Result<Outcome, Fault> {
+pub(super) fn outcome(scene: Scene<'_>, records: &Records) -> Result<Outcome, Fault> {
+    let mut pending = records.journal.value().active.pending.clone();
+    pending.add(&scene.units.restart, &scene.units.reload);
     let mut links = Vec::new();
     for wanted in scene.wanted {
         if let Target::Outside(path) = &wanted.target {
@@ -101,9 +112,10 @@ pub(super) fn outcome(scene: Scene<'_>) -> Result<Outcome, Fault> {
         entries: scene
             .wanted
             .iter()
-            .map(|wanted| entry_record(scene.manifest, wanted))
+            .map(|wanted| entry_record(scene.manifest, wanted).with_digest(scene.drift_key, wanted))
             .collect(),
         links,
+        pending,
     })
 }
 
@@ -117,6 +129,7 @@ fn entry_record(manifest: &Manifest, wanted: &Wanted) -> EntryRecord {
         gid: wanted.gid,
         restart_units: units(|entry| &entry.restart_units),
         reload_units: units(|entry| &entry.reload_units),
+        hmac: None,
     }
 }
 
@@ -173,7 +186,7 @@ fn target_link(
 }
 
 /// The ledger while the run lasts: all links that are ours before or after it, and all temporary names.
-fn intended_ledger(run: &Run, records: &Records) -> Ledger {
+pub(super) fn intended_ledger(run: &Run, records: &Records) -> Ledger {
     let mut ledger = records.ledger.value().clone();
     for link in lasting(&run.next.links) {
         if !ledger.links.contains(&link) {
@@ -190,8 +203,9 @@ fn intended_ledger(run: &Run, records: &Records) -> Ledger {
 }
 
 /// All directories that are missing, each behind those above it.
-fn directories(
-    scene: Scene<'_>,
+pub(super) fn directories(
+    site: &Site<'_>,
+    mount: &Path,
     run: &Run,
     ledger: &Ledger,
     records: &Records,
@@ -201,13 +215,13 @@ fn directories(
     wanted.extend(records.journal.directory_for(&journal));
     wanted.extend(records.ledger.directory_for(ledger));
     if run.stage.is_some() {
-        wanted.push(&scene.reals.mount);
+        wanted.push(mount);
     }
     wanted.extend(run.staged.iter().map(|link| link.directory.as_path()));
     let mut all = Vec::new();
     for directory in wanted {
-        let missing = parents::missing(scene.site, directory)
-            .map_err(|hazard| target_fault(scene.site, directory, TargetProblem::Way(hazard)))?;
+        let missing = parents::missing(site, directory)
+            .map_err(|hazard| target_fault(site, directory, TargetProblem::Way(hazard)))?;
         for directory in missing {
             if !all.contains(&directory) {
                 all.push(directory);

@@ -5,9 +5,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use super::current::{Current, find_current};
+use super::current::{Current, find_current, find_foreign};
 use super::fault::{Active, Fault, TargetProblem};
-use super::manifest::{Manifest, Target};
+use super::manifest::{Manifest, OnConflict, Target};
 use super::records::{LinkRecord, Records, STAGE_PREFIX};
 use super::site::{Site, relative};
 use super::targets::{TargetFound, find_former, find_target, look_past_obstacles};
@@ -19,6 +19,15 @@ use crate::fs::{FileFacts, FileKind, FileSystem};
 pub(super) struct Frame {
     pub(super) mount: PathBuf,
     pub(super) link: PathBuf,
+}
+
+impl Frame {
+    pub(super) fn of(manifest: &Manifest) -> Self {
+        Self {
+            mount: PathBuf::from(&manifest.mount_path),
+            link: PathBuf::from(&manifest.link_path),
+        }
+    }
 }
 
 /// What was found. Data only; nothing in it is secret, and no handle stays open.
@@ -138,6 +147,9 @@ pub(super) fn observe(
         LinkFound::Generation { active, .. } => {
             find_current(site, frame, active.generation, wanted)
         }
+        LinkFound::Foreign(text) => {
+            find_foreign(site, &lexical(&reals.link_parent.join(text)), wanted)
+        }
         _ => None,
     };
     let targets = wanted
@@ -174,7 +186,7 @@ fn looked<T>(site: &Site<'_>, path: &Path, result: io::Result<T>) -> Result<T, F
     })
 }
 
-fn find_mount(site: &Site<'_>, frame: &Frame) -> Result<MountFound, Fault> {
+pub(super) fn find_mount(site: &Site<'_>, frame: &Frame) -> Result<MountFound, Fault> {
     let path = &frame.mount;
     let place = site
         .walk(path)
@@ -336,11 +348,19 @@ pub(super) fn obstacles(site: &Site<'_>, frame: &Frame, manifest: &Manifest) -> 
         faults.push(target_fault(site, &frame.link, TargetProblem::Way(hazard)));
     }
     for entry in manifest.files() {
-        if let Target::Outside(path) = &entry.target
-            && let Err(problem) = look_past_obstacles(site, Path::new(path))
-        {
-            faults.push(target_fault(site, Path::new(path), problem));
-        }
+        let Target::Outside(path) = &entry.target else {
+            continue;
+        };
+        let problem = match look_past_obstacles(site, Path::new(path)) {
+            Ok(Some((_, facts)))
+                if facts.kind == FileKind::Directory && entry.on_conflict == OnConflict::Refuse =>
+            {
+                TargetProblem::Directory
+            }
+            Ok(_) => continue,
+            Err(problem) => problem,
+        };
+        faults.push(target_fault(site, Path::new(path), problem));
     }
     faults
 }

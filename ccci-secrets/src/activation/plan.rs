@@ -37,6 +37,8 @@ pub(super) struct Plan {
     /// For each wanted file.
     pub(super) changes: Vec<Change>,
     pub(super) removed: Vec<String>,
+    /// There was something to compare with.
+    pub(super) compared: bool,
     pub(super) previous: Option<u64>,
     /// The number of the new generation, if one is made.
     pub(super) generation: Option<u64>,
@@ -84,7 +86,8 @@ pub(super) fn plan(
     mut observed: Observed,
 ) -> Result<Plan, Vec<Fault>> {
     let mut plan = Plan {
-        previous: observed.current.as_ref().map(|current| current.number),
+        compared: observed.current.is_some(),
+        previous: observed.current.as_ref().and_then(|current| current.number),
         finish: observed.unfinished,
         removals: std::mem::take(&mut observed.former),
         ..Plan::default()
@@ -173,6 +176,12 @@ impl Plan {
                         continue;
                     }
                 },
+                TargetFound::EmptyDirectory => {
+                    if item.on_conflict == OnConflict::Refuse {
+                        faults.push(conflict(item, TargetProblem::Directory));
+                        continue;
+                    }
+                }
                 TargetFound::Blocked(problem) => {
                     faults.push(conflict(item, problem));
                     continue;
@@ -219,18 +228,21 @@ impl Plan {
         let Some(active) = self.active() else {
             return;
         };
-        if keep == 0 || self.mount.is_some() {
-            return;
+        if self.mount.is_none() {
+            self.prune = surplus(&observed.mount.numbers, active, keep);
         }
-        let oldest_gone = active.checked_sub(keep);
-        self.prune = observed
-            .mount
-            .numbers
-            .iter()
-            .copied()
-            .filter(|number| *number > active || oldest_gone.is_some_and(|last| *number <= last))
-            .collect();
     }
+}
+
+/// Generations that are not to be kept: too old, or never activated. None is too old where 0 are to be kept.
+pub(super) fn surplus(numbers: &[u64], active: u64, keep: u64) -> Vec<u64> {
+    if keep == 0 {
+        return Vec::new();
+    }
+    let oldest_gone = active.checked_sub(keep);
+    let is_surplus =
+        |number: &u64| *number > active || oldest_gone.is_some_and(|last| *number <= last);
+    numbers.iter().copied().filter(is_surplus).collect()
 }
 
 fn conflict(item: &Item, problem: TargetProblem) -> Fault {
@@ -314,7 +326,7 @@ mod tests {
                 exact: true,
             },
             current: numbers.contains(&number).then(|| Current {
-                number,
+                number: Some(number),
                 files: vec![file],
                 gone: Vec::new(),
             }),

@@ -23,8 +23,15 @@ pub(super) struct SopsFile<'m> {
 #[derive(Debug)]
 pub(super) struct ReadFile {
     pub(super) sealed: SealedFile,
-    /// SHA-256 of the bytes that were read.
+    pub(super) facts: ReadFacts,
+}
+
+/// What is known of the bytes that were read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadFacts {
     pub(super) sha256: [u8; 32],
+    /// Whether git records other bytes; none outside of a work tree.
+    pub(super) changed: Option<bool>,
 }
 
 /// The sops files that a manifest names, in the order in which it first names them.
@@ -56,23 +63,28 @@ pub(super) fn read(path: &Path, secret: &SecretEntry) -> Result<ReadFile, Fault>
         });
     }
     // EXPOSE: hashed; see above.
-    let sha256 = digest::sha256(bytes.expose());
+    let facts = ReadFacts {
+        sha256: digest::sha256(bytes.expose()),
+        changed: repository::is_changed(path, bytes.expose()),
+    };
     match SealedFile::parse(secret.format, bytes) {
-        Ok(sealed) => Ok(ReadFile { sealed, sha256 }),
+        Ok(sealed) => Ok(ReadFile { sealed, facts }),
         Err(source) => Err(sops_file_fault(path, source)),
     }
 }
 
-/// Only regular files: a FIFO would make a boot wait for ever.
 fn bytes_of(path: &Path) -> Result<Secret, FileError> {
-    let found = std::fs::metadata(path).at(path)?;
-    let regular = match () {
-        () if found.is_file() => Ok(()),
+    Ok(Secret::from_vec(read_regular(path).at(path)?))
+}
+
+/// Reads a file, and only a regular one: a FIFO would make a boot wait for ever.
+pub(super) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let found = std::fs::metadata(path)?;
+    match () {
+        () if found.is_file() => std::fs::read(path),
         () if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         () => Err(io::Error::other("neither a file nor a directory")),
-    };
-    regular.at(path)?;
-    Ok(Secret::from_vec(std::fs::read(path).at(path)?))
+    }
 }
 
 /// A file that cannot be read, or the submodule that it would belong to.

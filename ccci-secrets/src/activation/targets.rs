@@ -19,6 +19,7 @@ pub(super) enum TargetFound {
     Absent,
     /// Something that a link cannot take the place of.
     Blocked(TargetProblem),
+    EmptyDirectory,
     /// No target outside is wanted.
     NotOutside,
     OtherLink(PathBuf),
@@ -73,12 +74,13 @@ fn look_at_target(
         FileKind::Link => {
             let text = site.fs.read_link(parent, &place.name).map_err(io)?;
             let owner = (facts.uid, facts.gid) == (wanted.uid, wanted.gid);
-            let right = text == text_at(&place.real_parent()) && (owner || !site.is_root_user());
+            let right = text == text_at(&place.real_parent()) && (owner || !site.sets_owners);
             Ok(match right {
                 true => TargetFound::Right,
                 false => TargetFound::OtherLink(text),
             })
         }
+        FileKind::Directory => Ok(TargetFound::EmptyDirectory),
         _ => {
             let file = site
                 .fs
@@ -90,6 +92,18 @@ fn look_at_target(
     }
 }
 
+/// The text of the link at the end of a walked path; none if no link is there.
+pub(super) fn text_found(site: &Site<'_>, place: &Place) -> io::Result<Option<PathBuf>> {
+    let is_link = |facts: FileFacts| facts.kind == FileKind::Link;
+    match (
+        site.look(place)?.filter(|facts| is_link(*facts)),
+        place.parent(),
+    ) {
+        (Some(_), Some(parent)) => site.fs.read_link(parent, &place.name).map(Some),
+        _ => Ok(None),
+    }
+}
+
 fn io_problem(site: &Site<'_>, path: &Path, source: io::Error) -> TargetProblem {
     TargetProblem::Way(Hazard::Io {
         path: site.shown(path),
@@ -97,7 +111,7 @@ fn io_problem(site: &Site<'_>, path: &Path, source: io::Error) -> TargetProblem 
     })
 }
 
-/// What stands at a path, if a link can take its place, whatever it holds.
+/// What stands at a path, if a link can take its place, whatever it holds. A directory can give way when nothing is in it.
 pub(super) fn look_past_obstacles(
     site: &Site<'_>,
     path: &Path,
@@ -108,10 +122,24 @@ pub(super) fn look_past_obstacles(
         .map_err(|source| io_problem(site, path, source))?;
     match found {
         Some(facts) if facts.mount_point => Err(TargetProblem::MountPoint),
-        Some(facts) if facts.kind == FileKind::Directory => Err(TargetProblem::Directory),
+        Some(facts) if facts.kind == FileKind::Directory && !is_empty(site, &place) => {
+            Err(TargetProblem::Directory)
+        }
         Some(facts) if facts.kind == FileKind::Special => Err(TargetProblem::Special),
         found => Ok(found.map(|facts| (place, facts))),
     }
+}
+
+/// Whether a directory is known to hold nothing.
+fn is_empty(site: &Site<'_>, place: &Place) -> bool {
+    let Some(parent) = place.parent() else {
+        return false;
+    };
+    let names = site
+        .fs
+        .open_dir(parent, Path::new(&place.name))
+        .and_then(|dir| site.fs.list(dir.as_fd()));
+    names.is_ok_and(|names| names.is_empty())
 }
 
 /// Links of earlier manifests that still are what we made them.

@@ -32,8 +32,8 @@ pub use self::unset::UnsetError;
 use crate::config::Policy;
 use crate::crypto::ThresholdError;
 use crate::document::{
-    ConvertError, Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
-    Unwritable,
+    Comment, ConvertError, Document, Format, Item, Node, ParseError, Place, Resolved, ScalarError,
+    SetError, SpliceError, Unwritable,
 };
 use crate::envelope::Envelope;
 use crate::error::{ErrorCode, IoResultExt as _, Location, PathError};
@@ -241,6 +241,32 @@ impl DraftFile {
     #[must_use]
     pub fn format(&self) -> Format {
         self.document.format()
+    }
+
+    /// The lines of an INI file where a value ends at a `#` or `;` that follows it without a blank, as in `a = b#c`: what
+    /// follows is a comment to sops, and may have been meant as part of the value.
+    #[must_use]
+    pub fn cut_values(&self) -> Vec<usize> {
+        if self.format() != Format::Ini {
+            return Vec::new();
+        }
+        let text = self.document.source().bytes();
+        let is_cut = |comment: &Comment| {
+            let before = comment.span.start().checked_sub(1);
+            let before = before.and_then(|at| text.get(at));
+            comment.place == Place::Inline
+                && before
+                    .is_some_and(|byte| !matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'`' | b']'))
+        };
+        let items = self.document.nodes.iter().flat_map(|node| match node {
+            Node::Map(map) => map.items.as_slice(),
+            _ => &[],
+        });
+        let cut = items.filter_map(|item| match item {
+            Item::Comment(comment) if is_cut(comment) => Some(self.document.line(comment.span)),
+            _ => None,
+        });
+        cut.collect()
     }
 
     /// Seals every leaf that the policy selects, to all of its recipients.

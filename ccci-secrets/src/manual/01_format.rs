@@ -1,4 +1,4 @@
-//! The format: which files are read and written, what is refused, and what a round trip loses.
+//! The format: which files are read and written, what is refused, and what a round trip keeps.
 //!
 //! # What is followed
 //!
@@ -13,15 +13,16 @@
 //!
 //! Three things look different in files that are made here, and sops reads all of them:
 //!
-//! - Nothing is laid out anew. A sealed file has the lines, quotes and comments of its plaintext.
+//! - Nothing is laid out anew. A sealed file has the lines, quotes and comments of its plaintext, and a field more where
+//!   that is not enough.
 //! - A sealed comment in a YAML list stands as a comment, `#ENC[…]`, where sops makes an item of it.
-//! - The metadata of INI files holds real line breaks, in triple quotes. 3.13.0 and 3.13.1 wrote them this way and read
-//!   nothing else; all other versions write `\n` and read both.
+//! - The metadata of INI files holds real line breaks, in triple quotes. 3.13.1 writes them this way and reads nothing else;
+//!   3.13.3 and 3.9.0 write `\n` and read both.
 //!
 //! # What sops cannot do with its own files
 //!
 //! - A comment in a list under `encrypted_comment_regex` makes a file that sops 3.13.3 itself cannot open. It opens here.
-//! - A threshold that sops 3.9.0 writes into INI, `2.000000`, is read by no version of it. It is read here.
+//! - A threshold that sops 3.9.0 writes into INI, `2.000000`, is read neither by that version nor by 3.13.3. It is read here.
 //! - YAML documents that were sealed one by one and then put into one file are opened one by one
 //!   ([`SealedFile::parse_apart`](crate::file::SealedFile::parse_apart)); sops takes the first key for all of them.
 //!
@@ -52,10 +53,17 @@
 //! YAML. In `.sops.yaml`, a key that means nothing is refused inside of a creation rule, a key group or `stores`, where sops
 //! would not notice a typing error; and so are lists and maps as keys.
 //!
-//! # What a round trip loses
+//! # What a round trip keeps, and what can lose it
 //!
-//! sealing and opening again gives the same bytes, but for the following. The values are the same; their spelling is not
-//! part of the format, and an envelope holds nothing but the value, its type, and by its quotes its style.
+//! Sealing and opening gives back the bytes of the file. Most of them are simply not touched, and the quotes of a value
+//! stand around its envelope; between brackets, where an envelope cannot do without quotes, a `\u005d` at its end says that the
+//! value had none. How a value was spelled beyond that is not part of the format of sops. Where it would be lost,
+//! the file gets one more field of metadata, `ccsec_layout`, sealed with the data key and bound to the MAC: it holds
+//! spellings, and each is used only where it still means the same value. Files that need no such field have none, and other
+//! programs skip it.
+//!
+//! sops drops the field when it writes the file, together with the rest of the layout. Without the field, this is what
+//! comes back:
 //!
 //! | format | written | comes back as | why |
 //! |---|---|---|---|
@@ -71,8 +79,6 @@
 //! | yaml | `a: >⏎  one⏎  two⏎` | `a: >⏎  one two⏎` | the same |
 //! | yaml | `a: "x\⏎  y"⏎` | `a: "xy"⏎` | the same |
 //! | yaml | `a: "\u00e9"⏎` | `a: "é"⏎` | which characters were escaped is not part of the value |
-//! | yaml | `a: [x, y]⏎` | `a: ["x", "y"]⏎` | between brackets an envelope needs quotes, so that text without quotes cannot be told |
-//! | yaml | `a: {k: v}⏎` | `a: {k: "v"}⏎` | the same |
 //! | yaml | `a: &x v⏎b: *x⏎` | `a: &x v⏎b: v⏎` | one ciphertext cannot stand at two paths; an alias to values in the clear stays |
 //! | yaml | `a: !!int "5"⏎` | `a: 5⏎` | with this tag, sops does not read an envelope |
 //! | yaml | `a: !!binary YWJj⏎` | `a: abc⏎` | the same |
@@ -80,7 +86,8 @@
 //! | json | `{"a": "\/"}⏎` | `{"a": "/"}⏎` | the same |
 //! | ini | `a = x \⏎  y⏎` | `a = x y⏎` | a value that goes on in the next line is one line |
 //!
-//! Values in the clear keep every byte.
+//! A field that does not fit the file, because a line of the file was changed by hand, is left out with a note
+//! ([`Note::LayoutLost`](crate::file::Note::LayoutLost)); the values are right all the same.
 //!
 //! # Flags that differ
 //!

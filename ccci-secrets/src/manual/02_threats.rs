@@ -33,7 +33,8 @@
 //! # What a sealed file shows
 //!
 //! All keys and the shape of the file, the type of each value, its length to the byte, which values are empty or null, how
-//! many comments there are, who can open it, and when it was changed last. Two equal values do not look equal: every seal
+//! many comments there are, who can open it, and when it was changed last; and by the length of `ccsec_layout`, how much was
+//! spelled in a way that the rest of the file cannot hold. Two equal values do not look equal: every seal
 //! draws a new nonce. Between two versions of a file it shows which values changed, because the others keep their
 //! ciphertext.
 //!

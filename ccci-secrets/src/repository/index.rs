@@ -1,4 +1,6 @@
-//! The index of git, versions 2 to 4 (gitformat-index): only the submodules in it are of interest.
+//! The index of git, versions 2 to 4 (gitformat-index): submodules, and the names of single files' contents.
+
+use sha2::Digest as _;
 
 use crate::digest;
 
@@ -12,6 +14,21 @@ pub(super) enum ObjectFormat {
 }
 
 impl ObjectFormat {
+    /// The name of a file's content (git-hash-object).
+    pub(super) fn name_of(self, content: &[u8]) -> Vec<u8> {
+        let header = format!("blob {}\0", content.len());
+        match self {
+            Self::Sha1 => {
+                let hash = sha1::Sha1::new_with_prefix(header);
+                hash.chain_update(content).finalize().to_vec()
+            }
+            Self::Sha256 => {
+                let hash = sha2::Sha256::new_with_prefix(header);
+                hash.chain_update(content).finalize().to_vec()
+            }
+        }
+    }
+
     fn len(self) -> usize {
         match self {
             Self::Sha1 => 20,
@@ -30,26 +47,44 @@ pub(super) struct Gitlink {
 
 /// All entries that are commits of another repository; those before the first damaged entry.
 pub(super) fn gitlinks(bytes: &[u8], format: ObjectFormat) -> Vec<Gitlink> {
-    let mut reader = Reader { rest: bytes };
-    let Some((version, count)) = header(&mut reader) else {
-        return Vec::new();
-    };
-    let mut path = Vec::new();
     let mut found = Vec::new();
-    for _ in 0..count {
-        let Some((mode, object)) = entry(&mut reader, version, format, &mut path) else {
-            break;
-        };
+    each(bytes, format, |path, mode, object| {
         if mode == MODE_GITLINK
-            && let Ok(path) = std::str::from_utf8(&path)
+            && let Ok(path) = std::str::from_utf8(path)
         {
             found.push(Gitlink {
                 path: path.into(),
                 commit: digest::hex(object),
             });
         }
-    }
+    });
     found
+}
+
+/// The name of the content that is recorded for a file; none if there is no such entry.
+pub(super) fn object_of(bytes: &[u8], format: ObjectFormat, file: &[u8]) -> Option<Vec<u8>> {
+    let mut found = None;
+    each(bytes, format, |path, mode, object| {
+        if path == file && mode != MODE_GITLINK {
+            found = Some(object.to_vec());
+        }
+    });
+    found
+}
+
+/// Path, mode and object of every entry before the first damaged one.
+fn each(bytes: &[u8], format: ObjectFormat, mut visit: impl FnMut(&[u8], u32, &[u8])) {
+    let mut reader = Reader { rest: bytes };
+    let Some((version, count)) = header(&mut reader) else {
+        return;
+    };
+    let mut path = Vec::new();
+    for _ in 0..count {
+        let Some((mode, object)) = entry(&mut reader, version, format, &mut path) else {
+            return;
+        };
+        visit(&path, mode, object);
+    }
 }
 
 /// The version, and the number of entries.

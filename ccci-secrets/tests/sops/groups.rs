@@ -83,7 +83,7 @@ struct Shape {
     does_not: &'static [&'static str],
 }
 
-const SHAPES: [Shape; 7] = [
+const SHAPES: [Shape; 8] = [
     Shape {
         rule: "shamir_threshold: 2\n  key_groups: [{age: [K1]}, {age: [K2]}, {age: [K3]}]",
         threshold: Some(2),
@@ -120,6 +120,13 @@ const SHAPES: [Shape; 7] = [
     Shape {
         rule: "shamir_threshold: 2\n  key_groups: [{age: [K1, K2]}]",
         threshold: Some(2),
+        opens: &["1", "2"],
+        does_not: &["3"],
+    },
+    // Too low for two groups; for one it means as little.
+    Shape {
+        rule: "shamir_threshold: 1\n  key_groups: [{age: [K1, K2]}]",
+        threshold: Some(1),
         opens: &["1", "2"],
         does_not: &["3"],
     },

@@ -307,6 +307,39 @@ fn we_open_what_sops_seals_by_every_rule() {
     }
 }
 
+#[test]
+fn what_sops_changes_of_ours_opens_here_to_what_it_opens_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = Policy::age(&[&recipient()]).unwrap();
+    for sops in Sops::all() {
+        for (name, format, text) in documents(sops, "") {
+            let draft = DraftFile::parse(format, Secret::from_slice(text.as_bytes())).unwrap();
+            let sealed = draft.seal(&policy, now()).unwrap();
+            std::fs::write(dir.path().join(name), sealed.text()).unwrap();
+            let path = match name {
+                "f.ini" => "[\"s\"][\"k\"]",
+                "f.bin" => "[\"data\"]",
+                "stream.yaml" => "[\"b_enc\"]",
+                _ => "[\"s\"]",
+            };
+            for change in [
+                &["set", name, path, "\"changed\""][..],
+                &["rotate", "-i", name],
+            ] {
+                let about = format!("{} {change:?}", sops.version);
+                let output = run(sops, change, dir.path());
+                assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{about}");
+                let theirs = run(sops, &["decrypt", name], dir.path()).stdout;
+                let ours = open(format, &std::fs::read(dir.path().join(name)).unwrap());
+                let (ours, theirs) = (ours.as_bytes(), theirs.as_slice());
+                assert_eq!(content(format, ours), content(format, theirs), "{about}");
+                let is_new = |line: &String| line.ends_with("changed");
+                assert!(content(format, ours).iter().any(is_new), "{about}");
+            }
+        }
+    }
+}
+
 /// Shapes whose meaning go-yaml and sops decide. `ONE` and `TWO` are recipients.
 const CONFIGURATIONS: [&str; 22] = [
     "creation_rules:\n- age: ' ONE , TWO ,'\n",

@@ -68,7 +68,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
 
 fn says(program: &Path, version: &str) -> bool {
     let output = Command::new(program)
-        .arg("--version")
+        .args(["--version", "--disable-version-check"])
         .env("SOPS_DISABLE_VERSION_CHECK", "1")
         .output();
     output.is_ok_and(|output| {

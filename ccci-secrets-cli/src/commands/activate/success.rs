@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use ccci_secrets::activation::fault::WarningKind;
-use ccci_secrets::activation::{Change, EntryResult, FileProvenance, Receipt};
+use ccci_secrets::activation::{
+    Change, CheckedCertificate, EntryResult, FileProvenance, Receipt, UnitAction,
+};
 use ccci_secrets::keyring::{OpenedBy, SourceKind};
 use ccci_secrets::wrapped::Names;
 
@@ -12,7 +14,7 @@ use super::refusal;
 use crate::error::CommandError;
 
 /// The report for people. `root` is what stood for `/`, if not `/` itself.
-pub(super) fn text(receipt: &Receipt, names: &Names, root: Option<&Path>) -> String {
+pub(crate) fn text(receipt: &Receipt, names: &Names, root: Option<&Path>) -> String {
     let mut report = Report {
         text: String::new(),
         receipt,
@@ -28,12 +30,12 @@ pub(super) fn text(receipt: &Receipt, names: &Names, root: Option<&Path>) -> Str
 }
 
 /// What was noticed, one line for each kind.
-pub(super) fn warnings(receipt: &Receipt) -> Vec<String> {
+pub(crate) fn warnings(receipt: &Receipt) -> Vec<String> {
     refusal::warnings(&receipt.warnings)
 }
 
 /// What is said when a step behind the commit failed.
-pub(super) fn failure(receipt: &Receipt, manifest: &Path, names: &Names) -> Option<String> {
+pub(crate) fn failure(receipt: &Receipt, manifest: &Path, names: &Names) -> Option<String> {
     let failed = receipt.failed_step.as_ref()?;
     let mut lines = refusal::of_faults(&failed.faults, manifest, names);
     let step = format!("{}, {}", failed.step.as_str(), failed.step.sentence());
@@ -42,7 +44,7 @@ pub(super) fn failure(receipt: &Receipt, manifest: &Path, names: &Names) -> Opti
 }
 
 /// What is said when the report could not be written.
-pub(super) fn no_report(receipt: &Receipt, error: &CommandError) -> String {
+pub(crate) fn no_report(receipt: &Receipt, error: &CommandError) -> String {
     format!("{error}\n{}", last_line(receipt, "report"))
 }
 
@@ -67,9 +69,24 @@ impl Report<'_> {
         let generation = self.receipt.active().unwrap_or_default();
         let count = self.receipt.entries.len();
         let link = self.receipt.link.display();
+        let what = match self.receipt.manifest_changed {
+            true => "only the manifest changed",
+            false => "nothing changed",
+        };
         self.line(format_args!(
-            "nothing changed: generation {generation} is active, all {count} files are as they should be ({link})"
+            "{what}: generation {generation} is active, all {count} files are as they should be ({link})"
         ));
+    }
+
+    fn units(&mut self) {
+        for unit in &self.receipt.units {
+            let done = match (unit.told, unit.action) {
+                (false, _) => continue,
+                (true, UnitAction::Reload) => "reload",
+                (true, _) => "restart",
+            };
+            self.line(format_args!("  > {done:<8} {}", unit.unit));
+        }
     }
 
     /// The files were right, what leads to them from elsewhere was not.
@@ -95,6 +112,9 @@ impl Report<'_> {
         for file in &self.receipt.provenance {
             self.provenance(file);
         }
+        for checked in &self.receipt.certificates {
+            self.certificate(checked);
+        }
         self.line(format_args!(
             "generation {generation} is active in {}",
             self.receipt.link.display()
@@ -106,6 +126,7 @@ impl Report<'_> {
             self.line(format_args!("  - removed  {name}"));
         }
         self.links_removed();
+        self.units();
         if let Some(root) = self.root {
             self.next_steps(root);
         }
@@ -128,6 +149,16 @@ impl Report<'_> {
                 .collect();
             self.line(format_args!("  also sealed for {}", others.join(", ")));
         }
+    }
+
+    fn certificate(&mut self, checked: &CheckedCertificate) {
+        let leaf = &checked.leaf;
+        let names = leaf.names.join(", ");
+        self.line(format_args!(
+            "checked {}: {names}, valid until {}",
+            checked.certificate, leaf.not_after
+        ));
+        self.line(format_args!("  SHA-256 {}", leaf.sha256));
     }
 
     fn opener(&mut self, opener: &OpenedBy) {
