@@ -31,13 +31,14 @@ pub(crate) struct Cli {
 }
 
 /// What sops takes before the command and means for it.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct GlobalArgs {
     /// Use this configuration instead of the nearest .sops.yaml; $SOPS_CONFIG does the same
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Indent by so many spaces where text is laid out anew, for another format or around a binary file; for JSON, -1 is
-    /// a tab. Text that keeps its format keeps its layout, too, whatever is said here
+    /// Indent by so many spaces where text is laid out anew: for another format, around a binary file, and in the `sops`
+    /// block of a new YAML file; for JSON, -1 is a tab. Text that keeps its format keeps its layout, too, whatever is said
+    /// here
     #[arg(long, value_name = "N", global = true, allow_negative_numbers = true)]
     pub(crate) indent: Option<i64>,
     #[arg(long, hide = true)]
@@ -88,7 +89,7 @@ impl Command {
         match self {
             Self::Activate(args) => activate::run(context, &args),
             Self::Cert(args) => cert::run(&args),
-            Self::Check(args) => check::run(&args),
+            Self::Check(args) => check::run(context, &args),
             Self::Decrypt(args) => decrypt::run(context, args),
             Self::Edit(args) => edit::run(context, args),
             Self::Encrypt(args) => encrypt::run(context, args),
@@ -112,8 +113,7 @@ pub(crate) enum Request {
 }
 
 /// Reads the command line.
-pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Request {
-    let arguments: Vec<OsString> = arguments.collect();
+pub(crate) fn parse(arguments: Vec<OsString>) -> Request {
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => Request::Run(Box::new(cli)),
         Err(error) => {

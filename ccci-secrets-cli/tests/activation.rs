@@ -15,12 +15,18 @@
 
 #[path = "activation/certificates.rs"]
 mod certificates;
+#[path = "activation/crash.rs"]
+mod crash;
+#[path = "activation/drop_in.rs"]
+mod drop_in;
 #[path = "activation/fixtures.rs"]
 mod fixtures;
 #[path = "activation/harness.rs"]
 mod harness;
 #[path = "activation/keys.rs"]
 mod keys;
+#[path = "activation/limits.rs"]
+mod limits;
 #[path = "activation/plans.rs"]
 mod plans;
 #[path = "activation/quickstart.rs"]
@@ -31,16 +37,20 @@ mod refusals;
 mod repairs;
 #[path = "activation/results.rs"]
 mod results;
+#[path = "activation/samples.rs"]
+mod samples;
 #[path = "activation/sources.rs"]
 mod sources;
 #[path = "activation/units.rs"]
 mod units;
+#[path = "activation/values.rs"]
+mod values;
 #[path = "activation/verification.rs"]
 mod verification;
 #[path = "activation/world.rs"]
 mod world;
 
-use harness::Needs::{Anywhere, Both, Machine, Root};
+use harness::Needs::{Anywhere, Both, Machine, Root, RootMachine};
 
 fn main() {
     harness::run(&scenarios![
@@ -73,6 +83,34 @@ fn main() {
         Both certificates::s25_keys_of_every_form_are_accepted,
         Both certificates::the_leaf_that_is_expected_is_compared,
         Root refusals::s26_blocked_targets_are_reported_together,
+        RootMachine drop_in::s27_a_rehearsal_tells_what_would_change_and_writes_lists_only,
+        Both values::s22_keys_lead_to_strings_and_everything_else_is_named,
+        Both values::s23_what_stands_in_place_of_a_sops_file_is_found_at_build_time,
+        Both values::s37_templates_are_rendered_in_one_pass_every_time,
+        Both values::s40_each_sops_file_is_read_once_however_many_secrets_come_from_it,
+        Both values::s41_keys_that_lie_around_count_only_when_asked_for,
+        Machine values::s44_processes_show_nothing,
+        RootMachine crash::s28_killed_at_any_call_a_rotation_leaves_old_or_new,
+        RootMachine crash::s28_killed_at_any_call_a_first_run_leaves_nothing_that_the_next_one_minds,
+        RootMachine crash::s29_an_error_of_any_call_leaves_old_or_new,
+        RootMachine limits::s13b_after_a_reboot_the_links_of_secrets_that_went_are_gone,
+        RootMachine limits::s30_a_full_or_read_only_file_system_keeps_the_old_generation,
+        Machine limits::s31_activations_at_once_all_end_well,
+        Machine limits::s32_readers_never_miss_a_file_and_pairs_match,
+        Machine limits::s33_another_kind_of_mount_hides_no_live_generation,
+        RootMachine drop_in::s39_generations_are_numbered_and_pruned_as_by_the_reference,
+        RootMachine drop_in::s39_links_to_other_places_begin_a_new_count,
+        RootMachine drop_in::s39_changes_are_told_line_by_line,
+        RootMachine drop_in::s39_units_are_told_as_by_the_reference,
+        RootMachine drop_in::s39_what_stands_at_a_path_gives_way_but_for_a_full_directory,
+        RootMachine drop_in::s39_owners_and_modes_are_those_of_the_manifest,
+        RootMachine drop_in::s39_keys_are_heeded_where_the_format_has_some,
+        RootMachine drop_in::s39_checks_need_neither_keys_nor_accounts,
+        RootMachine samples::s39_every_sample_manifest_gives_the_tree_of_the_reference,
+        RootMachine drop_in::s41_keys_of_the_environment_open_with_a_warning,
+        RootMachine drop_in::s44_private_keys_of_the_former_program_are_removed,
+        RootMachine drop_in::s46_secrets_for_users_need_no_accounts_and_touch_nothing_else,
+        RootMachine drop_in::s51_the_command_line_is_that_of_the_reference,
         Machine units::s34_a_unit_that_does_not_exist_blocks_nothing_and_is_tried_again,
         Root results::s36_modes_and_owners_are_exact_under_any_umask,
         Machine units::s38_changes_of_mode_and_secrets_that_went_are_told_to_their_units,

@@ -145,7 +145,7 @@ fn one(operation: &str, file: &Path) {
             sealed(bytes)
                 .open(&keyring)
                 .unwrap()
-                .expose_document()
+                .into_exposed_document()
                 .unwrap(),
         ),
         "seal" => drop(

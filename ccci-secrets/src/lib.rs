@@ -1,9 +1,12 @@
 //! Reads, edits and writes sops files.
+//!
+//! What that means in detail, and what it does not, stands in the [`manual`].
 pub mod activation;
 pub mod atomic;
 pub mod certificate;
 pub mod config;
 pub mod crypto;
+pub mod dangerous;
 pub mod digest;
 pub mod document;
 pub mod env;
@@ -16,6 +19,7 @@ pub mod key;
 pub mod keyring;
 pub mod leaf;
 pub mod mac;
+pub mod manual;
 pub mod metadata;
 mod nearest;
 pub mod path;

@@ -8,6 +8,7 @@ use crate::crypto::RandomError;
 use crate::digest::Sha512Stream;
 use crate::envelope::Envelope;
 use crate::leaf::{Arena, LeafCipher};
+use crate::secret::SecretStr;
 use crate::value::Kind;
 
 /// SHA-256 of "sops": what the hash starts with when only sealed values are covered.
@@ -72,6 +73,13 @@ impl Mac {
     /// The envelope that stands under `mac`. Its place is the time of the last change.
     pub(crate) fn seal(&self, cipher: &mut LeafCipher, aad: &str) -> Result<String, RandomError> {
         cipher.seal(Kind::Str, &self.0, aad)
+    }
+
+    /// The place of something that belongs to exactly these values. The place of a leaf ends in a colon, and that of a
+    /// MAC starts with a digit, so it is neither.
+    pub(crate) fn place_of(&self, what: &str) -> SecretStr {
+        let digest = String::from_utf8_lossy(&self.0);
+        SecretStr::from_string(format!("{what} of {digest}"))
     }
 
     /// Compares with the MAC that a file carries.

@@ -96,6 +96,12 @@ impl<'d> Walk<'d> {
             .or_else(|| self.frames.last().and_then(|frame| frame.alias))
     }
 
+    /// The collection around the current place that is so many levels up; the innermost is 1.
+    pub(crate) fn collection(&self, levels: usize) -> Option<NodeId> {
+        let at = self.frames.len().checked_sub(levels)?;
+        self.frames.get(at).map(|frame| frame.id)
+    }
+
     /// Whether the innermost collection is a list.
     pub(crate) fn in_list(&self) -> bool {
         self.frames.last().is_some_and(|frame| frame.is_list)

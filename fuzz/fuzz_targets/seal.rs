@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../ccci-secrets/tests/support/mod.rs"]
+#[path = "../../ccci-secrets/tests/sops/support.rs"]
 mod support;
 
 use ccci_secrets::config::Policy;

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ccci_secrets::activation::{self, Options};
-use ccci_secrets::fs::RealFs;
+use ccci_secrets::activation::manifest::Dialect;
 
 use super::activate::refusal;
-use super::repair::{of_failed_step, with_manifest};
+use super::activate::request::Request;
+use super::repair::of_failed_step;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -33,13 +33,12 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
     harden::activation();
-    let fs = RealFs::new();
-    let mut options = Options::new(&fs, &std::thread::sleep);
-    options.root = args.root.as_deref();
-    options.lock_timeout = Duration::from_secs(args.lock_timeout);
-    let pruned = with_manifest(context, &args.manifest, &options, |manifest| {
-        activation::prune(manifest, &options)
-    })?;
+    let request = Request {
+        root: args.root.as_deref(),
+        lock_timeout: Duration::from_secs(args.lock_timeout),
+        ..Request::new(&args.manifest, Dialect::Native, Context::now())
+    };
+    let (_, pruned) = request.prune(context).told(context, &args.manifest)?;
     for line in refusal::warnings(&pruned.warnings) {
         output::note(line);
     }

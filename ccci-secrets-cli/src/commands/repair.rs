@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ccci_secrets::activation::fault::Refusal;
-use ccci_secrets::activation::manifest::Manifest;
-use ccci_secrets::activation::{self, FailedStep, GivenBack, Options, Repaired, Units};
+use ccci_secrets::activation::manifest::Dialect;
+use ccci_secrets::activation::{FailedStep, GivenBack, Repaired};
 use ccci_secrets::error::ErrorCode;
-use ccci_secrets::fs::RealFs;
 use ccci_secrets::wrapped::Names;
 
-use super::activate::{directory_of, names, refusal, teller};
+use super::activate::refusal;
+use super::activate::request::Request;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -40,42 +39,23 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
     harden::activation();
-    let fs = RealFs::new();
-    let teller = teller(context);
-    let tell = |units: &Units| teller.tell(units, &context.environment);
-    let mut options = Options::new(&fs, &std::thread::sleep);
-    options.root = args.root.as_deref();
-    options.lock_timeout = Duration::from_secs(args.lock_timeout);
-    options.units = Some(&tell);
-    with_manifest(context, &args.manifest, &options, |manifest| {
-        match &args.give_back {
-            Some(path) => activation::give_back(manifest, &options, path)
-                .map(|given_back| told_of_file(&given_back, &args.manifest)),
-            None => activation::repair(manifest, &options)
-                .map(|repaired| told_of_repair(&repaired, &args.manifest)),
-        }
-    })?
-}
-
-/// Parses a manifest and does something with it; a refusal is told as that of an activation.
-pub(super) fn with_manifest<T>(
-    context: &Context,
-    path: &Path,
-    options: &Options<'_>,
-    work: impl FnOnce(&Manifest) -> Result<T, Refusal>,
-) -> Result<T, CommandError> {
-    let result = match std::fs::read(path) {
-        Err(error) => Err(activation::refuse_unreadable(path, error)),
-        Ok(text) => match Manifest::parse(&text, directory_of(path)) {
-            Err(faults) => Err(activation::refuse_manifest(&text, faults, options)),
-            Ok(manifest) => work(&manifest),
-        },
+    let request = Request {
+        root: args.root.as_deref(),
+        lock_timeout: Duration::from_secs(args.lock_timeout),
+        ..Request::new(&args.manifest, Dialect::Native, Context::now())
     };
-    result.map_err(|refused| {
-        let names = names::of_refusal(&context.directory, &refused);
-        let text = refusal::text(&refused, path, &names);
-        CommandError::new(refused.code(), text).verbatim()
-    })
+    match &args.give_back {
+        Some(path) => {
+            let ended = request.give_back(context, path);
+            let (_, given_back) = ended.told(context, &args.manifest)?;
+            told_of_file(&given_back, &args.manifest)
+        }
+        None => {
+            let ended = request.repair(context);
+            let (_, repaired) = ended.told(context, &args.manifest)?;
+            told_of_repair(&repaired, &args.manifest)
+        }
+    }
 }
 
 fn told_of_repair(repaired: &Repaired, manifest: &Path) -> Result<Exit, CommandError> {

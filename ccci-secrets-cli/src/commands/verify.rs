@@ -3,16 +3,15 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use ccci_secrets::activation::manifest::Manifest;
+use ccci_secrets::activation::manifest::Dialect;
 use ccci_secrets::activation::{
-    self, Drift, ExpectedDigest, Options, Run, Verification, Verified, VerifiedReport,
+    Drift, ExpectedDigest, Run, Verification, Verified, VerifiedReport,
 };
 use ccci_secrets::error::ErrorCode;
-use ccci_secrets::fs::RealFs;
-use ccci_secrets::keyring::Keyring;
 use ccci_secrets::wrapped::Names;
 
-use super::activate::{directory_of, names, refusal};
+use super::activate::refusal;
+use super::activate::request::Request;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -36,6 +35,9 @@ pub(crate) struct Args {
     /// Compare with these digests too: lines as sha256sum or --sha256 prints them, with names of secrets
     #[arg(long, value_name = "FILE")]
     expect: Option<PathBuf>,
+    /// Look nobody up: everything belongs to root
+    #[arg(long)]
+    ignore_passwd: bool,
     /// Print the result as JSON
     #[arg(long, conflicts_with = "sha256")]
     json: bool,
@@ -56,44 +58,27 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
     harden::activation();
-    let started = Context::now();
     let expected = args.expect.as_deref().map(read_digests).transpose()?;
-    let fs = RealFs::new();
-    let mut options = Options::new(&fs, &std::thread::sleep);
-    options.root = args.root.as_deref();
-    options.ambient = args
-        .ambient_keys
-        .then(|| Keyring::discover(&context.environment));
+    let request = Request {
+        ambient_keys: args.ambient_keys,
+        ignore_passwd: args.ignore_passwd,
+        root: args.root.as_deref(),
+        ..Request::new(&args.manifest, Dialect::Native, Context::now())
+    };
     let how = Verification {
         offline: args.offline,
         sha256: args.sha256,
         expected: expected.as_deref(),
     };
-    let found = match std::fs::read(&args.manifest) {
-        Err(error) => Err(activation::refuse_unreadable(&args.manifest, error)),
-        Ok(text) => match Manifest::parse(&text, directory_of(&args.manifest)) {
-            Err(faults) => Err(activation::refuse_manifest(&text, faults, &options)),
-            Ok(manifest) => {
-                activation::verify(&manifest, options, how).map(|verified| (manifest, verified))
-            }
-        },
+    let ended = request.verify(context, how);
+    let (manifest, verified) = ended.told(context, &args.manifest)?;
+    let run = Run {
+        tool: Context::TOOL,
+        started: request.started,
+        manifest: manifest.as_ref(),
+        names: &Names::default(),
     };
-    match found {
-        Ok((manifest, verified)) => {
-            let run = Run {
-                tool: Context::TOOL,
-                started,
-                manifest: Some(&manifest),
-                names: &Names::default(),
-            };
-            tell(args, &verified, &run)
-        }
-        Err(refused) => {
-            let names = names::of_refusal(&context.directory, &refused);
-            let text = refusal::text(&refused, &args.manifest, &names);
-            Err(CommandError::new(refused.code(), text).verbatim())
-        }
-    }
+    tell(args, &verified, &run)
 }
 
 /// Lines of `sha256sum`: the digest, a space, a space or a star, the name.

@@ -2,7 +2,7 @@
 //! what it was called with, and where the link led then.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -23,6 +23,11 @@ impl<'w> Systemctl<'w> {
         let stand_in = Self { world, directory };
         stand_in.answer("exit 0");
         stand_in
+    }
+
+    /// Where it lies.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// What it does when it is called.

@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::program::Sops;
+
 /// A directory of its own for a test. Neither home nor environment of the user is seen in it.
 pub(crate) struct Place {
     directory: tempfile::TempDir,
@@ -110,24 +112,25 @@ impl Place {
         .unwrap()
     }
 
-    /// Real sops; `None`, saying so, where it is not installed.
+    /// Real sops, the newest that we compare with; `None`, saying so, where it is not installed.
     pub(crate) fn sops<A: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = A>,
         input: &[u8],
     ) -> Option<Run> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let sops = std::env::split_paths(&path)
-            .map(|directory| directory.join("sops"))
-            .find(|candidate| candidate.is_file());
-        let Some(sops) = sops else {
-            drop(writeln!(
-                std::io::stderr(),
-                "skip: sops is not on PATH, so nothing was compared with it"
-            ));
-            return None;
-        };
-        Some(run(self.command(&sops).args(args), input).unwrap())
+        Sops::newest().map(|sops| self.sops_of(sops, args, input))
+    }
+
+    /// Real sops in this version.
+    pub(crate) fn sops_of<A: AsRef<OsStr>>(
+        &self,
+        sops: &Sops,
+        args: impl IntoIterator<Item = A>,
+        input: &[u8],
+    ) -> Run {
+        let mut command = sops.command(self.directory.path());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        run(command.args(args), input).unwrap()
     }
 
     /// A command that sees this place only.

@@ -376,7 +376,11 @@ fn content(
 
 fn comment_warning(note: &Note, secret: &SecretEntry) -> Warning {
     let (kind, line) = match note {
-        Note::ClearComment { line } => (WarningKind::ClearComment, line),
+        // Closed ones are let out of files only whose MAC was not asked for, and those do not come here.
+        Note::ClearComment { line } | Note::ClosedComment { line } => {
+            (WarningKind::ClearComment, line)
+        }
+        Note::LayoutLost { line } => (WarningKind::LayoutLost, line),
         Note::MovedComment { line } => (WarningKind::MovedComment, line),
     };
     let subject = format!("{}, line {line}", secret.sops_file.display());

@@ -176,6 +176,12 @@ impl Plan {
                         continue;
                     }
                 },
+                TargetFound::EmptyDirectory => {
+                    if item.on_conflict == OnConflict::Refuse {
+                        faults.push(conflict(item, TargetProblem::Directory));
+                        continue;
+                    }
+                }
                 TargetFound::Blocked(problem) => {
                     faults.push(conflict(item, problem));
                     continue;

@@ -100,6 +100,8 @@ warning_kinds! {
     ForeignKeyRemoved = "foreign-key-removed" "held a private key that sops-nix had put there, and was removed",
     /// A home of GnuPG.
     GnupgUnused = "gnupg-unused" "not used: this build opens files with age and SSH keys alone",
+    /// The sidecar of a file does not fit it.
+    LayoutLost = "layout-lost" "what the file says about how its values were written does not fit it, and was left out",
     /// A secret that is not required has a fault.
     LeftOut = "left-out" "left out, because it has a fault and is not required",
     /// A certificate behind the leaf has expired.

@@ -46,7 +46,7 @@ fn recipient(document: &Document, value: NodeId) -> Option<(String, Option<Strin
     };
     let text = decoded(document, scalar).trim().to_owned();
     let anchor = scalar
-        .props
+        .props()
         .anchor
         .map(|span| String::from_utf8_lossy(document.source().slice(span)).into_owned());
     is_recipient(&text).then_some((text, anchor))

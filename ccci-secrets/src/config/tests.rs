@@ -1,5 +1,5 @@
 //! Shapes of `.sops.yaml` as they are found in the wild, and each way in which one can be wrong. Where the meaning is
-//! that of sops, real sops was asked; `tests/interop.rs` asks it again.
+//! that of sops, real sops was asked; `tests/sops/interop.rs` asks it again.
 
 use super::*;
 use crate::error::ErrorCode;

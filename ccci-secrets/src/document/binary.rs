@@ -1,8 +1,8 @@
 //! Binary files (sops-format.md 11): in the clear the whole file is one value; sealed, JSON holds it under `data`.
 
 use super::{
-    Collection, Document, Edit, Entry, Format, Item, Layout, NewScalar, Node, NodeId, ParseError,
-    Part, Props, Resolved, Scalar, ScalarError, Source, Span, Style, json,
+    Collection, Document, Edit, Entry, Format, Item, KeyTexts, Layout, NewScalar, Node, NodeId,
+    ParseError, Part, Props, Resolved, Scalar, ScalarError, Source, Span, Style, json,
 };
 use crate::secret::Secret;
 use crate::value::{Text, Value};
@@ -25,27 +25,24 @@ pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
 pub(crate) fn whole_file(bytes: Secret) -> Document {
     let all = Span::new(0, bytes.len());
     let start = Span::new(0, 0);
-    let value = Node::Scalar(Scalar {
-        span: all,
-        style: Style::Plain,
-        props: Props::default(),
-        in_flow: false,
-    });
-    let root = Node::Map(Collection {
+    let value = Node::Scalar(Scalar::new(all, Style::Plain, Props::default(), false));
+    let mut key_texts = KeyTexts::default();
+    let root = Node::map(Collection {
         items: vec![Item::Entry(Entry {
             key: start,
-            key_text: Some(DATA_KEY.into()),
+            key_text: Some(key_texts.add(DATA_KEY)),
             value: NodeId(0),
         })],
         layout: Layout::Block,
         span: all,
         column: 0,
-        props: Props::default(),
+        props: None,
     });
     Document {
         format: Format::Binary,
         source: Source::new(bytes),
         nodes: vec![value, root],
+        key_texts,
         parts: vec![Part {
             root: NodeId(1),
             span: all,

@@ -6,9 +6,9 @@
 use super::plain_text::{Unwritable, text_of};
 use super::walk::Found;
 use super::{
-    Collection, Comment, Document, Edit, Entry, Format, Item, Layout, METADATA_KEY, NewNode,
-    NewScalar, Node, NodeId, ParseError, ParseErrorKind, Part, Place, Props, Scalar, SetError,
-    Source, Span, Style,
+    Collection, Comment, Document, Edit, Entry, Format, Item, KeyTexts, Layout, METADATA_KEY,
+    NewNode, NewScalar, Node, NodeId, ParseError, ParseErrorKind, Part, Place, Props, Scalar,
+    SetError, Source, Span, Style,
 };
 use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
@@ -30,7 +30,7 @@ pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
             .map_err(|kind| ParseError::new(kind, nth + 1))?;
     }
     let end = source.bytes().len();
-    let (nodes, root) = reader.finish(end);
+    let (nodes, key_texts, root) = reader.finish(end);
     let part = Part {
         root,
         span: Span::new(0, end),
@@ -39,6 +39,7 @@ pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
         format: Format::Dotenv,
         source,
         nodes,
+        key_texts,
         parts: vec![part],
     })
 }
@@ -46,6 +47,7 @@ pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
 #[derive(Default)]
 struct Reader {
     nodes: Vec<Node>,
+    key_texts: KeyTexts,
     items: Vec<Item>,
     metadata: Vec<Item>,
     /// From the first line of the metadata to the end of the last.
@@ -92,19 +94,19 @@ impl Reader {
         Ok(())
     }
 
-    fn finish(mut self, end: usize) -> (Vec<Node>, NodeId) {
+    fn finish(mut self, end: usize) -> (Vec<Node>, KeyTexts, NodeId) {
         if let Some(block) = self.block {
             let fields = std::mem::take(&mut self.metadata);
-            let value = self.add(Node::Map(map(fields, block)));
+            let value = self.add(Node::map(map(fields, block)));
             self.items.push(Item::Entry(Entry {
                 key: Span::new(block.start(), block.start() + METADATA_KEY.len()),
-                key_text: Some(METADATA_KEY.into()),
+                key_text: Some(self.key_texts.add(METADATA_KEY)),
                 value,
             }));
         }
         let items = std::mem::take(&mut self.items);
-        let root = self.add(Node::Map(map(items, Span::new(0, end))));
-        (self.nodes, root)
+        let root = self.add(Node::map(map(items, Span::new(0, end))));
+        (self.nodes, self.key_texts, root)
     }
 
     fn add(&mut self, node: Node) -> NodeId {
@@ -121,17 +123,12 @@ fn map(items: Vec<Item>, span: Span) -> Collection {
         layout: Layout::Block,
         span,
         column: 0,
-        props: Props::default(),
+        props: None,
     }
 }
 
 fn scalar(span: Span) -> Node {
-    Node::Scalar(Scalar {
-        span,
-        style: Style::Plain,
-        props: Props::default(),
-        in_flow: false,
-    })
+    Node::Scalar(Scalar::new(span, Style::Plain, Props::default(), false))
 }
 
 /// The spans of all lines, without their line feeds; what stands behind the last line feed is a line, too.

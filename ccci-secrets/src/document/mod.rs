@@ -10,6 +10,7 @@ mod content;
 pub(crate) mod dotenv;
 pub(crate) mod ini;
 pub(crate) mod json;
+mod metadata_field;
 mod number;
 pub(crate) mod plain_text;
 mod span;
@@ -18,6 +19,7 @@ pub(crate) mod yaml;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::num::NonZeroU32;
 
 pub use self::canonical::{ConvertError, Layout as CanonicalLayout};
 pub use self::plain_text::Unwritable;
@@ -101,6 +103,7 @@ pub struct Document {
     pub(crate) format: Format,
     pub(crate) source: Source,
     pub(crate) nodes: Vec<Node>,
+    pub(crate) key_texts: KeyTexts,
     pub(crate) parts: Vec<Part>,
 }
 
@@ -121,12 +124,25 @@ pub enum Node {
     /// `*name`: stands for everything below its target.
     Alias(Alias),
     /// A list.
-    List(Collection),
+    List(Box<Collection>),
     /// A map.
-    Map(Collection),
+    Map(Box<Collection>),
     /// A scalar.
     Scalar(Scalar),
 }
+
+impl Node {
+    pub(crate) fn list(collection: Collection) -> Self {
+        Self::List(Box::new(collection))
+    }
+
+    pub(crate) fn map(collection: Collection) -> Self {
+        Self::Map(Box::new(collection))
+    }
+}
+
+// A large file has many of them, and each byte more is one more for every leaf.
+const _: () = assert!(size_of::<Node>() <= 24 && size_of::<Item>() <= 20);
 
 /// An alias and what it stands for.
 #[derive(Debug)]
@@ -151,8 +167,16 @@ pub struct Collection {
     pub span: Span,
     /// Column of the entries of a block collection, from 0.
     pub column: u32,
+    /// Anchor and tag, which most have not.
+    pub(crate) props: Option<Box<Props>>,
+}
+
+impl Collection {
     /// Anchor and tag.
-    pub props: Props,
+    #[must_use]
+    pub fn props(&self) -> Props {
+        self.props.as_deref().copied().unwrap_or_default()
+    }
 }
 
 /// How a collection is written.
@@ -182,10 +206,41 @@ pub enum Item {
 pub struct Entry {
     /// The key's token.
     pub key: Span,
-    /// The key as text where the token is not the text itself (quoted, escaped).
-    pub(crate) key_text: Option<Box<str>>,
+    /// The key as text where the token, without the quotes around it, is not the text itself.
+    pub(crate) key_text: Option<KeyText>,
     /// The value.
     pub value: NodeId,
+}
+
+/// The texts of keys that do not stand in the source as they are.
+#[derive(Debug, Default)]
+pub(crate) struct KeyTexts(Vec<Box<str>>);
+
+/// Names one of [`KeyTexts`]: most entries have none, and this takes no more room than the place in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyText(NonZeroU32);
+
+impl KeyTexts {
+    /// Takes in a text.
+    pub(crate) fn add(&mut self, text: impl Into<Box<str>>) -> KeyText {
+        self.0.push(text.into());
+        // No document has more keys than bytes, of which there are fewer than 2^32.
+        let count = u32::try_from(self.0.len()).ok().and_then(NonZeroU32::new);
+        KeyText(count.unwrap_or(NonZeroU32::MAX))
+    }
+
+    pub(crate) fn get(&self, text: KeyText) -> &str {
+        let at = text.0.get() as usize - 1;
+        self.0.get(at).map_or("", AsRef::as_ref)
+    }
+}
+
+/// A token without the quotes around it.
+pub(crate) fn unquoted(token: &[u8]) -> &[u8] {
+    match token {
+        [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
+        _ => token,
+    }
 }
 
 /// One physical comment line, or the comment behind a value.
@@ -227,19 +282,92 @@ pub struct Props {
     pub tag: Option<Span>,
 }
 
+impl Props {
+    /// In the form in which a node keeps them.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+
+    /// From the first of them to the end of the token that they stand before.
+    fn with(self, token: Span) -> Span {
+        let starts = [self.anchor, self.tag].into_iter().flatten();
+        let start = starts.fold(token.start(), |start, prop| start.min(prop.start()));
+        Span::new(start, token.end())
+    }
+}
+
 /// A scalar token.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Scalar {
     /// The token only, without anchor and tag: quotes included; a block scalar from its `|` or `>` to the end of its
     /// last content line, line end excluded (trailing blank lines belong to no token, though `|+` counts them); an
     /// absent value is an empty span at its place.
     pub span: Span,
-    /// How it is written.
-    pub style: Style,
-    /// Anchor and tag.
-    pub props: Props,
     /// Whether it stands inside brackets, where some text is not legal unquoted.
     pub in_flow: bool,
+    quotes: Quotes,
+    /// What most scalars have not.
+    more: Option<Box<ScalarMore>>,
+}
+
+/// The styles that need no more said about them; a block scalar says it in [`ScalarMore`].
+#[derive(Clone, Copy, Debug)]
+enum Quotes {
+    Double,
+    None,
+    Single,
+}
+
+#[derive(Clone, Debug)]
+struct ScalarMore {
+    props: Props,
+    /// The style of a block scalar.
+    block: Option<Style>,
+}
+
+impl Scalar {
+    pub(crate) fn new(span: Span, style: Style, props: Props, in_flow: bool) -> Self {
+        let (quotes, block) = match style {
+            Style::DoubleQuoted => (Quotes::Double, None),
+            Style::Plain => (Quotes::None, None),
+            Style::SingleQuoted => (Quotes::Single, None),
+            Style::Folded(_) | Style::Literal(_) => (Quotes::None, Some(style)),
+        };
+        let is_plain = block.is_none() && props == Props::default();
+        Self {
+            span,
+            in_flow,
+            quotes,
+            more: (!is_plain).then(|| Box::new(ScalarMore { props, block })),
+        }
+    }
+
+    /// How it is written.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        let block = self.more.as_ref().and_then(|more| more.block);
+        block.unwrap_or(match self.quotes {
+            Quotes::Double => Style::DoubleQuoted,
+            Quotes::None => Style::Plain,
+            Quotes::Single => Style::SingleQuoted,
+        })
+    }
+
+    /// Anchor and tag.
+    #[must_use]
+    pub fn props(&self) -> Props {
+        self.more
+            .as_ref()
+            .map(|more| more.props)
+            .unwrap_or_default()
+    }
+}
+
+impl Scalar {
+    /// From its anchor or tag, where it has any, to the end of its token.
+    pub(crate) fn text_span(&self) -> Span {
+        self.props().with(self.span)
+    }
 }
 
 /// How a scalar is written.
@@ -420,6 +548,20 @@ impl Document {
         self.source.into_bytes()
     }
 
+    /// Ends the document and gives its text back with the edits applied. The nodes are let go first: they and two
+    /// texts of a large file would take more room than the text is worth.
+    ///
+    /// # Errors
+    /// [`SpliceError`] as for [`Source::splice`].
+    pub fn into_spliced(self, edits: Vec<Edit>) -> Result<Secret, SpliceError> {
+        let Self { source, nodes, .. } = self;
+        drop(nodes);
+        if edits.is_empty() {
+            return Ok(source.into_bytes());
+        }
+        source.splice(edits)
+    }
+
     /// The YAML documents of the file, in order.
     #[must_use]
     pub fn parts(&self) -> &[Part] {
@@ -448,13 +590,29 @@ impl Document {
         }
     }
 
+    /// The whole text of a node: its anchor and tag, where it has any, and its token.
+    pub(crate) fn text_span(&self, id: NodeId) -> Span {
+        match self.node(id) {
+            Node::Alias(alias) => alias.span,
+            Node::List(collection) | Node::Map(collection) => {
+                collection.props().with(collection.span)
+            }
+            Node::Scalar(scalar) => scalar.text_span(),
+        }
+    }
+
     /// The text of a key.
     #[must_use]
     pub fn key<'a>(&'a self, entry: &'a Entry) -> &'a str {
-        match &entry.key_text {
-            Some(text) => text,
-            None => std::str::from_utf8(self.source.slice(entry.key)).unwrap_or_default(),
+        if let Some(text) = entry.key_text {
+            return self.key_texts.get(text);
         }
+        let token = self.source.slice(entry.key);
+        let text = match self.format {
+            Format::Binary | Format::Json | Format::Yaml => unquoted(token),
+            Format::Dotenv | Format::Ini => token,
+        };
+        std::str::from_utf8(text).unwrap_or_default()
     }
 
     /// The line of an offset, from 1.
@@ -584,8 +742,13 @@ impl Document {
             Format::Binary | Format::Json => json::append_metadata(self, block),
             Format::Dotenv => dotenv::append_metadata(self, block),
             Format::Ini => ini::append_metadata(self, block),
-            Format::Yaml => yaml::write::append_metadata(self, block),
+            Format::Yaml => self.append_block(block, canonical::YAML_STEP),
         }
+    }
+
+    /// As [`Document::append_metadata`], for YAML, with so many columns per level.
+    pub(crate) fn append_block(&self, block: &NewNode, step: usize) -> Vec<Edit> {
+        yaml::write::append_metadata(self, block, step)
     }
 
     /// The edits that take the `sops` entry out of every part: exactly the bytes that
@@ -598,6 +761,16 @@ impl Document {
             Format::Ini => ini::remove_metadata(self),
             Format::Yaml => yaml::write::remove_metadata(self),
         }
+    }
+
+    /// The edits that give the metadata of a part a field with an envelope, or take the field out.
+    pub(crate) fn set_metadata_field(
+        &self,
+        part: &Part,
+        name: &str,
+        envelope: Option<&str>,
+    ) -> Vec<Edit> {
+        metadata_field::set(self, part, name, envelope)
     }
 
     /// The edits that replace, or insert, what stands at `path` in the first part (yaml.md 5.4; a list index at or

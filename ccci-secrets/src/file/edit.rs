@@ -3,9 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::index::{Index, State, What};
-use super::open::open_leaves;
+use super::open::{Content, open_leaves};
 use super::seal::{Block, OldLeaf, Reuse, Sealer, Shown, first_line, refresh_block, timestamp};
+use super::sidecar::{self, Stored};
 use super::unchanged::{check_opens, leaves_at, subtree};
+use super::unproved::NoProof;
 use super::{DraftFile, FileError, OpenFile, SealError, SealedFile, find};
 use crate::document::binary::DATA_KEY;
 use crate::document::plain_text::text_of;
@@ -15,7 +17,7 @@ use crate::document::{
 };
 use crate::envelope::Envelope;
 use crate::leaf::{LeafCipher, sealed_spelling};
-use crate::mac::Mac;
+use crate::mac::{Authentic, Mac};
 use crate::metadata::{Metadata, WRITTEN_VERSION, mac_aad, plain_tree};
 use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
@@ -24,7 +26,7 @@ use crate::value::{Kind, Value};
 /// A file after a change. Its only way out is [`EditedFile::seal`]: nothing claims the old proof any more.
 #[derive(Debug)]
 pub struct EditedFile {
-    pub(super) base: OpenFile,
+    pub(super) base: OpenFile<NoProof>,
     pub(super) change: Change,
 }
 
@@ -41,7 +43,7 @@ pub(super) enum Change {
     },
 }
 
-impl OpenFile {
+impl<Proof> OpenFile<Proof> {
     /// Sets what stands at a path of the first part: replaces it, or inserts it (yaml.md 5.4).
     ///
     /// # Errors
@@ -59,7 +61,7 @@ impl OpenFile {
         let document = Document::parse(document.format(), text)?;
         let replaced = leaves_at(&self.sealed, path);
         Ok(EditedFile {
-            base: self,
+            base: self.without_proof(),
             change: Change::Spliced {
                 document,
                 fresh,
@@ -198,9 +200,9 @@ pub(super) fn without_aliases_of(
 
 impl EditedFile {
     /// New plaintext for the whole of a file.
-    pub(super) fn over(base: OpenFile, document: Document) -> Self {
+    pub(super) fn over<Proof>(base: OpenFile<Proof>, document: Document) -> Self {
         Self {
-            base,
+            base: base.without_proof(),
             change: Change::Document(document),
         }
     }
@@ -230,12 +232,12 @@ impl EditedFile {
 /// A file that was sealed over an older version of it.
 pub(super) struct Resealed {
     pub(super) file: SealedFile,
-    /// How many of its values and comments have a new envelope.
+    /// How many of its values and comments have a new envelope, and one more if something else is known about its layout.
     pub(super) fresh: usize,
 }
 
 pub(super) fn seal_document(
-    base: OpenFile,
+    base: OpenFile<NoProof>,
     document: Document,
     lastmodified: &str,
 ) -> Result<Resealed, SealError> {
@@ -255,9 +257,8 @@ pub(super) fn seal_document(
         reuse,
     };
     let metadata = &base.sealed.metadata;
-    // One for the MAC, which does not count.
-    let before = sealer.cipher.sealed() + 1;
     let body = sealer.seal_values(document)?;
+    let values = sealer.cipher.sealed();
     let version = metadata.version.as_deref();
     let version = version
         .filter(|version| is_older(version))
@@ -265,6 +266,13 @@ pub(super) fn seal_document(
     let kept = Stamp::kept(metadata, &body.mac, &sealer.cipher);
     let fresh = Stamp::fresh(&body.mac, &mut sealer.cipher, lastmodified, version)?;
     let stamp = kept.as_ref().unwrap_or(&fresh);
+    let is_known = base.sidecar.holds(&body.sidecar);
+    let sidecar = match &metadata.layout {
+        // The MAC is that of the same values.
+        Some(old) if is_known && kept.is_some() => Some(old.clone()),
+        _ => body.sidecar.seal(&mut sealer.cipher, &body.mac)?,
+    };
+    let before_comments = sealer.cipher.sealed();
     let file = sealer.finish(
         body,
         &Block::Kept {
@@ -274,8 +282,10 @@ pub(super) fn seal_document(
             lastmodified: &stamp.lastmodified,
             version: stamp.version,
         },
+        sidecar.as_deref(),
     )?;
-    let count = sealer.cipher.sealed() - before;
+    let comments = sealer.cipher.sealed() - before_comments;
+    let count = values + comments + usize::from(!is_known);
     if kept.is_none() || file.text() == old.source().bytes() {
         return Ok(Resealed { file, fresh: count });
     }
@@ -285,10 +295,9 @@ pub(super) fn seal_document(
         lastmodified,
         version,
     } = &fresh;
-    let document = refresh_block(file.document, mac, lastmodified, *version)?;
-    let text = document.source().splice(Vec::new())?;
+    let document = refresh_block(file.into_document(), mac, lastmodified, *version)?;
     Ok(Resealed {
-        file: SealedFile::parse(document.format(), text)?,
+        file: SealedFile::parse(document.format(), document.into_text())?,
         fresh: count,
     })
 }
@@ -340,7 +349,7 @@ fn is_older(version: &str) -> bool {
 }
 
 /// What every sealed leaf and comment of the old version held, by place and order.
-fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
+fn reuse_of(base: &OpenFile<NoProof>) -> Result<Reuse, SealError> {
     let mut reuse = Reuse::default();
     let mut counts: HashMap<(String, bool), usize> = HashMap::new();
     let document = &base.sealed.document;
@@ -420,7 +429,7 @@ fn old_leaf(document: &Document, scalar: &Scalar, kind: Kind, spelling: &[u8]) -
     let token = token.map_or(spelling, |edit| edit.text.expose());
     let spelled = sealed_spelling(&value, token);
     let spelled = (spelled.expose() != spelling).then(|| Secret::from_slice(spelled.expose()));
-    let shown = (scalar.style == Style::Plain).then(|| Shown::of_token(token));
+    let shown = (scalar.style() == Style::Plain).then(|| Shown::of_token(token));
     // EXPOSE: an envelope.
     let envelope = String::from_utf8_lossy(text.expose()).into_owned();
     Some(OldLeaf {
@@ -434,7 +443,7 @@ fn old_leaf(document: &Document, scalar: &Scalar, kind: Kind, spelling: &[u8]) -
 
 /// Seals the fresh leaves of a spliced text, then gives it a new MAC.
 fn seal_spliced(
-    mut base: OpenFile,
+    mut base: OpenFile<NoProof>,
     document: Document,
     fresh: &[Span],
     replaced: usize,
@@ -471,22 +480,45 @@ fn seal_spliced(
         edits.extend(document.rewrite_scalar(scalar, &NewScalar::Envelope(&envelope)));
     }
     let format = document.format();
-    let text = document.source().splice(edits)?;
-    drop((document, index));
+    drop(index);
+    let text = document.into_spliced(edits)?;
     let spliced = SealedFile::parse(format, text)?;
     let mac = open_leaves(&spliced, &base.cipher)?.1;
     let aad = mac_aad(lastmodified).ok_or(SealError::Check("the time is not RFC 3339"))?;
-    let mac = mac.seal(&mut base.cipher, &aad)?;
-    let SealedFile { document, .. } = spliced;
-    let refreshed = refresh_block(document, &mac, lastmodified, None)?;
+    let stamp = mac.seal(&mut base.cipher, &aad)?;
+    let refreshed = refresh_block(spliced.into_document(), &stamp, lastmodified, None)?;
     let resealed = reseal_moved_comments(&mut base, refreshed)?;
     let sealed = SealedFile::parse(format, resealed.into_text())?;
-    check_opens(&base, &sealed, replaced)?;
-    Ok(sealed)
+    let opened = check_opens(&base, &sealed, replaced)?;
+    if sealed.metadata.layout.is_none() {
+        return Ok(sealed);
+    }
+    renew_sidecar(base, sealed, opened, &mac)
+}
+
+/// Binds the sidecar to the new MAC, without what no longer fits.
+fn renew_sidecar(
+    base: OpenFile<NoProof>,
+    sealed: SealedFile,
+    (content, authentic): (Content, Authentic),
+    mac: &Mac,
+) -> Result<SealedFile, SealError> {
+    let (mut file, old) = base.succeeded_by(sealed, content, authentic);
+    let sidecar = match old {
+        Stored::Opened(old) => file.fitting(old).seal(&mut file.cipher, mac)?,
+        Stored::Absent | Stored::Refused => None,
+    };
+    let document = file.sealed.into_document();
+    let format = document.format();
+    let placed = sidecar::place(document, sidecar.as_deref());
+    Ok(SealedFile::parse(format, placed.into_text())?)
 }
 
 /// A comment whose place changed through the edit is sealed anew under its new one.
-fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Document, SealError> {
+fn reseal_moved_comments(
+    base: &mut OpenFile<NoProof>,
+    document: Document,
+) -> Result<Document, SealError> {
     let index = Index::of(&document, &base.sealed.metadata.selection, State::Sealed)?;
     let mut old: HashMap<Vec<u8>, usize> = HashMap::new();
     for (at, entry) in base.sealed.index.entries.iter().enumerate() {
@@ -534,14 +566,15 @@ fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Docu
     if edits.is_empty() {
         return Ok(document);
     }
-    let text = document.source().splice(edits)?;
-    Ok(Document::parse(document.format(), text)?)
+    drop(index);
+    let format = document.format();
+    Ok(Document::parse(format, document.into_spliced(edits)?)?)
 }
 
 /// Whether new text is part of a scalar. The header of a block scalar does not count: it changes, too, when only the
 /// lines behind the scalar do.
 fn is_fresh(scalar: &Scalar, fresh: &[Span]) -> bool {
-    let span = match scalar.style {
+    let span = match scalar.style() {
         Style::Literal(block) | Style::Folded(block) => {
             Span::new(block.body.start(), scalar.span.end())
         }
@@ -553,7 +586,7 @@ fn is_fresh(scalar: &Scalar, fresh: &[Span]) -> bool {
 }
 
 /// Where the texts of edits lie once they are applied.
-fn spans_after(edits: &[Edit]) -> Vec<Span> {
+pub(super) fn spans_after(edits: &[Edit]) -> Vec<Span> {
     let mut order: Vec<&Edit> = edits.iter().collect();
     order.sort_by_key(|edit| (edit.span.start(), edit.span.end()));
     let (mut added, mut removed) = (0, 0);

@@ -123,7 +123,7 @@ fn follow(cursor: &mut Cursor<'_>, event: &Event<'_>) {
 
 fn is_sealed_comment(document: &Document, scalar: &Scalar) -> bool {
     let text = document.source().slice(scalar.span);
-    let text = match scalar.style {
+    let text = match scalar.style() {
         Style::Plain => text,
         Style::DoubleQuoted | Style::SingleQuoted => text.get(1..).unwrap_or_default(),
         Style::Literal(_) | Style::Folded(_) => return false,

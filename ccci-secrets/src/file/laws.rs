@@ -23,7 +23,7 @@ fn made_up(default: u64) -> impl Iterator<Item = (u64, String)> {
 }
 
 /// A policy for a made-up document: the default rule, or another.
-fn policy_for(seed: u64) -> Policy {
+pub(super) fn policy_for(seed: u64) -> Policy {
     let at = usize::try_from(seed % 12).unwrap();
     let mut policy = RULES
         .get(at)
@@ -123,22 +123,23 @@ impl Pairs<'_> {
     fn node(&mut self, plain: NodeId, sealed: NodeId) {
         match (self.plain.node(plain), self.sealed.node(sealed)) {
             (Node::Alias(_), Node::Alias(_)) => {}
-            (Node::Alias(alias), Node::Scalar(copy)) => {
-                self.cut.push((alias.span, join(copy.props.tag, copy.span)))
-            }
+            (Node::Alias(alias), Node::Scalar(copy)) => self
+                .cut
+                .push((alias.span, join(copy.props().tag, copy.span))),
             (Node::Alias(alias), Node::Map(copy) | Node::List(copy)) => {
-                self.cut.push((alias.span, join(copy.props.tag, copy.span)));
+                self.cut
+                    .push((alias.span, join(copy.props().tag, copy.span)));
             }
             (Node::Scalar(old), Node::Scalar(new)) => {
                 let is_sealed = matches!(self.sealed.resolve(new), Ok(Resolved::Value(crate::value::Value::Str(text))) if Envelope::is_one(text.expose()));
                 if is_sealed {
-                    if let (Some(old), None) = (old.props.tag, new.props.tag) {
+                    if let (Some(old), None) = (old.props().tag, new.props().tag) {
                         let end = old.end();
                         let blanks = self.plain.source().bytes()[end..]
                             .iter()
                             .take_while(|byte| matches!(byte, b' ' | b'\t'))
                             .count();
-                        let at = new.props.anchor.map_or(new.span.start(), |anchor| {
+                        let at = new.props().anchor.map_or(new.span.start(), |anchor| {
                             anchor.start().min(new.span.start())
                         });
                         self.cut
@@ -168,7 +169,7 @@ impl Pairs<'_> {
 
     /// A comment may stand between the header and the body of a block scalar.
     fn scalar(&mut self, old: &crate::document::Scalar, new: &crate::document::Scalar) {
-        let parts = |scalar: &crate::document::Scalar| match scalar.style {
+        let parts = |scalar: &crate::document::Scalar| match scalar.style() {
             Style::Literal(block) | Style::Folded(block) => vec![
                 block.header,
                 Span::new(
@@ -419,24 +420,19 @@ fn setting_a_value_changes_it_and_the_mac_and_the_time_and_nothing_else() {
             continue;
         };
         let one_line =
-            !matches!(old.style, Style::Literal(_) | Style::Folded(_)) && !old.span.is_empty();
+            !matches!(old.style(), Style::Literal(_) | Style::Folded(_)) && !old.span.is_empty();
         let same_kind = is_scalar(&new)
-            && old.props.tag.is_none()
+            && old.props().tag.is_none()
             && !matches!(&new, NewNode::Value(crate::value::Value::Str(text)) if text.expose().contains(&b'\n'));
         if one_line && same_kind {
-            let after = parse(&changed);
-            let new = find(&after, path).unwrap();
-            let Node::Scalar(new) = after.node(new) else {
-                panic!("a scalar was set")
-            };
-            let old = without(
-                sealed.as_bytes(),
-                [refreshed(&before), vec![old.span]].concat(),
-            );
-            let new = without(
-                changed.as_bytes(),
-                [refreshed(&after), vec![new.span]].concat(),
-            );
+            let [old, new] = [&sealed, &changed].map(|text| {
+                let bare = sidecar::place(parse(text), None);
+                let Node::Scalar(scalar) = bare.node(find(&bare, path).unwrap()) else {
+                    panic!("a scalar was set")
+                };
+                let spans = [refreshed(&bare), vec![scalar.span]].concat();
+                without(bare.source().bytes(), spans)
+            });
             if old != new {
                 wrong.push(format!(
                     "{sealed}\n>>> {path}: other bytes changed\n{changed}"

@@ -12,7 +12,10 @@ mod index;
 mod open;
 mod reuse;
 mod seal;
+mod sequence;
+mod sidecar;
 mod unchanged;
+mod unproved;
 mod unset;
 
 use std::fmt;
@@ -24,12 +27,13 @@ pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
 pub use self::open::{Leaf, Note, OpenFile};
 pub use self::reuse::PolicyDifference;
+pub(crate) use self::unproved::NoProof;
 pub use self::unset::UnsetError;
 use crate::config::Policy;
 use crate::crypto::ThresholdError;
 use crate::document::{
-    ConvertError, Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
-    Unwritable,
+    Comment, ConvertError, Document, Format, Item, Node, ParseError, Place, Resolved, ScalarError,
+    SetError, SpliceError, Unwritable,
 };
 use crate::envelope::Envelope;
 use crate::error::{ErrorCode, IoResultExt as _, Location, PathError};
@@ -62,6 +66,10 @@ impl SealedFile {
         let document = Document::parse(format, bytes)?;
         let metadata = metadata::read(&document)?;
         Self::refuse_other_blocks(&document)?;
+        Self::of_document(document, metadata)
+    }
+
+    fn of_document(document: Document, metadata: Metadata) -> Result<Self, FileError> {
         let index = Index::of(&document, &metadata.selection, State::Sealed)?;
         let file = Self {
             document,
@@ -109,6 +117,11 @@ impl SealedFile {
     #[must_use]
     pub fn text(&self) -> &[u8] {
         self.document.source().bytes()
+    }
+
+    /// Only the document: what else was found out about the file is let go.
+    pub(crate) fn into_document(self) -> Document {
+        self.document
     }
 
     /// How many leaves are sealed.
@@ -230,6 +243,32 @@ impl DraftFile {
         self.document.format()
     }
 
+    /// The lines of an INI file where a value ends at a `#` or `;` that follows it without a blank, as in `a = b#c`: what
+    /// follows is a comment to sops, and may have been meant as part of the value.
+    #[must_use]
+    pub fn cut_values(&self) -> Vec<usize> {
+        if self.format() != Format::Ini {
+            return Vec::new();
+        }
+        let text = self.document.source().bytes();
+        let is_cut = |comment: &Comment| {
+            let before = comment.span.start().checked_sub(1);
+            let before = before.and_then(|at| text.get(at));
+            comment.place == Place::Inline
+                && before
+                    .is_some_and(|byte| !matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'`' | b']'))
+        };
+        let items = self.document.nodes.iter().flat_map(|node| match node {
+            Node::Map(map) => map.items.as_slice(),
+            _ => &[],
+        });
+        let cut = items.filter_map(|item| match item {
+            Item::Comment(comment) if is_cut(comment) => Some(self.document.line(comment.span)),
+            _ => None,
+        });
+        cut.collect()
+    }
+
     /// Seals every leaf that the policy selects, to all of its recipients.
     ///
     /// `now` becomes `lastmodified`, UTC to whole seconds.
@@ -290,6 +329,14 @@ pub enum FileError {
         /// Where.
         place: Location,
     },
+    /// Something about documents that were sealed apart from those before them. Lines in it count from theirs.
+    #[error("documents from line {line}: {source}")]
+    Apart {
+        /// Where they start.
+        line: usize,
+        /// What.
+        source: Box<Self>,
+    },
     /// A leaf that the file's rule selects is not sealed.
     #[error(
         "{place}: the value does not match sops' data format: it stands in the clear where the rule wants it sealed"
@@ -331,6 +378,7 @@ impl FileError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::AlreadySealed { .. } => ErrorCode::FileAlreadySealed,
+            Self::Apart { source, .. } => source.code(),
             Self::ClearLeaf { .. } => ErrorCode::DoesNotOpen,
             Self::Metadata(error) => error.code(),
             Self::Parse(error) => error.code(),
@@ -560,6 +608,16 @@ mod hostile;
     reason = "tests"
 )]
 mod laws;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+mod round_trips;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,

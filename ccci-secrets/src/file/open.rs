@@ -1,16 +1,20 @@
 //! Opening: every leaf, then the MAC, then the plaintext document.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use super::convert;
 use super::index::{self, Index, What};
+use super::sequence::Sequence;
+use super::sidecar::Stored;
+use super::unproved::{ClosedComments, NoProof};
 use super::{Assurance, OpenError, SealError, SealedFile, State};
 use crate::crypto::Cipher;
 use crate::document::binary::DATA_KEY;
 use crate::document::plain_text::text_of;
 use crate::document::{
-    Collection, Document, Edit, Format, Item, NewScalar, Node, NodeId, Resolved, Scalar, Span,
-    Style,
+    Collection, Document, Edit, Format, Item, Layout, NewScalar, Node, NodeId, Resolved, Scalar,
+    Span, Style,
 };
 use crate::envelope::Envelope;
 use crate::error::Location;
@@ -20,19 +24,23 @@ use crate::mac::{Authentic, Mac, MacError, MacStream};
 use crate::metadata::Metadata;
 use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
+use crate::selection::Selection;
 use crate::value::{Kind, Value};
 
 /// A file whose every leaf opened and whose MAC matched.
 ///
-/// What that proves is said at [`Authentic`]. Plaintext leaves it only through calls named `expose…`.
+/// What that proves is said at [`Authentic`]: it is the proof that such a file holds, and nothing outside of this crate
+/// can name another one. Plaintext leaves it only through calls named `expose…`.
 #[derive(Debug)]
-pub struct OpenFile {
+pub struct OpenFile<Proof = Authentic> {
     pub(crate) sealed: SealedFile,
     pub(crate) content: Content,
     pub(crate) cipher: LeafCipher,
+    pub(super) sidecar: Stored,
     opened_by: OpenedBy,
     also_opened_by: Vec<OpenedBy>,
-    _authentic: Authentic,
+    pub(super) closed_comments: ClosedComments,
+    _proof: Proof,
 }
 
 /// The opened leaves of a file, parallel to the entries of its index.
@@ -46,15 +54,28 @@ pub(crate) struct Content {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Opened {
     pub(crate) kind: Kind,
-    start: usize,
-    len: usize,
+    start: u32,
+    len: u32,
     /// False for a leaf in the clear.
     pub(crate) sealed: bool,
 }
 
+impl Opened {
+    /// The arena is no larger than the text of the file, which is smaller than 4 GiB.
+    fn at(kind: Kind, range: Range<usize>, sealed: bool) -> Self {
+        let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        Self {
+            kind,
+            start: narrow(range.start),
+            len: narrow(range.len()),
+            sealed,
+        }
+    }
+}
+
 impl Content {
     pub(crate) fn bytes(&self, opened: &Opened) -> &[u8] {
-        self.arena.slice(opened.start, opened.len)
+        self.arena.slice(opened.start as usize, opened.len as usize)
     }
 }
 
@@ -65,20 +86,34 @@ impl SealedFile {
     /// [`OpenError::NoKey`] lists what was tried; [`OpenError::Leaf`] and [`OpenError::Mac`] mean that the values are not
     /// the ones that were sealed.
     pub fn open(self, keyring: &Keyring) -> Result<OpenFile, OpenError> {
+        let (file, authentic) = self.open_leaves(keyring)?;
+        Ok(file.with_proof(authentic?))
+    }
+
+    /// Opens every sealed leaf, and tells what the MAC says.
+    pub(super) fn open_leaves(
+        self,
+        keyring: &Keyring,
+    ) -> Result<(OpenFile<NoProof>, Result<Authentic, MacError>), OpenError> {
         let unwrapped = keyring.unwrap(&self.metadata.groups, self.metadata.threshold)?;
         let cipher = LeafCipher::new(Cipher::new(unwrapped.key));
         let (content, mac) = open_leaves(&self, &cipher)?;
-        let aad = self.metadata.mac_aad().ok_or(MacError::DoesNotOpen)?;
         let stored = self.metadata.mac.as_deref().map(str::as_bytes);
-        let authentic = mac.verify(&cipher, stored, &aad)?;
-        Ok(OpenFile {
+        let authentic = match self.metadata.mac_aad() {
+            Some(aad) => mac.verify(&cipher, stored, &aad),
+            None => Err(MacError::DoesNotOpen),
+        };
+        let file = OpenFile {
+            sidecar: Stored::of(&self.metadata, &cipher, &mac),
             sealed: self,
             content,
             cipher,
             opened_by: unwrapped.opened_by,
             also_opened_by: unwrapped.also_opened_by,
-            _authentic: authentic,
-        })
+            closed_comments: ClosedComments::AreRefused,
+            _proof: NoProof,
+        };
+        Ok((file, authentic))
     }
 }
 
@@ -114,12 +149,7 @@ pub(crate) fn open_leaves(
         if !entry.selected || text.is_empty() {
             mac.value(text, entry.selected);
             arena.push(text);
-            leaves.push(Some(Opened {
-                kind: value.kind(),
-                start,
-                len: text.len(),
-                sealed: false,
-            }));
+            leaves.push(Some(Opened::at(value.kind(), start..arena.len(), false)));
             continue;
         }
         let leaf_error = |source: LeafError| OpenError::Leaf {
@@ -136,17 +166,43 @@ pub(crate) fn open_leaves(
             .map_err(|error| leaf_error(error.into()))?;
         // EXPOSE: to the MAC.
         mac.value(value.canonical().expose(), true);
-        leaves.push(Some(Opened {
-            kind,
-            start,
-            len,
-            sealed: true,
-        }));
+        leaves.push(Some(Opened::at(kind, start..start + len, true)));
     }
     Ok((Content { arena, leaves }, mac.finish()))
 }
 
-impl OpenFile {
+impl<Proof> OpenFile<Proof> {
+    fn with_proof<New>(self, proof: New) -> OpenFile<New> {
+        OpenFile {
+            sealed: self.sealed,
+            content: self.content,
+            cipher: self.cipher,
+            sidecar: self.sidecar,
+            opened_by: self.opened_by,
+            also_opened_by: self.also_opened_by,
+            closed_comments: self.closed_comments,
+            _proof: proof,
+        }
+    }
+
+    /// For a change, which no old proof says anything about.
+    pub(super) fn without_proof(self) -> OpenFile<NoProof> {
+        self.with_proof(NoProof)
+    }
+
+    /// A newer version of this file, sealed under the same key; and what was known about the layout of the older one.
+    pub(super) fn succeeded_by(
+        mut self,
+        sealed: SealedFile,
+        content: Content,
+        authentic: Authentic,
+    ) -> (OpenFile, Stored) {
+        let older = std::mem::replace(&mut self.sidecar, Stored::Absent);
+        self.sealed = sealed;
+        self.content = content;
+        (self.with_proof(authentic), older)
+    }
+
     /// Which identity opened it, or the first of its key groups.
     #[must_use]
     pub fn opened_by(&self) -> &OpenedBy {
@@ -208,7 +264,7 @@ impl OpenFile {
         if matches!(opened.kind, Kind::Str | Kind::Bytes) {
             return Some(Secret::from_slice(spelling));
         }
-        if !opened.sealed && scalar.style == Style::Plain {
+        if !opened.sealed && scalar.style() == Style::Plain {
             return Some(Secret::from_slice(document.source().slice(scalar.span)));
         }
         let value = Value::parse(opened.kind, spelling).ok()?;
@@ -222,19 +278,75 @@ impl OpenFile {
         token.map(|edit| edit.text)
     }
 
-    /// The whole plaintext document, in the layout of the sealed one, and what was noticed on the way.
+    /// The whole plaintext document, as its author wrote it where that is known, else in the layout of the sealed one, and
+    /// what was noticed on the way.
     ///
     /// # Errors
     /// [`SealError::Open`] for a comment that opens nowhere; [`SealError::Check`] if the text does not read back as the
     /// values that were opened.
     pub fn expose_document(&self) -> Result<(Secret, Vec<Note>), SealError> {
-        let document = &self.sealed.document;
-        if document.format() == Format::Binary {
+        if self.sealed.format() == Format::Binary {
             return Ok((self.binary_content()?, Vec::new()));
         }
+        let (plain, mut notes) = self.plain_document()?;
+        let text = match &self.sidecar {
+            Stored::Absent => plain.into_text(),
+            Stored::Refused => {
+                notes.push(self.layout_lost());
+                plain.into_text()
+            }
+            Stored::Opened(sidecar) => {
+                let respelled = self.respell(plain, sidecar)?;
+                notes.extend(respelled.misfit.map(|line| Note::LayoutLost { line }));
+                respelled.text
+            }
+        };
+        Ok((text, notes))
+    }
+
+    /// As [`OpenFile::expose_document`], for a file that is not needed afterwards: where it can be, it is let go before
+    /// the plaintext is read back, so that a large one takes less memory.
+    ///
+    /// # Errors
+    /// As [`OpenFile::expose_document`].
+    pub fn into_exposed_document(self) -> Result<(Secret, Vec<Note>), SealError> {
+        let is_needed = matches!(self.sidecar, Stored::Opened(_));
+        if is_needed || self.sealed.format() == Format::Binary {
+            return self.expose_document();
+        }
+        let lost = matches!(self.sidecar, Stored::Refused).then(|| self.layout_lost());
+        let plain = self.plain_text()?;
+        drop(self);
+        let (document, mut notes) = plain.check()?;
+        notes.extend(lost);
+        Ok((document.into_text(), notes))
+    }
+
+    fn layout_lost(&self) -> Note {
+        let line = self.metadata_line();
+        Note::LayoutLost { line }
+    }
+
+    fn metadata_line(&self) -> usize {
+        let document = &self.sealed.document;
+        let part = document.parts().first();
+        let entry = part.and_then(|part| document.metadata_entry(part));
+        entry.map_or(1, |(_, entry)| document.line(entry.key))
+    }
+
+    /// The plaintext in the layout of the sealed document, proved to hold the values that were opened.
+    pub(super) fn plain_document(&self) -> Result<(Document, Vec<Note>), SealError> {
+        self.plain_text()?.check()
+    }
+
+    /// The plaintext, which nobody has read back yet.
+    fn plain_text(&self) -> Result<PlainText, SealError> {
+        let document = &self.sealed.document;
+        let selection = self.sealed.metadata.selection.clone();
+        let format = document.format();
         let (mut edits, notes) = self.comment_edits()?;
         // In INI it depends on the comment behind a value which quotes can stand around it: comments come first there.
-        let commented = match document.format() {
+        let commented = match format {
             Format::Ini => {
                 let text = document.source().splice(std::mem::take(&mut edits))?;
                 Some(Document::parse(Format::Ini, text)?)
@@ -245,7 +357,7 @@ impl OpenFile {
         let mut moved = moved.into_iter().flatten();
         let document = commented.as_ref().unwrap_or(document);
         let cuts = plain_cuts(document, &edits);
-        let is_cut = cuts.is_some();
+        let has_metadata = cuts.is_none();
         edits.extend(cuts.into_iter().flatten());
         // An envelope is some four times as long as a short value.
         let room = document.source().bytes().len() / 3;
@@ -279,15 +391,37 @@ impl OpenFile {
                 splicer.push(edit)?;
             }
         }
-        let text = splicer.finish()?;
-        let plain = if is_cut {
-            text
-        } else {
-            // Two splices, so that the block is cut from text in which every token has its final size.
-            let clear = Document::parse(document.format(), text)?;
-            clear.source().splice(clear.remove_metadata())?
-        };
-        Ok((self.check_plaintext(plain)?, notes))
+        Ok(PlainText {
+            text: splicer.finish()?,
+            format,
+            selection,
+            has_metadata,
+            expected: self.expected()?,
+            notes,
+        })
+    }
+
+    /// The values that the plaintext must hold, each at its place.
+    fn expected(&self) -> Result<Sequence, SealError> {
+        let document = &self.sealed.document;
+        let mut expected = Sequence::default();
+        for (entry, opened) in self.sealed.index.entries.iter().zip(&self.content.leaves) {
+            let What::Leaf(_) = entry.what else { continue };
+            let aad = self.sealed.index.aad(document, entry);
+            let Some(opened) = opened else {
+                expected.null(&aad);
+                continue;
+            };
+            let value = Value::parse(opened.kind, self.content.bytes(opened))
+                .map_err(|_| SealError::Check("a value changed its type"))?;
+            if document.has_types() {
+                expected.clear(&value, &aad);
+            } else {
+                // EXPOSE: to a digest that is only compared.
+                expected.placed((Kind::Str, text_of(&value).expose()), &aad);
+            }
+        }
+        Ok(expected)
     }
 
     /// The content of a binary file: what stands under `data`.
@@ -298,48 +432,6 @@ impl OpenFile {
             Some(leaf) if leaf.kind == Kind::Str => Ok(Secret::from_slice(leaf.bytes)),
             _ => Err(SealError::NotBinary),
         }
-    }
-
-    /// Reads the plaintext back, and gives it out if it holds the values that were opened.
-    fn check_plaintext(&self, plain: Secret) -> Result<Secret, SealError> {
-        let sealed = &self.sealed;
-        let document = Document::parse_plaintext(sealed.document.format(), plain)?;
-        let again = Index::of(&document, &sealed.metadata.selection, State::Clear)?;
-        let mut found = again
-            .entries
-            .iter()
-            .filter_map(|entry| Some((entry, entry.leaf(&document)?)));
-        for (entry, opened) in sealed.index.entries.iter().zip(&self.content.leaves) {
-            let What::Leaf(_) = entry.what else { continue };
-            let Some((other, scalar)) = found.next() else {
-                return Err(SealError::Check("a value is missing"));
-            };
-            let resolved = document
-                .resolve(scalar)
-                .map_err(|_| SealError::Check("a value changed its type"))?;
-            let same = match (opened, &resolved) {
-                (None, Resolved::Null) => true,
-                (Some(opened), Resolved::Value(value)) => {
-                    Value::parse(opened.kind, self.content.bytes(opened)).is_ok_and(|expected| {
-                        if document.has_types() {
-                            expected.same_as(value)
-                        } else {
-                            // EXPOSE: compared only.
-                            let text = text_of(&expected);
-                            value.same_as(&Value::borrowed(text.expose()))
-                        }
-                    })
-                }
-                _ => false,
-            };
-            if !same || again.aad(&document, other) != sealed.index.aad(&sealed.document, entry) {
-                return Err(SealError::Check("a value or its place changed"));
-            }
-        }
-        if found.next().is_some() {
-            return Err(SealError::Check("a value was added"));
-        }
-        Ok(document.into_text())
     }
 
     fn leaf_error(&self, scalar: &Scalar, source: LeafError) -> SealError {
@@ -373,6 +465,10 @@ impl OpenFile {
                     let Some(scalar) = index::scalar(document, node) else {
                         continue;
                     };
+                    if scalar.in_flow {
+                        edits.push(comment_in_brackets(document, scalar, opened));
+                        continue;
+                    }
                     let mut text = Secret::with_capacity(opened.len() + 8);
                     text.extend(emptied.get(&node).copied().unwrap_or_default());
                     text.extend(b"#");
@@ -414,12 +510,17 @@ impl OpenFile {
             notes.push(Note::ClearComment { line });
             return Ok(None);
         }
-        let (opened, moved) = self.open_comment(at, &text).ok_or_else(|| {
-            SealError::from(OpenError::Leaf {
-                place: Location::line(line),
-                source: LeafError::NotAuthentic,
-            })
-        })?;
+        let Some((opened, moved)) = self.open_comment(at, &text) else {
+            // As an item of a list, it would be a value.
+            let is_comment = matches!(entry.what, What::Comment(_));
+            if is_comment && self.closed_comments == ClosedComments::AreKept {
+                notes.push(Note::ClosedComment { line });
+                return Ok(None);
+            }
+            let place = Location::line(line);
+            let source = LeafError::NotAuthentic;
+            return Err(OpenError::Leaf { place, source }.into());
+        };
         if moved {
             notes.push(Note::MovedComment { line });
         }
@@ -473,6 +574,48 @@ impl OpenFile {
         let mut arena = Arena::with_capacity(envelope.data_len_estimate());
         let len = self.cipher.open(envelope, aad, &mut arena).ok()?;
         Some(Secret::from_slice(arena.slice(0, len)))
+    }
+}
+
+/// A plaintext document that has to be read back before it is given out.
+struct PlainText {
+    text: Secret,
+    format: Format,
+    selection: Selection,
+    /// The block is still in it: it is cut from text in which every token has its final size.
+    has_metadata: bool,
+    /// What it must hold.
+    expected: Sequence,
+    notes: Vec<Note>,
+}
+
+impl PlainText {
+    /// Reads the text back, and gives it out if it holds the values that were opened.
+    fn check(self) -> Result<(Document, Vec<Note>), SealError> {
+        let mut plain = self.text;
+        if self.has_metadata {
+            let clear = Document::parse(self.format, plain)?;
+            let cuts = clear.remove_metadata();
+            plain = clear.into_spliced(cuts)?;
+        }
+        let document = Document::parse_plaintext(self.format, plain)?;
+        let index = Index::of(&document, &self.selection, State::Clear)?;
+        let mut found = Sequence::default();
+        for entry in &index.entries {
+            let Some(scalar) = entry.leaf(&document) else {
+                continue;
+            };
+            let aad = index.aad(&document, entry);
+            match document.resolve(scalar) {
+                Ok(Resolved::Null) => found.null(&aad),
+                Ok(Resolved::Value(value)) => found.clear(&value, &aad),
+                Err(_) => return Err(SealError::Check("a value changed its type")),
+            }
+        }
+        if !found.is(self.expected) {
+            return Err(SealError::Check("a value or its place changed"));
+        }
+        Ok((document, self.notes))
     }
 }
 
@@ -531,6 +674,9 @@ fn emptied_lists(document: &Document, index: &Index) -> HashMap<NodeId, &'static
             let Node::List(list) = document.node(child) else {
                 continue;
             };
+            if list.layout == Layout::Flow {
+                continue;
+            }
             let Some(first) = children(list).next() else {
                 continue;
             };
@@ -570,6 +716,36 @@ fn item_span(document: &Document, token: Span) -> Span {
     Span::new(dash, token.end())
 }
 
+/// A list item between brackets as the comment that it is, with a line of its own behind it; its comma goes.
+fn comment_in_brackets(document: &Document, scalar: &Scalar, opened: &[u8]) -> Edit {
+    let source = document.source().bytes();
+    let item = scalar.text_span();
+    let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
+    let blanks_at = |at: usize| {
+        let rest = source.get(at..).unwrap_or_default();
+        rest.iter().take_while(is_blank).count()
+    };
+    let behind = item.end() + blanks_at(item.end());
+    let end = match source.get(behind) {
+        Some(b',') => behind + 1,
+        _ => item.end(),
+    };
+    let mut text = Secret::with_capacity(opened.len() + 4);
+    let before = item.start().checked_sub(1).and_then(|at| source.get(at));
+    if !before.is_some_and(u8::is_ascii_whitespace) {
+        text.extend(b" ");
+    }
+    text.extend(b"#");
+    text.extend(opened);
+    if !matches!(source.get(end + blanks_at(end)), Some(b'\n' | b'\r')) {
+        text.extend(b"\n ");
+    }
+    Edit {
+        span: Span::new(item.start(), end),
+        text,
+    }
+}
+
 /// One opened leaf.
 #[derive(Debug)]
 pub struct Leaf<'a> {
@@ -604,6 +780,16 @@ impl<'a> Leaf<'a> {
 pub enum Note {
     /// A comment where a sealed one is due is in the clear; it is kept.
     ClearComment {
+        /// Its line.
+        line: usize,
+    },
+    /// A sealed comment opens nowhere in the file; it is kept as it is. Only in a file whose MAC was not asked for.
+    ClosedComment {
+        /// Its line.
+        line: usize,
+    },
+    /// What the file says about how its values were written does not fit it, here first; that is left out.
+    LayoutLost {
         /// Its line.
         line: usize,
     },

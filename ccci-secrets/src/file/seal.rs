@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::edit::spans_after;
 use super::index::{self, Index, State, What};
+use super::sequence::Sequence;
+use super::sidecar::{self, Candidates, Copies, Sidecar};
 use super::{FileError, SealError, SealedFile};
 use crate::config::{Policy, PolicyKey};
 use crate::crypto::{Cipher, DataKey};
-use crate::digest::Sha512Stream;
 use crate::document::{
     Comment, Document, Edit, Format, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Style,
 };
@@ -41,6 +43,7 @@ pub(crate) fn seal_draft(
         .mac_aad()
         .ok_or(SealError::Check("the time is not RFC 3339"))?;
     let mac = body.mac.seal(&mut sealer.cipher, &mac_aad)?;
+    let sidecar = body.sidecar.seal(&mut sealer.cipher, &body.mac)?;
     let block = metadata::print(
         Metadata {
             mac: Some(mac),
@@ -48,7 +51,7 @@ pub(crate) fn seal_draft(
         },
         format,
     );
-    sealer.finish(body, &Block::New(&block))
+    sealer.finish(body, &Block::New(&block), sidecar.as_deref())
 }
 
 fn new_metadata(
@@ -68,6 +71,7 @@ fn new_metadata(
         coverage: coverage_for(policy, format),
         lastmodified: timestamp(now),
         mac: None,
+        layout: None,
         version: Some(WRITTEN_VERSION.into()),
         extra: Vec::new(),
     })
@@ -148,7 +152,7 @@ impl Shown {
     }
 
     fn is_of(self, scalar: &Scalar) -> bool {
-        let shown = match scalar.style {
+        let shown = match scalar.style() {
             Style::DoubleQuoted => Self::DoubleQuoted,
             Style::Literal(_) => Self::Literal,
             Style::Plain => Self::Plain,
@@ -188,55 +192,29 @@ pub(crate) struct SealedValues {
     /// The leaves as they must read in the result.
     leaves: Sequence,
     pub(crate) mac: crate::mac::Mac,
+    /// What would not come back from it.
+    pub(super) sidecar: Sidecar,
 }
 
-/// The leaves, or the comments, that a text must hold, in order: a digest, because holding the envelopes themselves would
-/// double the memory that a large file takes.
-#[derive(Debug, Default)]
-struct Sequence(Sha512Stream);
-
-impl Sequence {
-    fn null(&mut self) {
-        self.push(b"null", b"");
-    }
-
-    fn clear(&mut self, value: &Value<'_>) {
-        // EXPOSE: to a digest that is only compared with another one.
-        self.push(value.kind().as_str().as_bytes(), value.canonical().expose());
-    }
-
-    fn envelope(&mut self, text: &[u8]) {
-        self.push(b"envelope", text);
-    }
-
-    fn comment(&mut self, aad: &str, envelope: &[u8]) {
-        self.push(aad.as_bytes(), envelope);
-    }
-
-    fn push(&mut self, what: &[u8], bytes: &[u8]) {
-        for field in [what, bytes] {
-            self.0.update(&field.len().to_le_bytes());
-            self.0.update(field);
-        }
-    }
-
-    fn is(self, other: Self) -> bool {
-        self.0.finish() == other.0.finish()
-    }
-}
-
-/// How many leaves or comments were met at each place so far.
-#[derive(Debug, Default)]
-struct Places(HashMap<String, usize>);
+/// How many leaves or comments were met at each place so far, where an older version asks for it.
+#[derive(Debug)]
+struct Places(Option<HashMap<String, usize>>);
 
 impl Places {
+    fn for_reuse_of(reuse: &Reuse) -> Self {
+        Self((!reuse.old.is_empty()).then(HashMap::new))
+    }
+
     /// The number of this one at its place.
     fn count(&mut self, aad: &str) -> usize {
-        if let Some(count) = self.0.get_mut(aad) {
+        let Some(counts) = &mut self.0 else {
+            return 0;
+        };
+        if let Some(count) = counts.get_mut(aad) {
             *count += 1;
             return *count;
         }
-        self.0.insert(aad.to_owned(), 0);
+        counts.insert(aad.to_owned(), 0);
         0
     }
 }
@@ -258,32 +236,43 @@ pub(crate) enum Block<'a> {
 impl Sealer<'_> {
     /// Seals every selected value of a plaintext document.
     pub(crate) fn seal_values(&mut self, document: Document) -> Result<SealedValues, SealError> {
-        let (document, index) = expand_aliases(document, self.selection)?;
+        let Expanded {
+            document,
+            index,
+            mut copies,
+        } = expand_aliases(document, self.selection)?;
+        let mut candidates = Candidates::default();
         let mut mac = MacStream::new(self.coverage);
         let mut leaves = Sequence::default();
-        let mut places = Places::default();
+        let mut places = Places::for_reuse_of(&self.reuse);
         let selected = index.entries.iter().filter(|entry| entry.selected).count();
         let room = document.source().bytes().len() + selected * ENVELOPE_LEN;
         let mut splicer = document.source().splicer(Vec::new(), room);
-        for entry in &index.entries {
-            let Some(scalar) = entry.leaf(&document) else {
-                continue;
-            };
+        let leaf_entries = index.entries.iter();
+        let scalars = leaf_entries.filter_map(|entry| Some((entry, entry.leaf(&document)?)));
+        for (number, (entry, scalar)) in scalars.enumerate() {
             let resolved = document
                 .resolve(scalar)
                 .map_err(|source| FileError::Scalar {
                     place: index::place(&document, &index, entry),
                     source,
                 })?;
+            let copied = copies.take(number);
             let Resolved::Value(value) = resolved else {
-                leaves.null();
+                if let Some(copied) = copied {
+                    candidates.alias(number, copied);
+                }
+                leaves.null(&index.aad(&document, entry));
                 continue;
             };
             let canonical = value.canonical();
             // EXPOSE: to the MAC and the cipher.
             mac.value(canonical.expose(), entry.selected);
             if !entry.selected || canonical.expose().is_empty() {
-                leaves.clear(&value);
+                if let Some(copied) = copied {
+                    candidates.alias(number, copied);
+                }
+                leaves.clear(&value, &index.aad(&document, entry));
                 // Even an empty binary file gets its JSON.
                 if document.format() == Format::Binary {
                     let spelling = &[];
@@ -297,8 +286,10 @@ impl Sealer<'_> {
             }
             let aad = index.aad(&document, entry);
             let nth = places.count(&aad);
-            let (envelope, shown) =
-                self.seal_value(&value, document.source().slice(scalar.span), &aad, nth)?;
+            let sealed = sealed_spelling(&value, document.source().slice(scalar.span));
+            // EXPOSE: to the cipher, and to be compared with what will be opened.
+            let (kind, sealed) = (value.kind(), sealed.expose());
+            let (envelope, shown) = self.seal_bytes(kind, sealed, &aad, nth)?;
             let new = match shown {
                 Some(shown) if shown.is_of(scalar) => NewScalar::PlainEnvelope(&envelope),
                 _ => NewScalar::Envelope(&envelope),
@@ -307,27 +298,23 @@ impl Sealer<'_> {
                 splicer.push(edit)?;
             }
             leaves.envelope(envelope.as_bytes());
+            candidates.name(number, envelope);
+            if let Some(copied) = copied {
+                candidates.alias(number, copied);
+            } else if !copies.holds(number) {
+                candidates.sealed(&document, scalar, (kind, sealed));
+            }
         }
         let format = document.format();
         let text = splicer.finish()?;
         drop((document, index));
+        let document = Document::parse(format, text)?;
         Ok(SealedValues {
-            document: Document::parse(format, text)?,
+            sidecar: candidates.lost(&document)?,
+            document,
             leaves,
             mac: mac.finish(),
         })
-    }
-
-    fn seal_value(
-        &mut self,
-        value: &Value<'_>,
-        token: &[u8],
-        aad: &str,
-        nth: usize,
-    ) -> Result<(String, Option<Shown>), SealError> {
-        let plain = sealed_spelling(value, token);
-        // EXPOSE: to the cipher.
-        self.seal_bytes(value.kind(), plain.expose(), aad, nth)
     }
 
     fn seal_bytes(
@@ -348,11 +335,12 @@ impl Sealer<'_> {
         &mut self,
         body: SealedValues,
         block: &Block<'_>,
+        sidecar: Option<&str>,
     ) -> Result<SealedFile, SealError> {
         let SealedValues {
             document, leaves, ..
         } = body;
-        let document = place_block(document, block)?;
+        let document = sidecar::place(place_block(document, block)?, sidecar);
         let format = document.format();
         let (text, comments) = self.seal_comments(document)?;
         let sealed = SealedFile::parse(format, text)?;
@@ -363,7 +351,7 @@ impl Sealer<'_> {
     fn seal_comments(&mut self, document: Document) -> Result<(Secret, Sequence), SealError> {
         let index = Index::of(&document, self.selection, State::Clear)?;
         let mut comments = Sequence::default();
-        let mut places = Places::default();
+        let mut places = Places::for_reuse_of(&self.reuse);
         let mut edits = Vec::new();
         for entry in &index.entries {
             let What::Comment(comment) = entry.what else {
@@ -380,10 +368,8 @@ impl Sealer<'_> {
             comments.comment(&aad, envelope.as_bytes());
             edits.extend(document.seal_comment(&comment, &envelope));
         }
-        if edits.is_empty() {
-            return Ok((document.into_text(), comments));
-        }
-        Ok((document.source().splice(edits)?, comments))
+        drop(index);
+        Ok((document.into_spliced(edits)?, comments))
     }
 
     /// A sealed comment that matches the rule for clear ones would be taken for one of these when the file is read, and
@@ -417,17 +403,29 @@ const ENVELOPE_LEN: usize = 120;
 /// How often a comment is sealed anew before its rule is taken to match every sealed text.
 const COMMENT_ATTEMPTS: usize = 16;
 
-/// Writes out the aliases that stand for sealed leaves: one ciphertext cannot fit two paths (yaml.md 7).
-fn expand_aliases(
+/// A document without aliases for what is sealed.
+struct Expanded {
     document: Document,
-    selection: &Selection,
-) -> Result<(Document, Index), SealError> {
+    index: Index,
+    copies: Copies,
+}
+
+/// Writes out the aliases that stand for sealed leaves: one ciphertext cannot fit two paths (yaml.md 7).
+fn expand_aliases(document: Document, selection: &Selection) -> Result<Expanded, SealError> {
     let index = Index::of(&document, selection, State::Clear)?;
     let expand = aliases_to_expand(&document, &index);
     if expand.is_empty() {
-        return Ok((document, index));
+        return Ok(Expanded {
+            document,
+            index,
+            copies: Copies::default(),
+        });
     }
-    let edits = document.expand_aliases(&|alias| expand.contains(&alias))?;
+    let mut edits = document.expand_aliases(&|alias| expand.contains(&alias))?;
+    edits.sort_by_key(|edit| edit.span);
+    let alias = |edit: &Edit| Secret::from_slice(document.source().slice(edit.span));
+    let aliases: Vec<Secret> = edits.iter().map(alias).collect();
+    let spans = spans_after(&edits);
     let text = document.source().splice(edits)?;
     let expanded = Document::parse(document.format(), text)?;
     let again = Index::of(&expanded, selection, State::Clear)?;
@@ -441,7 +439,12 @@ fn expand_aliases(
             });
         }
     }
-    Ok((expanded, again))
+    let copies = Copies::find(&expanded, spans.into_iter().zip(aliases).collect())?;
+    Ok(Expanded {
+        document: expanded,
+        index: again,
+        copies,
+    })
 }
 
 fn is_leaf(entry: &super::Entry) -> bool {
@@ -486,9 +489,8 @@ fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealEr
     let node = match block {
         Block::New(node) | Block::Kept { node, .. } => node,
     };
-    let text = document.source().splice(document.append_metadata(node))?;
-    drop(document);
-    let document = Document::parse(format, text)?;
+    let edits = document.append_metadata(node);
+    let document = Document::parse(format, document.into_spliced(edits)?)?;
     let Block::Kept {
         texts,
         mac,
@@ -566,8 +568,8 @@ pub(crate) fn refresh_block(
             ));
         }
     }
-    let text = document.source().splice(edits)?;
-    Ok(Document::parse(document.format(), text)?)
+    let format = document.format();
+    Ok(Document::parse(format, document.into_spliced(edits)?)?)
 }
 
 fn rewrite_text(document: &Document, scalar: &Scalar, text: &str) -> Vec<Edit> {
@@ -600,7 +602,7 @@ fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<()
             }
             (What::Leaf(_), Some(scalar)) => match document.resolve(scalar) {
                 Err(_) => return Err(SealError::Check("a value changed its type")),
-                Ok(Resolved::Null) => found_leaves.null(),
+                Ok(Resolved::Null) => found_leaves.null(&sealed.index.aad(document, entry)),
                 Ok(Resolved::Value(Value::Str(text)))
                     // EXPOSE: an envelope, or the length of a clear value.
                     if entry.selected && !text.expose().is_empty() =>
@@ -608,7 +610,9 @@ fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<()
                     // EXPOSE: an envelope.
                     found_leaves.envelope(text.expose());
                 }
-                Ok(Resolved::Value(value)) => found_leaves.clear(&value),
+                Ok(Resolved::Value(value)) => {
+                    found_leaves.clear(&value, &sealed.index.aad(document, entry));
+                }
             },
         }
     }

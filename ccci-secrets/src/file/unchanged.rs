@@ -4,33 +4,37 @@ use std::collections::HashSet;
 
 use super::index::{self, What};
 use super::open::{Content, open_leaves};
+use super::unproved::NoProof;
 use super::{Entry, OpenFile, SealError, SealedFile, find};
 use crate::document::{Document, Item, Node, NodeId};
 use crate::error::Location;
+use crate::mac::Authentic;
 use crate::path::TreePath;
 use crate::value::Kind;
 
 /// The result must open under the same data key, with a matching MAC.
 pub(super) fn check_opens(
-    base: &OpenFile,
+    base: &OpenFile<NoProof>,
     sealed: &SealedFile,
     replaced: usize,
-) -> Result<(), SealError> {
+) -> Result<(Content, Authentic), SealError> {
     let (content, mac) = open_leaves(sealed, &base.cipher)?;
     let aad = sealed
         .metadata
         .mac_aad()
         .ok_or(SealError::Check("the time is not RFC 3339"))?;
     let stored = sealed.metadata.mac.as_deref().map(str::as_bytes);
-    mac.verify(&base.cipher, stored, &aad)
+    let authentic = mac
+        .verify(&base.cipher, stored, &aad)
         .map_err(|_| SealError::Check("the MAC does not match"))?;
-    check_others(base, (sealed, &content), replaced)
+    check_others(base, (sealed, &content), replaced)?;
+    Ok((content, authentic))
 }
 
 /// All leaves but those that were replaced must be what they were, and as well protected: what a comment rule seals can
 /// depend on where comments stand, and these can move with any change.
 fn check_others(
-    base: &OpenFile,
+    base: &OpenFile<NoProof>,
     (sealed, content): (&SealedFile, &Content),
     replaced: usize,
 ) -> Result<(), SealError> {

@@ -11,49 +11,44 @@ use crate::value::{Text, Value};
 const MAP_STEP: &str = "__map_";
 const LIST_STEP: &str = "__list_";
 
-/// How a line break stands in a flattened value.
+/// How a line break may stand in a flattened value that is read. One that is written stands there as itself: both formats
+/// have their own way to write one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineBreaks {
-    /// As the two characters `\n`. INI; readers accept real ones too.
+    /// As the two characters `\n`, or as itself.
     Escaped,
-    /// As itself; the format has its own way to write one.
+    /// As itself.
     Real,
 }
 
 /// A tree to flat fields, in its order. Empty containers and nulls leave nothing behind.
-pub(super) fn flatten(block: NewNode, breaks: LineBreaks) -> NewNode {
+pub(super) fn flatten(block: NewNode) -> NewNode {
     let mut fields = Vec::new();
     match block {
         NewNode::Map(entries) => {
             for (key, node) in entries {
-                push_flat(key, node, breaks, &mut fields);
+                push_flat(key, node, &mut fields);
             }
         }
-        lone => push_flat(String::new(), lone, breaks, &mut fields),
+        lone => push_flat(String::new(), lone, &mut fields),
     }
     NewNode::Map(fields)
 }
 
-fn push_flat(key: String, node: NewNode, breaks: LineBreaks, out: &mut Vec<(String, NewNode)>) {
+fn push_flat(key: String, node: NewNode, out: &mut Vec<(String, NewNode)>) {
     match node {
         NewNode::Map(entries) => {
             for (name, node) in entries {
-                push_flat(format!("{key}{MAP_STEP}{name}"), node, breaks, out);
+                push_flat(format!("{key}{MAP_STEP}{name}"), node, out);
             }
         }
         NewNode::List(items) => {
             for (index, node) in items.into_iter().enumerate() {
-                push_flat(format!("{key}{LIST_STEP}{index}"), node, breaks, out);
+                push_flat(format!("{key}{LIST_STEP}{index}"), node, out);
             }
         }
         NewNode::Null => {}
-        NewNode::Value(value) => {
-            let value = match breaks {
-                LineBreaks::Escaped => replaced(value, b"\n", b"\\n"),
-                LineBreaks::Real => value,
-            };
-            out.push((key, NewNode::Value(value)));
-        }
+        value @ NewNode::Value(_) => out.push((key, value)),
     }
 }
 
@@ -71,7 +66,7 @@ pub(super) fn unflatten(
             return Err(problem(&key, "is not a text"));
         };
         let value = match breaks {
-            LineBreaks::Escaped => replaced(value, b"\\n", b"\n"),
+            LineBreaks::Escaped => with_line_breaks(value),
             LineBreaks::Real => value,
         };
         root.place(&key, value)?;
@@ -175,19 +170,19 @@ fn problem(key: &str, problem: &'static str) -> MetadataError {
     }
 }
 
-/// A value with every `from` in its text replaced; only strings have any.
-fn replaced(value: Value<'static>, from: &[u8], to: &[u8]) -> Value<'static> {
+/// A value with a line break for every `\n` in its text; only strings have any.
+fn with_line_breaks(value: Value<'static>) -> Value<'static> {
     let Value::Str(text) = value else {
         return value;
     };
     // EXPOSE: metadata is not secret.
     let mut rest = text.expose();
-    let mut out = Secret::with_capacity(rest.len() + 64);
-    while let Some(at) = memchr::memmem::find(rest, from) {
+    let mut out = Secret::with_capacity(rest.len());
+    while let Some(at) = memchr::memmem::find(rest, b"\\n") {
         let (before, found) = rest.split_at_checked(at).unwrap_or((rest, &[]));
         out.extend(before);
-        out.extend(to);
-        rest = found.get(from.len()..).unwrap_or_default();
+        out.extend(b"\n");
+        rest = found.get(2..).unwrap_or_default();
     }
     out.extend(rest);
     Value::Str(Text::Owned(out))
@@ -240,11 +235,20 @@ mod tests {
                 ("hc_vault".into(), NewNode::List(Vec::new())),
             ])]),
         )]);
-        let flat = flatten(tree, LineBreaks::Escaped);
+        let flat = flatten(tree);
         assert_eq!(
             show(&flat),
-            "{key_groups__list_0__map_age__list_0__map_enc: a\\nb}"
+            "{key_groups__list_0__map_age__list_0__map_enc: a\nb}"
         );
+    }
+
+    // All versions of sops but 3.13.0 and 3.13.1 write them escaped in INI.
+    #[test]
+    fn line_breaks_are_read_in_both_forms() {
+        for text in ["a\nb", "a\\nb"] {
+            let read = unflatten(fields(&[("k", text)]), LineBreaks::Escaped).unwrap();
+            assert_eq!(show(&NewNode::Map(read)), "{k: a\nb}");
+        }
     }
 
     // sops-format.md 9, "Unflattening"; each refused by sops with the error that the comment names.
@@ -286,7 +290,7 @@ mod tests {
             let breaks = if escaped { LineBreaks::Escaped } else { LineBreaks::Real };
             let tree = NewNode::Map(entries.into_iter().collect());
             let shown = show(&tree);
-            let NewNode::Map(flat) = flatten(tree, breaks) else { panic!("a map") };
+            let NewNode::Map(flat) = flatten(tree) else { panic!("a map") };
             let back = unflatten(flat, breaks).unwrap();
             prop_assert_eq!(show(&NewNode::Map(back)), shown);
         }

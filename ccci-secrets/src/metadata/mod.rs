@@ -15,6 +15,9 @@ pub(crate) use self::nested::{first_parts, plain_tree};
 /// The version of sops whose files we write. Readers repair files of versions before 3.3.0, so it is never ours.
 pub const WRITTEN_VERSION: &str = "3.13.3";
 
+/// The field for what only this program reads. Others skip a field that they do not know, and drop it when they write.
+pub(crate) const LAYOUT_FIELD: &str = "ccsec_layout";
+
 /// The metadata of one file.
 #[derive(Debug)]
 pub struct Metadata {
@@ -30,6 +33,8 @@ pub struct Metadata {
     pub lastmodified: String,
     /// `mac`, an envelope; absent in a file that lost it.
     pub mac: Option<String>,
+    /// `ccsec_layout`: how the author wrote what the file alone does not tell.
+    pub(crate) layout: Option<String>,
     /// `version`, of the program that made the file.
     pub version: Option<String>,
     /// Everything else, kept through every rewrite.
@@ -78,12 +83,14 @@ pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
 }
 
 /// The block as it is written in a format: all keys sorted at all levels.
+///
+/// In INI, line breaks stand as themselves, in `"""`: that is the one form which every version of sops reads. 3.13.0 and
+/// 3.13.1 do not read the `\n` that the others write.
 #[must_use]
 pub(crate) fn print(metadata: Metadata, format: Format) -> NewNode {
     let block = nested::print(metadata);
     match format {
-        Format::Dotenv => flat::flatten(block, flat::LineBreaks::Real),
-        Format::Ini => flat::flatten(block, flat::LineBreaks::Escaped),
+        Format::Dotenv | Format::Ini => flat::flatten(block),
         _ => block,
     }
 }

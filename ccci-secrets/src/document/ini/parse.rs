@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::scan::{find_comment, line_end, scan_key, scan_value, slice, trim_start, trimmed_span};
 use crate::document::{
-    Collection, Comment, Document, Entry, Format, Item, Layout, METADATA_KEY, Node, NodeId,
-    ParseError, ParseErrorKind, Part, Place, Props, Scalar, Source, Span, Style,
+    Collection, Comment, Document, Entry, Format, Item, KeyTexts, Layout, METADATA_KEY, Node,
+    NodeId, ParseError, ParseErrorKind, Part, Place, Props, Scalar, Source, Span, Style,
 };
 use crate::secret::Secret;
 
@@ -33,7 +33,7 @@ pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
             .line()
             .map_err(|kind| ParseError::new(kind, source.line(reader.at)))?;
     }
-    let (nodes, root) = reader.finish();
+    let (nodes, key_texts, root) = reader.finish();
     let part = Part {
         root,
         span: Span::new(0, all.len()),
@@ -42,6 +42,7 @@ pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
         format: Format::Ini,
         source,
         nodes,
+        key_texts,
         parts: vec![part],
     })
 }
@@ -50,6 +51,7 @@ struct Reader<'s> {
     source: &'s [u8],
     at: usize,
     nodes: Vec<Node>,
+    key_texts: KeyTexts,
     sections: Vec<Section>,
     names: HashSet<Box<[u8]>>,
     /// Comment lines whose key or section has not come yet.
@@ -79,6 +81,7 @@ impl<'s> Reader<'s> {
             source,
             at: start,
             nodes: Vec::new(),
+            key_texts: KeyTexts::default(),
             sections: vec![Section {
                 name: DEFAULT_SECTION.into(),
                 key: place,
@@ -171,15 +174,15 @@ impl<'s> Reader<'s> {
                 "text behind a closing quote would be lost",
             ));
         }
-        let node = self.add(Node::Scalar(Scalar {
-            span: value.token,
-            style: Style::Plain,
-            props: Props::default(),
-            in_flow: false,
-        }));
+        let node = self.add(Node::Scalar(Scalar::new(
+            value.token,
+            Style::Plain,
+            Props::default(),
+            false,
+        )));
         let entry = Item::Entry(Entry {
             key: key.span,
-            key_text: numbered.map(Into::into),
+            key_text: numbered.map(|name| self.key_texts.add(name)),
             value: node,
         });
         let comment = self.take_comment(value.comment).map(Item::Comment);
@@ -230,19 +233,19 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn finish(mut self) -> (Vec<Node>, NodeId) {
+    fn finish(mut self) -> (Vec<Node>, KeyTexts, NodeId) {
         self.lose_pending();
         let mut items = Vec::with_capacity(self.sections.len());
         for section in std::mem::take(&mut self.sections) {
-            let value = self.add(Node::Map(map(section.items, section.span)));
+            let value = self.add(Node::map(map(section.items, section.span)));
             items.push(Item::Entry(Entry {
                 key: section.key,
-                key_text: Some(section.name),
+                key_text: Some(self.key_texts.add(section.name)),
                 value,
             }));
         }
-        let root = self.add(Node::Map(map(items, Span::new(0, self.source.len()))));
-        (self.nodes, root)
+        let root = self.add(Node::map(map(items, Span::new(0, self.source.len()))));
+        (self.nodes, self.key_texts, root)
     }
 
     fn add(&mut self, node: Node) -> NodeId {
@@ -266,7 +269,7 @@ fn map(items: Vec<Item>, span: Span) -> Collection {
         layout: Layout::Block,
         span,
         column: 0,
-        props: Props::default(),
+        props: None,
     }
 }
 

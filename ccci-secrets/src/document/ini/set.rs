@@ -63,7 +63,7 @@ fn section<'d>(document: &'d Document, name: &str) -> Option<&'d Collection> {
     root(document)?.items.iter().find_map(|item| match item {
         Item::Entry(entry) if document.key(entry) == name && name != METADATA_KEY => {
             match document.node(entry.value) {
-                Node::Map(section) => Some(section),
+                Node::Map(section) => Some(&**section),
                 _ => None,
             }
         }

@@ -63,7 +63,7 @@ fn describe(text: &[u8]) -> Option<String> {
 fn scalar(document: &Document, item: &Item) -> Scalar {
     match item {
         Item::Entry(entry) => match document.node(entry.value) {
-            Node::Scalar(scalar) => *scalar,
+            Node::Scalar(scalar) => scalar.clone(),
             _ => panic!("a value is a scalar"),
         },
         _ => panic!("an entry"),
@@ -345,7 +345,8 @@ fn number(name: &str, default: u64) -> u64 {
 #[test]
 fn made_up_files_are_read_as_ini_v1_reads_them() {
     let (count, start) = (
-        number("CCSEC_TEST_DOCUMENTS", 20_000),
+        // Some hold what is refused by design.
+        number("CCSEC_TEST_DOCUMENTS", 20_700),
         number("CCSEC_TEST_SEED", 1),
     );
     let texts: Vec<Vec<u8>> = (start..start + count)
@@ -383,7 +384,7 @@ fn scalars(document: &Document) -> Vec<Scalar> {
         .nodes
         .iter()
         .filter_map(|node| match node {
-            Node::Scalar(scalar) => Some(*scalar),
+            Node::Scalar(scalar) => Some(scalar.clone()),
             _ => None,
         })
         .collect()
@@ -555,6 +556,6 @@ proptest! {
 #[test]
 fn every_format_has_its_name() {
     let document = Document::parse(Format::Ini, Secret::from_slice(b"a=1")).unwrap();
-    let scalar = scalars(&document)[0];
+    let scalar = scalars(&document)[0].clone();
     assert!(matches!(document.resolve(&scalar), Ok(Resolved::Value(_))));
 }

@@ -2,10 +2,11 @@
 
 use super::text::decode;
 use crate::document::{
-    Collection, Document, Entry, Format, Item, Layout, MAX_DEPTH, METADATA_KEY, Node, NodeId,
-    ParseError, ParseErrorKind, Part, Props, Scalar, Source, Span, Style,
+    Collection, Document, Entry, Format, Item, KeyText, KeyTexts, Layout, MAX_DEPTH, METADATA_KEY,
+    Node, NodeId, ParseError, ParseErrorKind, Part, Props, Scalar, Source, Span, Style,
 };
 use crate::secret::Secret;
+use crate::value::Text;
 
 /// Reads the object at the start of a file. What stands behind it is kept and means nothing, as in sops.
 pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
@@ -16,44 +17,47 @@ pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
         bytes: all.get(..valid).unwrap_or(all),
         at: 0,
         nodes: Vec::new(),
+        key_texts: KeyTexts::default(),
     };
     let root = reader.document().map_err(|kind| match kind {
         // Everything up to bytes that are no UTF-8 was good, so these are what is wrong.
         _ if reader.at >= valid && valid < all.len() => (ParseErrorKind::NotUtf8, reader.at),
         kind => (kind, reader.at),
     });
-    let nodes = reader.nodes;
-    match root.and_then(|root| single_metadata(&nodes, root)) {
-        Ok(root) => {
-            let part = Part {
-                root,
-                span: Span::new(0, all.len()),
-            };
-            Ok(Document {
-                format: Format::Json,
-                source,
-                nodes,
-                parts: vec![part],
-            })
-        }
-        Err((kind, at)) => Err(ParseError::new(kind, source.line(at))),
-    }
+    let root = root.map_err(|(kind, at)| ParseError::new(kind, source.line(at)))?;
+    let Reader {
+        nodes, key_texts, ..
+    } = reader;
+    let part = Part {
+        root,
+        span: Span::new(0, all.len()),
+    };
+    let document = Document {
+        format: Format::Json,
+        source,
+        nodes,
+        key_texts,
+        parts: vec![part],
+    };
+    single_metadata(&document, root)?;
+    Ok(document)
 }
 
 /// Go keeps both of two equal keys; two `sops` entries would leave it open which one counts.
-fn single_metadata(nodes: &[Node], root: NodeId) -> Result<NodeId, (ParseErrorKind, usize)> {
-    let Some(Node::Map(map)) = nodes.last() else {
-        return Ok(root);
+fn single_metadata(document: &Document, root: NodeId) -> Result<(), ParseError> {
+    let Node::Map(map) = document.node(root) else {
+        return Ok(());
     };
     let mut found = map.items.iter().filter_map(|item| match item {
-        Item::Entry(entry) if entry.key_text.as_deref() == Some(METADATA_KEY) => {
-            Some(entry.key.start())
-        }
+        Item::Entry(entry) if document.key(entry) == METADATA_KEY => Some(entry.key),
         _ => None,
     });
-    match (found.next(), found.next()) {
-        (Some(_), Some(second)) => Err((ParseErrorKind::DuplicateKey(METADATA_KEY.into()), second)),
-        _ => Ok(root),
+    match found.nth(1) {
+        Some(second) => Err(ParseError::new(
+            ParseErrorKind::DuplicateKey(METADATA_KEY.into()),
+            document.line(second),
+        )),
+        None => Ok(()),
     }
 }
 
@@ -61,6 +65,7 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     nodes: Vec<Node>,
+    key_texts: KeyTexts,
 }
 
 /// A container that is not closed yet.
@@ -82,7 +87,8 @@ impl Open {
 
 struct Key {
     span: Span,
-    text: Box<str>,
+    /// Where it is not the token without its quotes.
+    text: Option<KeyText>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -174,11 +180,11 @@ impl Reader<'_> {
             layout: Layout::Flow,
             span: Span::new(open.start, self.at),
             column: 0,
-            props: Props::default(),
+            props: None,
         };
         match open.bracket {
-            Bracket::Curly => Node::Map(collection),
-            Bracket::Square => Node::List(collection),
+            Bracket::Curly => Node::map(collection),
+            Bracket::Square => Node::list(collection),
         }
     }
 
@@ -195,7 +201,7 @@ impl Reader<'_> {
         open.items.push(match open.key.take() {
             Some(key) => Item::Entry(Entry {
                 key: key.span,
-                key_text: Some(key.text),
+                key_text: key.text,
                 value,
             }),
             None => Item::Element(value),
@@ -224,8 +230,11 @@ impl Reader<'_> {
         }
         let span = self.string()?;
         let token = self.bytes.get(span.range()).unwrap_or_default();
-        // EXPOSE: keys are no secrets; they stay readable in a sealed file.
-        let text: Box<str> = String::from_utf8_lossy(decode(token).expose()).into();
+        let text = match decode(token) {
+            Text::Borrowed(bytes) if std::str::from_utf8(bytes).is_ok() => None,
+            // EXPOSE: keys are no secrets; they stay readable in a sealed file.
+            text => Some(self.key_texts.add(String::from_utf8_lossy(text.expose()))),
+        };
         open.key = Some(Key { span, text });
         if self.next_byte() != Some(b':') {
             return Err(ParseErrorKind::Syntax("expected a colon after the key"));
@@ -241,12 +250,12 @@ impl Reader<'_> {
             Some(b'-' | b'0'..=b'9') => (self.number()?, Style::Plain),
             _ => (self.literal()?, Style::Plain),
         };
-        Ok(Node::Scalar(Scalar {
+        Ok(Node::Scalar(Scalar::new(
             span,
             style,
-            props: Props::default(),
-            in_flow: true,
-        }))
+            Props::default(),
+            true,
+        )))
     }
 
     fn string(&mut self) -> Result<Span, ParseErrorKind> {

@@ -454,7 +454,9 @@ fn items_go_from_lists_with_their_commas() {
             super::super::Node::List(list) => Some(list),
             _ => None,
         });
-        let items: Vec<_> = lists.flat_map(super::super::walk::elements).collect();
+        let items: Vec<_> = lists
+            .flat_map(|list| super::super::walk::elements(list))
+            .collect();
         let gone = gone.iter().map(|nth| items[*nth]).collect();
         let text = document.source().splice(document.remove_items(&gone));
         String::from_utf8(text.unwrap().expose().to_vec()).unwrap()

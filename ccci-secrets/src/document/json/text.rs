@@ -10,7 +10,7 @@ pub(crate) fn resolve<'a>(
     scalar: &Scalar,
 ) -> Result<Resolved<'a>, ScalarError> {
     let token = document.source.slice(scalar.span);
-    Ok(Resolved::Value(match (scalar.style, token) {
+    Ok(Resolved::Value(match (scalar.style(), token) {
         (Style::Plain, b"null") => return Ok(Resolved::Null),
         (Style::Plain, b"true") => Value::Bool(true),
         (Style::Plain, b"false") => Value::Bool(false),

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 
 use super::comments::Line;
 use super::stream::NodeComments;
-use crate::document::{Collection, Comment, Entry, Item, Layout, Node, NodeId, Place, Props, Span};
+use crate::document::{
+    Collection, Comment, Entry, Item, KeyText, Layout, Node, NodeId, Place, Props, Span,
+};
 
 /// How the items of a collection are marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ impl Shape {
 /// A key that waits for its value.
 pub(super) struct PendingKey {
     pub(super) span: Span,
-    pub(super) text: Option<Box<str>>,
+    pub(super) text: Option<KeyText>,
     pub(super) comments: NodeComments,
     /// Its line, if go-yaml merges what follows when it checks the document.
     pub(super) merges_on_line: Option<usize>,
@@ -177,12 +179,12 @@ impl<'s> Frame<'s> {
             layout: self.shape.layout(),
             span: Span::new(self.start, end_offset),
             column: u32::try_from(self.column).unwrap_or(u32::MAX),
-            props: self.props,
+            props: self.props.boxed(),
         };
         let node = if self.shape.is_map() {
-            Node::Map(collection)
+            Node::map(collection)
         } else {
-            Node::List(collection)
+            Node::list(collection)
         };
         let comments = NodeComments {
             head: self.head,

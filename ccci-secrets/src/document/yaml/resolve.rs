@@ -65,10 +65,10 @@ pub(crate) fn resolve<'a>(
 ) -> Result<Resolved<'a>, ScalarError> {
     let decoded = text::decode(document.source.bytes(), scalar);
     let tag = scalar
-        .props
+        .props()
         .tag
         .map_or(Tag::None, |span| Tag::read(document.source.slice(span)));
-    let resolved = match (tag, scalar.style) {
+    let resolved = match (tag, scalar.style()) {
         (Tag::Str | Tag::Other, _) => Ok(text_value(decoded)),
         (Tag::None, Style::Plain) => untagged(decoded),
         (Tag::None, _) => Ok(text_value(decoded)),

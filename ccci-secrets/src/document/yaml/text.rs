@@ -18,7 +18,7 @@ use crate::value::Text;
 /// The text of a scalar; borrowed from the source where the token holds it as it is.
 pub(crate) fn decode<'a>(source: &'a [u8], scalar: &Scalar) -> Text<'a> {
     let token = slice(source, scalar.span);
-    match scalar.style {
+    match scalar.style() {
         Style::Plain if has_break(token) => Text::Owned(unfold_plain(token)),
         Style::Plain => Text::Borrowed(token),
         Style::SingleQuoted => single_quoted(unquote(token)),
@@ -299,12 +299,7 @@ mod tests {
 
     fn text(source: &str, style: Style) -> String {
         let span = Span::new(0, source.len());
-        let scalar = Scalar {
-            span,
-            style,
-            props: Props::default(),
-            in_flow: false,
-        };
+        let scalar = Scalar::new(span, style, Props::default(), false);
         // EXPOSE: to the assertion of a test.
         String::from_utf8(decode(source.as_bytes(), &scalar).expose().to_vec()).unwrap()
     }
@@ -345,12 +340,12 @@ mod tests {
 
     #[test]
     fn unfolded_tokens_are_borrowed() {
-        let scalar = Scalar {
-            span: Span::new(0, 5),
-            style: Style::SingleQuoted,
-            props: Props::default(),
-            in_flow: false,
-        };
+        let scalar = Scalar::new(
+            Span::new(0, 5),
+            Style::SingleQuoted,
+            Props::default(),
+            false,
+        );
         assert!(matches!(decode(b"'a b'", &scalar), Text::Borrowed(b"a b")));
     }
 

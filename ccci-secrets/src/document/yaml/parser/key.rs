@@ -6,8 +6,8 @@ use super::{Context, Parser, Start, syntax};
 use crate::document::yaml::frame::PendingKey;
 use crate::document::yaml::scanner::error_at;
 use crate::document::yaml::token::Token;
-use crate::document::yaml::{resolve, text};
-use crate::document::{Node, ParseError, ParseErrorKind, Scalar, Style};
+use crate::document::yaml::{Keys, resolve, text};
+use crate::document::{Node, ParseError, ParseErrorKind, Scalar, Style, unquoted};
 use crate::value::Text;
 
 impl<'s> Parser<'s> {
@@ -20,16 +20,16 @@ impl<'s> Parser<'s> {
         let Some(Node::Scalar(scalar)) = self.nodes.get(child.id.0 as usize) else {
             return Err(syntax(&token, "an alias as a key is not supported"));
         };
-        let scalar = *scalar;
+        let scalar = scalar.clone();
         // Only an alias could ask for a key as a node.
-        if scalar.props.anchor.is_none() && child.id.0 as usize + 1 == self.nodes.len() {
+        if scalar.props().anchor.is_none() && child.id.0 as usize + 1 == self.nodes.len() {
             self.nodes.pop();
         }
         let (name, merges) = self.key_text(&scalar, &token)?;
         self.check_name(name.clone(), &token)?;
         let text = match name {
-            Cow::Borrowed(bytes) if bytes == text::slice(self.bytes, scalar.span) => None,
-            name => Some(String::from_utf8_lossy(&name).into_owned().into_boxed_str()),
+            Cow::Borrowed(bytes) if bytes == unquoted(text::slice(self.bytes, scalar.span)) => None,
+            name => Some(self.key_texts.add(String::from_utf8_lossy(&name))),
         };
         if let Some(frame) = self.stack.last_mut() {
             frame.accept_key(PendingKey {
@@ -54,14 +54,17 @@ impl<'s> Parser<'s> {
             // EXPOSE: a key, which is no secret in any format of sops.
             Text::Owned(secret) => Cow::Owned(secret.expose().to_vec()),
         };
-        let tag = scalar.props.tag.map_or(resolve::Tag::None, |tag| {
+        let tag = scalar.props().tag.map_or(resolve::Tag::None, |tag| {
             resolve::Tag::read(text::slice(self.bytes, tag))
         });
+        if self.keys == Keys::Scalars && (tag.retypes() || is_other(scalar, tag, &decoded)) {
+            return Ok((decoded, false));
+        }
         if tag.retypes() {
             return Err(error_at(token.start, ParseErrorKind::NonStringKey));
         }
-        if tag != resolve::Tag::None || scalar.style != Style::Plain {
-            let merges = scalar.props.tag.map(|tag| text::slice(self.bytes, tag));
+        if tag != resolve::Tag::None || scalar.style() != Style::Plain {
+            let merges = scalar.props().tag.map(|tag| text::slice(self.bytes, tag));
             let merges = merges == Some(b"!!merge") && decoded.as_ref() == b"<<";
             return Ok((decoded, merges));
         }
@@ -78,7 +81,7 @@ impl<'s> Parser<'s> {
         name: Cow<'s, [u8]>,
         token: &Token,
     ) -> Result<(), ParseError> {
-        if !self.parts.is_empty() {
+        if !self.parts.is_empty() || self.keys == Keys::Scalars {
             return Ok(());
         }
         let Some(frame) = self.stack.last_mut() else {
@@ -91,4 +94,14 @@ impl<'s> Parser<'s> {
         frame.names.insert(name);
         Ok(())
     }
+}
+
+/// Whether a plain scalar without a tag is no string.
+fn is_other(scalar: &Scalar, tag: resolve::Tag, decoded: &[u8]) -> bool {
+    let is_plain = tag == resolve::Tag::None && scalar.style() == Style::Plain;
+    is_plain
+        && !matches!(
+            resolve::plain_kind(decoded),
+            resolve::PlainKind::Str | resolve::PlainKind::Merge
+        )
 }

@@ -11,20 +11,25 @@ use super::frame::{Child, Frame, Shape, surround};
 use super::scanner::error_at;
 use super::stream::{NodeComments, Stream};
 use super::token::{Token, TokenKind};
-use super::{lost, merge, text};
+use super::{Keys, lost, merge, text};
 use crate::document::{
-    Collection, Layout, Node, NodeId, ParseError, ParseErrorKind, Part, Props, Span,
+    Collection, KeyTexts, Layout, Node, NodeId, ParseError, ParseErrorKind, Part, Props, Span,
 };
 
 /// Reads every document of the source.
 ///
 /// # Errors
 /// [`ParseError`] with the line.
-pub(super) fn compose(bytes: &[u8]) -> Result<(Vec<Node>, Vec<Part>), ParseError> {
+pub(super) fn compose(
+    bytes: &[u8],
+    keys: Keys,
+) -> Result<(Vec<Node>, KeyTexts, Vec<Part>), ParseError> {
     let mut parser = Parser {
         bytes,
+        keys,
         stream: Stream::new(bytes),
         nodes: Vec::with_capacity(expected_nodes(bytes.len())),
+        key_texts: KeyTexts::default(),
         parts: Vec::new(),
         stack: Vec::new(),
         root: None,
@@ -39,6 +44,7 @@ pub(super) fn compose(bytes: &[u8]) -> Result<(Vec<Node>, Vec<Part>), ParseError
     let Parser {
         stream,
         mut nodes,
+        key_texts,
         parts,
         ..
     } = parser;
@@ -47,7 +53,7 @@ pub(super) fn compose(bytes: &[u8]) -> Result<(Vec<Node>, Vec<Part>), ParseError
         return Err(nothing_there(&comments));
     }
     lost::place_lost(&mut nodes, &parts, &comments);
-    Ok((nodes, parts))
+    Ok((nodes, key_texts, parts))
 }
 
 /// Room for the nodes of a file, so that their list need not move while it grows: it would stand in memory twice. What
@@ -69,8 +75,10 @@ fn nothing_there(comments: &[Span]) -> ParseError {
 
 struct Parser<'s> {
     bytes: &'s [u8],
+    keys: Keys,
     stream: Stream<'s>,
     nodes: Vec<Node>,
+    key_texts: KeyTexts,
     parts: Vec<Part>,
     stack: Vec<Frame<'s>>,
     root: Option<Child>,
@@ -174,10 +182,10 @@ impl<'s> Parser<'s> {
             layout: Layout::Block,
             span: Span::new(at, at),
             column: 0,
-            props: Props::default(),
+            props: None,
         };
         Child {
-            id: self.push(Node::Map(empty)),
+            id: self.push(Node::map(empty)),
             comments: NodeComments::default(),
             is_collection: true,
         }

@@ -35,12 +35,7 @@ impl<'s> Parser<'s> {
             TokenKind::Scalar(style) => {
                 let comments = self.stream.take_comments();
                 self.stream.skip(&token);
-                let scalar = Scalar {
-                    span: token.span(),
-                    style,
-                    props,
-                    in_flow: !in_block,
-                };
+                let scalar = Scalar::new(token.span(), style, props, !in_block);
                 return Ok(Start::Done(self.scalar(scalar, comments)));
             }
             TokenKind::BlockEntry if context == Context::BlockOrIndentlessList => {
@@ -120,8 +115,9 @@ impl<'s> Parser<'s> {
     }
 
     pub(super) fn scalar(&mut self, scalar: Scalar, comments: NodeComments) -> Child {
+        let props = scalar.props();
         let id = self.push(Node::Scalar(scalar));
-        self.anchor(scalar.props, id);
+        self.anchor(props, id);
         Child {
             id,
             comments,
@@ -132,12 +128,7 @@ impl<'s> Parser<'s> {
     /// A null that is not written; it takes no comments.
     pub(super) fn absent(&mut self, props: Props, in_flow: bool) -> Child {
         let at = self.stream.last_end();
-        let scalar = Scalar {
-            span: Span::new(at, at),
-            style: Style::Plain,
-            props,
-            in_flow,
-        };
+        let scalar = Scalar::new(Span::new(at, at), Style::Plain, props, in_flow);
         self.scalar(scalar, NodeComments::default())
     }
 
@@ -176,9 +167,9 @@ impl<'s> Parser<'s> {
             layout: Layout::Block,
             span: token.span(),
             column: 0,
-            props,
+            props: None,
         };
-        let id = self.push(Node::List(placeholder));
+        let id = self.push(Node::list(placeholder));
         self.anchor(props, id);
         let place = (token.start.at, token.start.column);
         self.stack.push(Frame::new(id, shape, place, props, head));

@@ -63,8 +63,8 @@ fn push_node<'d>(out: &mut Secret, document: &'d Document, id: NodeId, tasks: &m
     let (items, tag, [open, close]): (&[Item], _, [&'static [u8]; 2]) = match document.node(id) {
         Node::Alias(alias) => return tasks.push(Task::Node(alias.target)),
         Node::Scalar(scalar) => return push_scalar(out, document, scalar),
-        Node::List(list) => (&list.items, list.props.tag, [b"[", b"]"]),
-        Node::Map(map) => (&map.items, map.props.tag, [b"{", b"}"]),
+        Node::List(list) => (&list.items, list.props().tag, [b"[", b"]"]),
+        Node::Map(map) => (&map.items, map.props().tag, [b"{", b"}"]),
     };
     push_tag(out, document, tag);
     out.extend(open);
@@ -114,13 +114,13 @@ fn push_key(out: &mut Secret, document: &Document, entry: &Entry) {
 
 /// The token as it is where it fits on one line inside brackets, else in double quotes.
 fn push_scalar(out: &mut Secret, document: &Document, scalar: &Scalar) {
-    push_tag(out, document, scalar.props.tag);
+    push_tag(out, document, scalar.props().tag);
     let token = document.source.slice(scalar.span);
     let is_one_line = !has_break(token);
-    let stays = match scalar.style {
+    let stays = match scalar.style() {
         Style::DoubleQuoted | Style::SingleQuoted => is_one_line,
         Style::Plain if token.is_empty() => {
-            return out.extend(if scalar.props.tag.is_some() {
+            return out.extend(if scalar.props().tag.is_some() {
                 b"\"\"".as_slice()
             } else {
                 b"null"

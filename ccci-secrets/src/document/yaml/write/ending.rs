@@ -115,8 +115,10 @@ pub(super) fn last_block_scalar(document: &Document, id: NodeId) -> Option<(Scal
                 Item::Element(element) => *element,
                 Item::Comment(_) => return None,
             },
-            Node::Scalar(scalar) => match scalar.style {
-                Style::Literal(block) | Style::Folded(block) => return Some((*scalar, block)),
+            Node::Scalar(scalar) => match scalar.style() {
+                Style::Literal(block) | Style::Folded(block) => {
+                    return Some((scalar.clone(), block));
+                }
                 _ => return None,
             },
             Node::Alias(_) => return None,

@@ -13,10 +13,10 @@ use crate::value::{Text, Value};
 pub(super) fn in_place(document: &Document, scalar: &Scalar, text: &str) -> Option<Vec<Edit>> {
     let span = scalar.span;
     let is_candidate = text.contains('\n')
-        && scalar.style == Style::Plain
+        && scalar.style() == Style::Plain
         && !scalar.in_flow
         && !span.is_empty()
-        && scalar.props.tag.is_none();
+        && scalar.props().tag.is_none();
     let line_end = place::end_of_line(document, span.end());
     let behind = document
         .source

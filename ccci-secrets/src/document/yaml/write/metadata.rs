@@ -7,14 +7,12 @@ use super::place;
 use crate::document::content::Content;
 use crate::document::{
     Collection, Document, Edit, Entry, Item, Layout, METADATA_KEY, NewNode, Node, NodeId, Part,
-    Scalar, Span, Style,
+    Span, Style,
 };
 use crate::secret::Secret;
 
-/// Columns per level, as sops indents.
-const STEP: usize = 4;
-
-pub(crate) fn append_metadata(document: &Document, block: &NewNode) -> Vec<Edit> {
+/// Puts the block at the end of every part that has none, each level `step` columns further in.
+pub(crate) fn append_metadata(document: &Document, block: &NewNode, step: usize) -> Vec<Edit> {
     let content = Content::of(block);
     let without = document
         .parts
@@ -25,7 +23,7 @@ pub(crate) fn append_metadata(document: &Document, block: &NewNode) -> Vec<Edit>
             Node::Map(root) if root.layout == Layout::Flow => {
                 vec![append_member(document, root, &content)]
             }
-            Node::Map(root) => append_lines(document, part, root, &content),
+            Node::Map(root) => append_lines(document, (part, root), &content, step),
             _ => Vec::new(),
         })
         .collect()
@@ -49,9 +47,9 @@ pub(crate) fn remove_metadata(document: &Document) -> Vec<Edit> {
 
 fn append_lines(
     document: &Document,
-    part: &Part,
-    root: &Collection,
+    (part, root): (&Part, &Collection),
     content: &Content<'_>,
+    step: usize,
 ) -> Vec<Edit> {
     let at = end_of_content(document, part);
     let is_open = !place::is_line_start(document, at);
@@ -72,7 +70,7 @@ fn append_lines(
         0,
         block::Layout {
             base,
-            step: STEP,
+            step,
             newline,
             last_line,
         },
@@ -275,10 +273,11 @@ fn remove_member(document: &Document, root: &Collection, at: usize, entry: &Entr
     Edit::new(span, b"")
 }
 
-/// What separates a new member of a flow map from `last`. Behind a key without a value a blank keeps the comma out of
-/// the key.
+/// What separates a new member of a flow map from `last`. Behind the colon of a key without a value a blank keeps the
+/// comma out of the key; behind a key that ends in a colon of its own it would cut that off.
 pub(super) fn separator(document: &Document, last: &Entry) -> &'static [u8] {
-    if is_absent(document, last.value) {
+    let has_own_colon = document.source.slice(last.key).ends_with(b":");
+    if is_absent(document, last.value) && !has_own_colon {
         b" , "
     } else {
         b", "
@@ -303,7 +302,7 @@ pub(super) fn end_of_entry(document: &Document, entry: &Entry) -> usize {
 }
 
 fn is_absent(document: &Document, id: NodeId) -> bool {
-    matches!(document.node(id), Node::Scalar(Scalar { style: Style::Plain, span, .. }) if span.is_empty())
+    matches!(document.node(id), Node::Scalar(scalar) if scalar.span.is_empty() && scalar.style() == Style::Plain)
 }
 
 pub(super) fn entries(map: &Collection) -> impl Iterator<Item = &Entry> {
@@ -318,10 +317,39 @@ pub(super) fn as_entry(item: &Item) -> Option<&Entry> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
-    use crate::document::{Document, Format, NewNode};
+    use crate::document::{Document, Format, NewNode, Node};
     use crate::secret::Secret;
+
+    #[test]
+    fn a_key_that_ends_in_a_colon_stays_what_it_is() {
+        let block = NewNode::Map(vec![("version".into(), NewNode::text("3"))]);
+        for text in [
+            "{a b:}",
+            "{a:}\n",
+            "{x: 1, a::}",
+            "{a: }",
+            "{a}",
+            "{'a':}",
+            "{? a}",
+        ] {
+            let document = parse(text.as_bytes());
+            let key = |document: &Document| {
+                let Node::Map(root) = document.node(document.parts().first().unwrap().root) else {
+                    panic!("a map");
+                };
+                let keys = super::entries(root).map(|entry| document.key(entry).to_owned());
+                keys.filter(|key| key != "sops").collect::<Vec<_>>()
+            };
+            let edits = super::append_metadata(&document, &block, 4);
+            let sealed = parse(document.source.splice(edits).unwrap().expose());
+            assert_eq!(key(&sealed), key(&document), "{text}");
+            let edits = super::remove_metadata(&sealed);
+            let back = sealed.source.splice(edits).unwrap();
+            assert_eq!(String::from_utf8_lossy(back.expose()), text);
+        }
+    }
 
     fn parse(text: &[u8]) -> Document {
         Document::parse(Format::Yaml, Secret::from_slice(text)).unwrap()
@@ -340,7 +368,7 @@ mod tests {
             "a: |\n\n",
         ] {
             let document = parse(text.as_bytes());
-            let edits = super::append_metadata(&document, &block);
+            let edits = super::append_metadata(&document, &block, 4);
             let sealed = parse(document.source.splice(edits).unwrap().expose());
             let edits = super::remove_metadata(&sealed);
             let back = sealed.source.splice(edits).unwrap();

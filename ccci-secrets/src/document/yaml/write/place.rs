@@ -131,7 +131,7 @@ pub(super) fn enclosing_column(document: &Document, at: usize) -> usize {
             collection.layout == Layout::Block && collection.span.range().contains(&at)
         })
         .max_by_key(|collection| (collection.span.start(), collection.column));
-    innermost.map_or(0, column)
+    innermost.map_or(0, |collection| column(collection))
 }
 
 pub(super) fn column(collection: &Collection) -> usize {
@@ -156,7 +156,7 @@ pub(super) fn end_of_node(document: &Document, id: NodeId) -> usize {
         end = end.max(span(document, id).end());
         match document.node(id) {
             Node::Scalar(scalar) => {
-                if let Style::Literal(block) | Style::Folded(block) = scalar.style
+                if let Style::Literal(block) | Style::Folded(block) = scalar.style()
                     && block.chomp == Chomp::Keep
                 {
                     let body = document.source.slice(block.body);

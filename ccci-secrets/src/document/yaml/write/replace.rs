@@ -102,7 +102,7 @@ fn behind_key(document: &Document, spot: &Spot<'_>, key: &Entry, content: &Conte
 fn wants_lines(scalar: &Scalar, value: &Value<'_>) -> bool {
     // EXPOSE: looked at, not kept.
     let has_lines = matches!(value, Value::Str(text) if text.expose().contains(&b'\n'));
-    has_lines && !scalar.in_flow && matches!(scalar.style, Style::Plain | Style::SingleQuoted)
+    has_lines && !scalar.in_flow && matches!(scalar.style(), Style::Plain | Style::SingleQuoted)
 }
 
 fn spot(document: &Document, id: NodeId) -> Option<Spot<'_>> {
@@ -136,7 +136,7 @@ fn drop_tag(document: &Document, id: NodeId, content: &Content<'_>) -> Option<Ed
         Node::Scalar(scalar) if tag(document, scalar) == Tag::None => None,
         Node::Scalar(scalar) => remove_tag(document, scalar),
         Node::Map(collection) | Node::List(collection) => {
-            let tag = collection.props.tag?;
+            let tag = collection.props().tag?;
             Some(Edit::new(
                 Span::new(tag.start(), place::end_of_blanks(document, tag.end())),
                 b"",
@@ -156,11 +156,11 @@ fn replace_inline(
 ) -> Vec<Edit> {
     let span = place::span(document, id);
     let header = match document.node(id) {
-        Node::Scalar(Scalar {
-            style: Style::Literal(block) | Style::Folded(block),
-            ..
-        }) => Some(block.header),
-        _ => None,
+        Node::Scalar(scalar) => match scalar.style() {
+            Style::Literal(block) | Style::Folded(block) => Some(block.header),
+            Style::DoubleQuoted | Style::Plain | Style::SingleQuoted => None,
+        },
+        Node::Alias(_) | Node::List(_) | Node::Map(_) => None,
     };
     let line_end = place::end_of_line(document, header.unwrap_or(span).end());
     let behind = place::next_line(document, span.end().max(line_end));
@@ -251,7 +251,7 @@ fn replace_lines(
     let start = old.span.start();
     if !place::is_first_on_line(document, start)
         && spot.entry.is_none()
-        && old.props == Props::default()
+        && old.props() == Props::default()
     {
         let layout = layout(document, spot, start, behind);
         let dash = place::start_of_line(document, start) + place::column(spot.parent);
@@ -304,7 +304,7 @@ fn introduction(document: &Document, spot: &Spot<'_>, old: &Collection) -> usize
             line + column + 1
         }
     };
-    [old.props.anchor, old.props.tag]
+    [old.props().anchor, old.props().tag]
         .into_iter()
         .flatten()
         .fold(start, |end, prop| end.max(prop.end()))

@@ -71,14 +71,14 @@ pub(crate) fn rewrite_scalar(
 
 pub(super) fn tag(document: &Document, scalar: &Scalar) -> Tag {
     scalar
-        .props
+        .props()
         .tag
         .map_or(Tag::None, |span| Tag::read(document.source.slice(span)))
 }
 
 /// Takes a tag away together with the blanks that separate it from what follows.
 pub(super) fn remove_tag(document: &Document, scalar: &Scalar) -> Option<Edit> {
-    let tag = scalar.props.tag?;
+    let tag = scalar.props().tag?;
     // An absent value stands right behind the tag, before the blanks.
     let end = place::end_of_blanks(document, tag.end()).min(scalar.span.start());
     Some(Edit::new(Span::new(tag.start(), end), b""))
@@ -97,7 +97,7 @@ fn rewrite_text(document: &Document, scalar: &Scalar, text: &str, role: Role) ->
         tagged: matches!(tag(document, scalar), Tag::Str | Tag::Other),
     };
     let mut token = Secret::with_capacity(text.len() + 2);
-    match scalar.style {
+    match carried_style(document, scalar) {
         Style::Literal(block) | Style::Folded(block) => {
             if let Some(edits) = rewrite_block(document, scalar, block, text) {
                 return edits;
@@ -105,8 +105,7 @@ fn rewrite_text(document: &Document, scalar: &Scalar, text: &str, role: Role) ->
             push_double_quoted(&mut token, text);
         }
         Style::Plain if is_plain_string(text, setting) => token.extend(text.as_bytes()),
-        // In brackets an envelope cannot stand without quotes, and these read most like the plain text.
-        Style::Plain if role == Role::Envelope => push_double_quoted(&mut token, text),
+        Style::Plain if role == Role::Envelope => push_quoted_for_plain(&mut token, text),
         Style::Plain | Style::SingleQuoted if fits_single_quotes(text) => {
             push_single_quoted(&mut token, text)
         }
@@ -117,16 +116,44 @@ fn rewrite_text(document: &Document, scalar: &Scalar, text: &str, role: Role) ->
     replace_token(document, scalar, token)
 }
 
+/// How an envelope ends that stands in quotes only because it stands in brackets, where it cannot do without. Readers of
+/// YAML, and of JSON, take the escape for the bracket that it is.
+const PLAIN_MARK: &[u8] = b"\\u005d\"";
+
+/// The style that a token stands for.
+fn carried_style(document: &Document, scalar: &Scalar) -> Style {
+    let is_marked = || {
+        let token = document.source.slice(scalar.span);
+        scalar.in_flow && token.starts_with(b"\"ENC[") && token.ends_with(PLAIN_MARK)
+    };
+    match scalar.style() {
+        Style::DoubleQuoted if is_marked() => Style::Plain,
+        style => style,
+    }
+}
+
+/// An envelope in brackets where a plain token stood. Only strings need the mark: others are never quoted.
+fn push_quoted_for_plain(token: &mut Secret, envelope: &str) {
+    match envelope.strip_suffix(']') {
+        Some(text) if text.ends_with(",type:str") => {
+            token.extend(b"\"");
+            token.extend(text.as_bytes());
+            token.extend(PLAIN_MARK);
+        }
+        _ => push_double_quoted(token, envelope),
+    }
+}
+
 /// Puts a one-line token in the place of a scalar of any style. A comment on the header line of a block scalar stays.
 pub(super) fn replace_token(document: &Document, scalar: &Scalar, mut token: Secret) -> Vec<Edit> {
-    match scalar.style {
+    match scalar.style() {
         Style::Literal(block) | Style::Folded(block) => {
             let header_line = place::end_of_line(document, block.header.end());
             let lines = Span::new(header_line, scalar.span.end().max(header_line));
             vec![
                 Edit {
                     span: block.header,
-                    text: token,
+                    text: behind_column(document, block.header.start(), token),
                 },
                 Edit::new(lines, b""),
             ]
@@ -138,7 +165,10 @@ pub(super) fn replace_token(document: &Document, scalar: &Scalar, mut token: Sec
                 && place::start_of_blanks(document, at) == at
                 && !place::is_line_start(document, at);
             // `&a:b` is an anchor and a scalar: only some characters may follow a name without a blank.
-            let touches_anchor = scalar.props.anchor.is_some_and(|anchor| anchor.end() == at);
+            let touches_anchor = scalar
+                .props()
+                .anchor
+                .is_some_and(|anchor| anchor.end() == at);
             if touches_key || touches_anchor {
                 let mut spaced = Secret::with_capacity(token.len() + 1);
                 spaced.extend(b" ");
@@ -152,6 +182,20 @@ pub(super) fn replace_token(document: &Document, scalar: &Scalar, mut token: Sec
             }]
         }
     }
+}
+
+/// A header may stand in the column of the keys around it; what takes its place there would be read as one of them.
+fn behind_column(document: &Document, at: usize, token: Secret) -> Secret {
+    let column = at - place::start_of_line(document, at);
+    if token.is_empty() || !place::is_first_on_line(document, at) {
+        return token;
+    }
+    let missing = (place::enclosing_column(document, at) + 1).saturating_sub(column);
+    let mut out = Secret::with_capacity(missing + token.len());
+    out.extend(&vec![b' '; missing]);
+    // EXPOSE: moved into the wiping text of an edit.
+    out.extend(token.expose());
+    out
 }
 
 /// New lines for a block scalar, with the chomping that their trailing line breaks need. `None` where a block scalar
@@ -184,7 +228,7 @@ fn rewrite_block(
     {
         lines.extend(newline);
     }
-    let folded = matches!(scalar.style, Style::Folded(_));
+    let folded = matches!(scalar.style(), Style::Folded(_));
     text.push(
         &mut lines,
         Lines {
@@ -305,6 +349,68 @@ mod tests {
                 assert_eq!(decoded.expose(), value.as_bytes(), "{shown:?}");
                 assert_eq!(again.nodes.len(), document.nodes.len(), "{shown:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_token_comes_behind_the_column_of_the_keys_where_a_header_stood_in_it() {
+        for (source, expected) in [
+            ("a:\n|\n x\n", "a:\n \"\"\n"),
+            ("a:\n>-\n  x\nb: 1\n", "a:\n \"\"\nb: 1\n"),
+            ("  a:\n  |\n   x\n", "  a:\n   \"\"\n"),
+            ("a:\n    |\n     x\n", "a:\n    \"\"\n"),
+            ("a: |\n x\n", "a: \"\"\n"),
+        ] {
+            let bytes = Secret::from_slice(source.as_bytes());
+            let document = Document::parse(Format::Yaml, bytes).unwrap();
+            let new = Value::borrowed(b"");
+            let new = NewScalar::Value {
+                value: &new,
+                spelling: b"",
+            };
+            let edits = rewrite_scalar(&document, first_scalar(&document), &new);
+            let edited = document.source.splice(edits).unwrap();
+            assert_eq!(String::from_utf8_lossy(edited.expose()), expected);
+            assert!(Document::parse(Format::Yaml, edited).is_ok());
+        }
+    }
+
+    // Readers of JSON take a flow map for an object: the mark must be an escape that they know.
+    #[test]
+    fn an_envelope_in_brackets_tells_whether_its_text_had_quotes() {
+        let envelope = "ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]";
+        for (source, sealed) in [
+            (
+                "{a: x}",
+                "\"ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str\\u005d\"",
+            ),
+            (
+                "{a: \"x\"}",
+                "\"ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]\"",
+            ),
+            (
+                "{a: 'x'}",
+                "'ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]'",
+            ),
+        ] {
+            let parse = |text: Secret| Document::parse(Format::Yaml, text).unwrap();
+            let document = parse(Secret::from_slice(source.as_bytes()));
+            let new = NewScalar::Envelope(envelope);
+            let edits = rewrite_scalar(&document, first_scalar(&document), &new);
+            let document = parse(document.source.splice(edits).unwrap());
+            let scalar = first_scalar(&document);
+            let token = document.source.slice(scalar.span);
+            assert_eq!(String::from_utf8_lossy(token), sealed);
+            let decoded = text::decode(document.source.bytes(), scalar);
+            assert_eq!(decoded.expose(), envelope.as_bytes());
+            let value = Value::borrowed(b"x");
+            let new = NewScalar::Value {
+                value: &value,
+                spelling: b"x",
+            };
+            let opened = rewrite_scalar(&document, scalar, &new);
+            let opened = document.source.splice(opened).unwrap();
+            assert_eq!(String::from_utf8_lossy(opened.expose()), source);
         }
     }
 
