@@ -30,8 +30,13 @@ fn tree(features: &str) -> Option<String> {
         .output();
     match output {
         Ok(output) if output.status.success() => Some(String::from_utf8(output.stdout).unwrap()),
-        other => {
-            println!("SKIPPED: cargo tree does not work here: {other:?}");
+        Ok(output) => {
+            let reason = String::from_utf8_lossy(&output.stderr);
+            println!("SKIPPED: cargo tree does not work here: {reason}");
+            None
+        }
+        Err(error) => {
+            println!("SKIPPED: cargo cannot be started: {error}");
             None
         }
     }
