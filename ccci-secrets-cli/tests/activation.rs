@@ -75,6 +75,7 @@ fn main() {
         Both plans::s27_a_plan_opens_nothing_for_writing,
         Root plans::s27_a_plan_for_somebody_who_may_not_read_the_keys,
         Both verification::s16_a_rebuilt_host_has_zero_drift,
+        Both verification::s16_a_host_is_rebuilt_from_two_repositories_and_one_key,
         Both verification::s42_every_tampering_has_its_class,
         Root verification::s42_owners_and_mounts_are_compared,
         Both verification::s42_offline_needs_a_record_and_a_key,
