@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ccci_secrets::activation::manifest::Dialect;
 use ccci_secrets::activation::{
-    self, Drift, ExpectedDigest, Run, Verification, Verified, VerifiedReport,
+    Drift, ExpectedDigest, Run, Verification, Verified, VerifiedReport,
 };
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::wrapped::Names;
@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// Compare with these digests too: lines as sha256sum or --sha256 prints them, with names of secrets
     #[arg(long, value_name = "FILE")]
     expect: Option<PathBuf>,
+    /// Look nobody up: everything belongs to root
+    #[arg(long)]
+    ignore_passwd: bool,
     /// Print the result as JSON
     #[arg(long, conflicts_with = "sha256")]
     json: bool,
@@ -56,27 +59,26 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
     harden::activation();
     let expected = args.expect.as_deref().map(read_digests).transpose()?;
+    let request = Request {
+        ambient_keys: args.ambient_keys,
+        ignore_passwd: args.ignore_passwd,
+        root: args.root.as_deref(),
+        ..Request::new(&args.manifest, Dialect::Native, Context::now())
+    };
     let how = Verification {
         offline: args.offline,
         sha256: args.sha256,
         expected: expected.as_deref(),
     };
-    let request = Request {
-        ambient_keys: args.ambient_keys,
-        root: args.root.as_deref(),
-        ..Request::new(&args.manifest, Dialect::Native, Context::now())
+    let ended = request.verify(context, how);
+    let (manifest, verified) = ended.told(context, &args.manifest)?;
+    let run = Run {
+        tool: Context::TOOL,
+        started: request.started,
+        manifest: manifest.as_ref(),
+        names: &Names::default(),
     };
-    let ended = request.with_manifest(context, |manifest, options| {
-        let verified = activation::verify(manifest, options, how)?;
-        let run = Run {
-            tool: Context::TOOL,
-            started: request.started,
-            manifest: Some(manifest),
-            names: &Names::default(),
-        };
-        Ok(tell(args, &verified, &run))
-    });
-    ended.told(context, &args.manifest)?
+    tell(args, &verified, &run)
 }
 
 /// Lines of `sha256sum`: the digest, a space, a space or a star, the name.

@@ -245,8 +245,6 @@ impl Server {
                     "-cert",
                 ])
                 .arg(certificate)
-                .arg("-cert_chain")
-                .arg(certificate)
                 .arg("-key")
                 .arg(key)
                 .stdin(Stdio::null())

@@ -1,13 +1,15 @@
 //! Does what is on disk equal what git says: `verify`, online and offline.
 
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::certificates::checking_manifest;
 use crate::fixtures::{CERTIFICATE, CERTIFICATE_KEY, TOKENS};
-use crate::harness::Verdict;
+use crate::harness::{Skip, Verdict};
+use crate::sources::{commit_all, git};
 use crate::world::{LIVE_CERTIFICATE, LIVE_KEY, Place, Run, World, mode};
 
 const MODES: [&[&str]; 2] = [&[], &["--offline"]];
@@ -340,4 +342,85 @@ fn wipe(world: &World) {
         std::fs::remove_dir_all(world.out(path)).unwrap();
     }
     std::fs::remove_file(world.out("/run/secrets")).unwrap();
+}
+
+/// The day a host is lost: two repositories, a blank machine, and the recovery key on standard input.
+pub(crate) fn s16_a_host_is_rebuilt_from_two_repositories_and_one_key(world: &World) -> Verdict {
+    let mut manifest = checking_manifest(world);
+    manifest.as_object_mut().unwrap().remove("ageSshKeyPaths");
+    manifest["ageKeyFile"] = json!("../recovery.txt");
+    for entry in manifest["secrets"].as_array_mut().unwrap() {
+        entry["sopsFile"] = json!("secrets/secrets.yaml");
+    }
+    world.write_manifest(&manifest);
+    let (inner, outer, clone) = (world.src("inner"), world.src("outer"), world.src("clone"));
+    for dir in [&inner, &outer] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    std::fs::copy(world.src("secrets.yaml"), inner.join("secrets.yaml")).unwrap();
+    std::fs::copy(world.src("manifest.json"), outer.join("manifest.json")).unwrap();
+    if !commit_all(&inner) {
+        return Err(Skip("git is not on PATH".into()));
+    }
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    assert!(git(&outer, &["init", "--quiet"]));
+    let add = ["submodule", "--quiet", "add", &text(&inner), "secrets"];
+    assert!(git(&outer, &add) && commit_all(&outer));
+    // What the live host has published.
+    let published = world.src("published");
+    let digests: String = all_names()
+        .map(|name| {
+            let digest = ccci_secrets::digest::sha256(&world.fixtures().value(name));
+            format!("{}  {name}\n", ccci_secrets::digest::hex(&digest))
+        })
+        .collect();
+    world.write("published", digests.as_bytes());
+
+    // The blank machine. Without --recursive, every command says what is missing.
+    assert!(git(
+        &outer,
+        &["clone", "--quiet", &text(&outer), &text(&clone)]
+    ));
+    let about = |command: &str, more: &[&str]| {
+        let mut arguments = world.about_manifest(command, more);
+        *arguments.last_mut().unwrap() = text(&clone.join("manifest.json"));
+        world.run(&arguments)
+    };
+    let run = about("plan", &[]);
+    assert_eq!(run.code, 12, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("git submodule update --init"),
+        "{}",
+        run.stderr
+    );
+    assert!(git(&clone, &["submodule", "--quiet", "update", "--init"]));
+    let run = about("plan", &[]);
+    assert_eq!(run.code, 20, "{}", run.stderr);
+    let key = text(&world.src("recovery.txt"));
+    let install = ["key", "install", "--out", &key];
+    let run = world.run_with_input(&install, &world.fixtures().read("recovery.txt"));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains(&world.recovery), "{}", run.stdout);
+    let run = about("plan", &[]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(run.stdout.matches("  + 0").count(), 8, "{}", run.stdout);
+    assert!(
+        run.stdout
+            .contains("certificate wildcard_cert: *.ci.example"),
+        "{}",
+        run.stdout
+    );
+    let run = about("activate", &[]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    world.assert_complete();
+    let run = about("verify", &["--expect", &text(&published)]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.ends_with("\nzero drift\n"), "{}", run.stdout);
+    let run = about("plan", &[]);
+    assert!(
+        run.stdout.starts_with("nothing would change"),
+        "{}",
+        run.stdout
+    );
+    Ok(())
 }
