@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
 use crate::harden;
+use crate::hint::{self, Hint};
 use crate::output;
 
 /// Say whether what is on disk equals what git says
@@ -140,7 +141,11 @@ fn tell(args: &Args, verified: &Verified, run: &Run<'_>) -> Result<Exit, Command
         drift.len(),
         verified.lines.len()
     ));
-    Err(CommandError::new(ErrorCode::DriftFound, lines.join("\n")).verbatim())
+    let found = CommandError::new(ErrorCode::DriftFound, lines.join("\n")).verbatim();
+    Err(match hint::of(ErrorCode::DriftFound) {
+        Hint::Step(step) => found.hint(step),
+        Hint::None | Hint::Unwritten => found,
+    })
 }
 
 /// The digest of a value that is easily guessed is as good as the value to whoever can read it.
