@@ -104,3 +104,40 @@ impl EntryRecord {
         self
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests write their own files"
+)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::fs::RealFs;
+
+    const PATH: &str = "/var/lib/ccsec/drift.key";
+
+    #[test]
+    fn the_key_is_made_once_and_a_half_written_one_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let fs = RealFs::new();
+        let site = Site::new(&fs, Some(dir.path()));
+        let at = |path: &str| dir.path().join(path.trim_start_matches('/'));
+        std::fs::create_dir_all(at("/var/lib/ccsec")).unwrap();
+        std::fs::write(at("/var/lib/ccsec/drift.key.new"), "half").unwrap();
+        std::fs::write(at(PATH), "too short").unwrap();
+        let obtain = || {
+            let key = obtain(&site, Path::new(PATH), HmacKey::make_random, &|_| ());
+            key.unwrap()
+        };
+        let first = obtain();
+        assert!(obtain().bytes().ct_eq(first.bytes().expose()));
+        assert!(first.bytes().ct_eq(&std::fs::read(at(PATH)).unwrap()));
+        let mode = std::fs::metadata(at(PATH)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+        let names = std::fs::read_dir(at("/var/lib/ccsec")).unwrap().count();
+        assert_eq!(names, 1);
+    }
+}
