@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::commands::{activate, check, decrypt, edit, encrypt, key, set, unset};
+use crate::commands::{activate, check, decrypt, edit, encrypt, key, plan, set, unset};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -51,6 +51,7 @@ pub(crate) enum Command {
     Edit(edit::Args),
     Encrypt(encrypt::Args),
     Key(key::Args),
+    Plan(plan::Args),
     Set(set::Args),
     Unset(unset::Args),
 }
@@ -65,7 +66,7 @@ impl Command {
             Self::Decrypt(_) | Self::Edit(_) | Self::Encrypt(_) | Self::Set(_) | Self::Unset(_) => {
                 Family::Sops
             }
-            Self::Activate(_) | Self::Check(_) | Self::Key(_) => Family::Native,
+            Self::Activate(_) | Self::Check(_) | Self::Key(_) | Self::Plan(_) => Family::Native,
         }
     }
 
@@ -78,6 +79,7 @@ impl Command {
             Self::Edit(args) => edit::run(context, args),
             Self::Encrypt(args) => encrypt::run(context, args),
             Self::Key(args) => key::run(context, args),
+            Self::Plan(args) => plan::run(context, &args),
             Self::Set(args) => set::run(context, args),
             Self::Unset(args) => unset::run(context, args),
         }

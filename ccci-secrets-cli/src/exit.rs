@@ -59,6 +59,8 @@ exits! {
     KeyProgram = 23, [Native], "a key command or plugin failed";
     NotAuthentic = 30, [Native], "a MAC is missing or does not match, or a value does not open";
     KeyPath = 31, [Native], "a value is absent or of the wrong type";
+    Template = 33, [Native], "a template cannot be rendered";
+    Content = 32, [Native], "a certificate will not do: see the field `checks` of the manifest";
     FileSystem = 40, [Native], "the file system refused; nothing was changed";
     Locked = 41, [Native], "another run holds the lock";
     Target = 42, [Native], "something is in the way of a file that is to be made";
@@ -101,6 +103,7 @@ impl Exit {
             | ErrorCode::FileUnreadable
             | ErrorCode::FileUnwritable => Self::FileSystem,
             ErrorCode::ActivationLocked => Self::Locked,
+            ErrorCode::CertificateInvalid => Self::Content,
             ErrorCode::CommittedWithFault => Self::CommittedWithFault,
             ErrorCode::ConflictMarkers
             | ErrorCode::DocumentInvalid
@@ -119,6 +122,7 @@ impl Exit {
             ErrorCode::PathInvalid | ErrorCode::Usage => Self::Usage,
             ErrorCode::PathNotFound | ErrorCode::ValueUnsupported => Self::KeyPath,
             ErrorCode::TargetConflict => Self::Target,
+            ErrorCode::TemplateInvalid => Self::Template,
             ErrorCode::ConfigInvalid
             | ErrorCode::ConfigMissing
             | ErrorCode::ConfigNoRule

@@ -21,6 +21,9 @@ pub(crate) fn of(code: ErrorCode) -> Hint {
             Step("wait for the other run to end, or raise --lock-timeout")
         }
         ErrorCode::ActivationFileSystem => Step("make room or correct the mode, then run it again"),
+        ErrorCode::CertificateInvalid => Step(
+            "put a certificate that fits into the sops file, with `ccsec edit` or `ccsec set`; the checks stand in the manifest",
+        ),
         ErrorCode::CommittedWithFault => {
             Step("correct what the message names, then run the same command again")
         }
@@ -82,6 +85,7 @@ pub(crate) fn of(code: ErrorCode) -> Hint {
         | ErrorCode::NotBuilt
         | ErrorCode::PathNotFound
         | ErrorCode::SelectionInvalid
+        | ErrorCode::TemplateInvalid
         | ErrorCode::Usage
         | ErrorCode::ValueUnsupported => None,
         // The report names every key and every place that was searched.

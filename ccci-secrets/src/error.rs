@@ -32,6 +32,8 @@ error_codes! {
     ActivationLocked = "activation-locked",
     /// The file system refused a change during activation; the old generation is untouched.
     ActivationFileSystem = "activation-file-system",
+    /// A certificate will not do.
+    CertificateInvalid = "certificate-invalid",
     /// A step after the commit failed.
     CommittedWithFault = "committed-with-fault",
     /// `.sops.yaml` cannot be parsed or holds something it must not.
@@ -98,6 +100,8 @@ error_codes! {
     SubmoduleNotInitialised = "submodule-not-initialised",
     /// A path that activation would have to overwrite, or cannot use.
     TargetConflict = "target-conflict",
+    /// A template cannot be read, or a placeholder in it stands for nothing.
+    TemplateInvalid = "template-invalid",
     /// The command line is not valid.
     Usage = "usage",
     /// A value that sops cannot carry.

@@ -1,6 +1,7 @@
 //! Reads, edits and writes sops files.
 pub mod activation;
 pub mod atomic;
+pub mod certificate;
 pub mod config;
 pub mod crypto;
 pub mod digest;
@@ -10,6 +11,7 @@ pub mod envelope;
 pub mod error;
 pub mod file;
 pub mod fs;
+pub mod hmac_key;
 pub mod key;
 pub mod keyring;
 pub mod leaf;

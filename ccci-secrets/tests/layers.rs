@@ -10,8 +10,16 @@ use std::path::{Path, PathBuf};
 
 const LAYERS: [&[&str]; 7] = [
     &["digest", "error", "fs", "nearest", "secret", "words"],
-    &["atomic", "crypto", "env", "path", "value", "wrapped"],
-    &["document", "envelope"],
+    &[
+        "atomic",
+        "certificate",
+        "crypto",
+        "env",
+        "path",
+        "value",
+        "wrapped",
+    ],
+    &["document", "envelope", "hmac_key"],
     &["key", "leaf", "mac", "metadata", "selection", "tree"],
     &["config", "keyring", "repository"],
     &["file"],

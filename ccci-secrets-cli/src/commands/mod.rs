@@ -6,5 +6,6 @@ pub(crate) mod decrypt;
 pub(crate) mod edit;
 pub(crate) mod encrypt;
 pub(crate) mod key;
+pub(crate) mod plan;
 pub(crate) mod set;
 pub(crate) mod unset;

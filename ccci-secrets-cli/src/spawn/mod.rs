@@ -1,3 +1,4 @@
 //! The processes that the program starts.
 
 pub(crate) mod editor;
+pub(crate) mod systemctl;

@@ -196,7 +196,8 @@ fn make_certificate(dir: &Path) {
         openssl req -x509 -new -key ca.key -days 30 -subj '/CN=Test CA' -out ca.pem
         openssl ecparam -name prime256v1 -genkey -noout -out leaf.key
         openssl req -new -key leaf.key -subj '/CN=*.ci.example' -out leaf.csr
-        openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -out leaf.pem
+        echo 'subjectAltName=DNS:*.ci.example' >leaf.ext
+        openssl x509 -req -in leaf.csr -extfile leaf.ext -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -out leaf.pem
         cat leaf.pem ca.pem >values/wildcard_cert
         cp leaf.key values/wildcard_key
     "#;

@@ -15,6 +15,8 @@ pub(crate) enum Needs {
     Anywhere,
     /// Below a directory, and as on a machine.
     Both,
+    /// As on a machine: below a directory the thing is not done at all.
+    Machine,
     /// As `Both`, and files of other users have to be made.
     Root,
 }
@@ -71,11 +73,13 @@ pub(crate) fn run(scenarios: &[Scenario]) {
     let namespaces = Namespaces::probe();
     let mut table = Table::default();
     for scenario in selected {
-        table.add(
-            scenario.name,
-            "below a directory",
-            below_a_directory(scenario, &fixtures),
-        );
+        if scenario.needs != Needs::Machine {
+            table.add(
+                scenario.name,
+                "below a directory",
+                below_a_directory(scenario, &fixtures),
+            );
+        }
         if scenario.needs != Needs::Anywhere {
             table.add(
                 scenario.name,

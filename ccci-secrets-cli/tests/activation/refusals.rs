@@ -169,27 +169,11 @@ pub(crate) fn a_report_that_cannot_be_written_is_a_later_step_that_failed(
 }
 
 pub(crate) fn what_is_not_built_yet_is_refused_by_name(world: &World) -> Verdict {
-    let mut with_template = world.manifest();
-    with_template["templates"] = json!([{"name": "t", "mode": "0400", "content": "x"}]);
-    with_template["placeholderBySecretName"] = world.manifest()["secrets"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|entry| {
-            let name = entry["name"].as_str().unwrap();
-            (name.to_owned(), json!(format!("<SOPS:{name}:PLACEHOLDER>")))
-        })
-        .collect::<serde_json::Map<_, _>>()
-        .into();
-    let mut user_mode = world.manifest();
-    user_mode["userMode"] = json!(true);
-    let mut gpg = world.manifest();
-    gpg["gnupgHome"] = json!("/var/lib/gpg");
-    for (manifest, field) in [
-        (with_template, "/templates"),
-        (user_mode, "/userMode"),
-        (gpg, "/gnupgHome"),
-    ] {
+    let mut checks = world.manifest();
+    checks["checks"] = json!([{"type": "x509"}]);
+    let mut credentials = world.manifest();
+    credentials["credentials"] = json!([{"unit": "u.service", "name": "n", "secret": "s"}]);
+    for (manifest, field) in [(checks, "/checks"), (credentials, "/credentials")] {
         world.write_manifest(&manifest);
         let run = world.assert_refused(10, || world.activate_again(&[]));
         assert!(run.stderr.contains(field), "{field}: {}", run.stderr);

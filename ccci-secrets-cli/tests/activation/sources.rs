@@ -42,7 +42,10 @@ pub(crate) fn s10_submodule_that_is_not_initialised_is_named(world: &World) -> V
     let activated = world.assert_refused(12, || world.run(&activate));
     let checked = world.run(&["check", shown, "--mode", "sopsfile"]);
     assert_eq!(checked.code, 12, "{}", checked.stderr);
-    for run in [&activated, &checked] {
+    let mut plan = world.about_manifest("plan", &[]);
+    *plan.last_mut().unwrap() = shown.to_owned();
+    let planned = world.assert_refused(12, || world.run(&plan));
+    for run in [&activated, &checked, &planned] {
         for part in ["secrets", "not initialised", "git submodule update --init"] {
             assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
         }
@@ -67,14 +70,14 @@ pub(crate) fn s10_submodule_that_is_not_initialised_is_named(world: &World) -> V
     Ok(())
 }
 
-fn commit_all(dir: &Path) -> bool {
+pub(crate) fn commit_all(dir: &Path) -> bool {
     git(dir, &["init", "--quiet"])
         && git(dir, &["add", "--all"])
         && git(dir, &["commit", "--quiet", "--message", "made by a test"])
 }
 
 /// git with nobody's configuration.
-fn git(dir: &Path, arguments: &[&str]) -> bool {
+pub(crate) fn git(dir: &Path, arguments: &[&str]) -> bool {
     let settings = [
         "protocol.file.allow=always",
         "user.name=test",

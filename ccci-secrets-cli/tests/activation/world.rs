@@ -160,11 +160,32 @@ impl World {
         arguments
     }
 
+    /// The arguments of another command about the manifest that was written last.
+    pub(crate) fn about_manifest(&self, command: &str, more: &[&str]) -> Vec<String> {
+        let shown = |path: PathBuf| path.to_str().unwrap().to_owned();
+        let mut arguments = vec![command.to_owned()];
+        if self.place == Place::BelowDirectory {
+            arguments.extend(["--root".into(), shown(self.out("/"))]);
+        }
+        arguments.extend(more.iter().map(|word| (*word).to_owned()));
+        arguments.push(shown(self.src("manifest.json")));
+        arguments
+    }
+
+    /// Runs another command about the manifest that was written last.
+    pub(crate) fn run_about_manifest(&self, command: &str, more: &[&str]) -> Run {
+        self.run(&self.about_manifest(command, more))
+    }
+
     /// The report of the last activation.
     pub(crate) fn report(&self) -> Value {
         let path = self.aside("report.json");
         assert_eq!(mode(&path), 0o600, "the report is private");
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    }
+
+    pub(crate) fn program(&self) -> &Path {
+        Path::new(PROGRAM)
     }
 
     pub(crate) fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
@@ -181,7 +202,7 @@ impl World {
         command
     }
 
-    fn prepare(&self, command: &mut Command) {
+    pub(crate) fn prepare(&self, command: &mut Command) {
         command
             .env_clear()
             .env("HOME", self.aside("home"))

@@ -1,9 +1,11 @@
 //! Carries a plan out.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use super::Options;
 use super::draft::{Draft, Scene, draft};
 use super::fault::{Fault, Refusal, Warning, WarningKind};
 use super::finish::{close, open_generation};
@@ -17,10 +19,14 @@ use super::receipt::{FailedStep, Step};
 use super::records::{Journal, Ledger, Records, Role, Run, StagedLink};
 use super::stage;
 use super::undo::Undo;
+use super::units::{UnitManager, tell_pending};
+use super::wanted::Directories;
 
 /// What carrying out came to.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
+    /// Units that have to be told by a later run.
+    pub(super) untold: BTreeSet<String>,
     pub(super) warnings: Vec<Warning>,
     pub(super) failed_step: Option<FailedStep>,
 }
@@ -29,7 +35,7 @@ pub(super) struct Applied {
 pub(super) fn apply(
     scene: Scene<'_>,
     records: &mut Records,
-    pause: &dyn Fn(Duration),
+    options: &Options<'_>,
 ) -> Result<Applied, Refusal> {
     let before = records.ledger.value().clone();
     let draft = draft(scene, records).map_err(|fault| Refusal::new(vec![fault]))?;
@@ -48,7 +54,14 @@ pub(super) fn apply(
         }
     }
     work.after_commit(records);
-    work.prune(pause);
+    let is_complete = work.applied.failed_step.is_none();
+    if let Some(manager) = options.units {
+        work.tell_units(manager, records);
+    }
+    // Only when all links lead to the new generation.
+    if is_complete {
+        work.prune(options.pause);
+    }
     Ok(work.applied)
 }
 
@@ -87,7 +100,11 @@ impl Work<'_> {
             manifest,
             ..
         } = self.scene;
-        mount::make_directory(site, &mount.real)?;
+        let directories = Directories {
+            mode: manifest.dialect.mount_directory_mode(),
+            ..Directories::default()
+        };
+        mount::make_directory(site, &mount.real, directories)?;
         if let Some(what) = plan.mount {
             let mounted = mount::mount(site, mount, what, manifest.allow_swap)?;
             self.mounted = mounted.made;
@@ -202,12 +219,18 @@ impl Work<'_> {
         }
     }
 
-    /// Only when all links lead to the new generation.
+    fn tell_units(&mut self, manager: &UnitManager<'_>, records: &mut Records) {
+        let Scene { site, manifest, .. } = self.scene;
+        let told = tell_pending(site, manifest, manager, records);
+        self.applied.warnings.extend(told.warnings);
+        self.applied.untold = told.left;
+        if !told.faults.is_empty() {
+            self.fail(Step::Units, told.faults);
+        }
+    }
+
     fn prune(&mut self, pause: &dyn Fn(Duration)) {
         let plan = self.scene.plan;
-        if self.applied.failed_step.is_some() {
-            return;
-        }
         if plan.generation.is_some() && !plan.prune.is_empty() {
             pause(GRACE);
         }

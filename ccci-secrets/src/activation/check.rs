@@ -1,11 +1,9 @@
 //! What can be said about a manifest without any key, and without touching anything.
 
-use std::path::Path;
-
 use super::fault::{Fault, Warning, WarningKind};
 use super::findings::Findings;
-use super::manifest::Manifest;
-use super::{select, sops_file};
+use super::manifest::{Manifest, Reading};
+use super::{select, sops_file, template};
 use crate::error::ErrorCode;
 
 /// What a check found.
@@ -19,6 +17,11 @@ pub struct Checked {
 }
 
 impl Checked {
+    fn of(findings: Findings<'_>) -> Self {
+        let (faults, warnings) = findings.into_parts().into_faults();
+        Self { faults, warnings }
+    }
+
     /// The code of the whole, as of a refusal; none when the check passed.
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {
@@ -29,8 +32,8 @@ impl Checked {
     }
 }
 
-/// Checks the rules of a manifest; neither accounts nor any other file is looked at. Relative paths count from
-/// `directory`.
+/// Checks the rules of a manifest, and its templates; neither accounts nor sops files are looked at. A path alone says where
+/// relative paths count from.
 ///
 /// What this build cannot do yet passes with a warning: the rules hold.
 ///
@@ -42,8 +45,8 @@ impl Checked {
 /// assert_eq!(checked.faults[0].to_string(), "/secretsMountPoint: is missing");
 /// ```
 #[must_use]
-pub fn check_manifest(text: &[u8], directory: &Path) -> Checked {
-    let manifest = match Manifest::parse(text, directory) {
+pub fn check_manifest<'a>(text: &[u8], reading: impl Into<Reading<'a>>) -> Checked {
+    let manifest = match Manifest::parse(text, reading) {
         Ok(manifest) => manifest,
         Err(faults) => {
             return Checked {
@@ -52,12 +55,20 @@ pub fn check_manifest(text: &[u8], directory: &Path) -> Checked {
             };
         }
     };
-    let unbuilt = manifest.unbuilt().into_iter();
-    Checked {
-        faults: Vec::new(),
-        warnings: unbuilt
-            .map(|fault| Warning::new(WarningKind::NotBuilt, fault.pointer))
-            .collect(),
+    let mut findings = Findings::new(&manifest);
+    check_templates(&manifest, &mut findings);
+    for fault in manifest.unbuilt() {
+        findings.warn(Warning::new(WarningKind::NotBuilt, fault.pointer));
+    }
+    Checked::of(findings)
+}
+
+/// Reads every template.
+fn check_templates(manifest: &Manifest, findings: &mut Findings<'_>) {
+    for (nth, entry) in manifest.templates.iter().enumerate() {
+        if let Err(fault) = template::read(manifest, entry) {
+            findings.lose(&[manifest.secrets.len() + nth], fault);
+        }
     }
 }
 
@@ -96,8 +107,8 @@ pub fn check_sops_files(manifest: &Manifest) -> Checked {
             }
         }
     }
-    let (faults, warnings) = findings.into_parts().into_faults();
-    Checked { faults, warnings }
+    check_templates(manifest, &mut findings);
+    Checked::of(findings)
 }
 
 #[cfg(test)]

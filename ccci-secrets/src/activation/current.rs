@@ -13,7 +13,8 @@ use crate::fs::{FileFacts, FileKind};
 /// The active generation.
 #[derive(Debug)]
 pub(super) struct Current {
-    pub(super) number: u64,
+    /// None for a directory that is no generation of ours, to which the link leads all the same.
+    pub(super) number: Option<u64>,
     /// For each wanted file.
     pub(super) files: Vec<FileFound>,
     /// Names that nobody wants any more.
@@ -41,10 +42,7 @@ pub(super) fn find_current(
     wanted: &[Wanted],
 ) -> Option<Current> {
     let dir = site.open_dir(&frame.mount.join(number.to_string()))?;
-    let files = wanted
-        .iter()
-        .map(|wanted| compare(site, dir.as_fd(), wanted))
-        .collect();
+    let files = compare_all(site, dir.as_fd(), wanted);
     let mut names = BTreeSet::new();
     list_names(site, dir.as_fd(), "", &mut names);
     for wanted in wanted {
@@ -54,10 +52,28 @@ pub(super) fn find_current(
         }
     }
     Some(Current {
-        number,
+        number: Some(number),
         files,
         gone: names.into_iter().collect(),
     })
+}
+
+/// Compares whatever directory a link leads to, which somebody else has set, with what is wanted. What else is in there is
+/// nobody's business.
+pub(super) fn find_foreign(site: &Site<'_>, path: &Path, wanted: &[Wanted]) -> Option<Current> {
+    let dir = site.open_dir(path)?;
+    Some(Current {
+        number: None,
+        files: compare_all(site, dir.as_fd(), wanted),
+        gone: Vec::new(),
+    })
+}
+
+fn compare_all(site: &Site<'_>, dir: BorrowedFd<'_>, wanted: &[Wanted]) -> Vec<FileFound> {
+    wanted
+        .iter()
+        .map(|wanted| compare(site, dir, wanted))
+        .collect()
 }
 
 /// What cannot be read differs.
@@ -74,7 +90,7 @@ fn compare(site: &Site<'_>, generation: BorrowedFd<'_>, wanted: &Wanted) -> File
     FileFound::Present {
         content: has_content(site, file.as_fd(), &facts, wanted),
         mode: facts.mode == wanted.mode,
-        owner: !site.is_root_user() || (facts.uid, facts.gid) == (wanted.uid, wanted.gid),
+        owner: !site.sets_owners || (facts.uid, facts.gid) == (wanted.uid, wanted.gid),
         inner_link: match &wanted.target {
             Target::Inside(rest) => has_inner_link(site, generation, rest, &wanted.name),
             Target::Outside(_) | Target::Own => true,

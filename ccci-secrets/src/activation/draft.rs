@@ -14,9 +14,11 @@ use super::records::{
 };
 use super::site::Site;
 use super::targets::target_text;
+use super::units::Units;
 use super::wanted::{Directories, Wanted};
 use crate::atomic::temporary_name;
 use crate::digest;
+use crate::hmac_key::HmacKey;
 
 /// Everything that is known before the first change.
 #[derive(Clone, Copy)]
@@ -29,6 +31,10 @@ pub(super) struct Scene<'a> {
     pub(super) mount: &'a MountFound,
     pub(super) plan: &'a Plan,
     pub(super) keys_group: u32,
+    /// The key for digests in the journal, if there is one.
+    pub(super) drift_key: Option<&'a HmacKey>,
+    /// Units that the run makes a change for, if anybody tells units.
+    pub(super) units: &'a Units,
 }
 
 /// A run that has not begun.
@@ -44,7 +50,7 @@ pub(super) struct Draft {
 /// Names everything.
 pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault> {
     let mut run = Run {
-        next: outcome(scene)?,
+        next: outcome(scene, records)?,
         removals: scene.plan.removals.clone(),
         ..Run::default()
     };
@@ -57,7 +63,10 @@ pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault>
     if let Some(number) = scene.plan.generation {
         run.stage = Some(format!("{STAGE_PREFIX}{}-{random}", std::process::id()).into());
         run.staged.push(active_link(scene, number, &random));
-        manners.push(Directories::default());
+        manners.push(Directories {
+            mode: scene.manifest.dialect.target_directory_mode(),
+            ..Directories::default()
+        });
     }
     for step in &scene.plan.links {
         let Some(wanted) = scene.wanted.get(step.wanted) else {
@@ -84,7 +93,9 @@ pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault>
 }
 
 /// What the machine will be like.
-pub(super) fn outcome(scene: Scene<'_>) -> Result<Outcome, Fault> {
+pub(super) fn outcome(scene: Scene<'_>, records: &Records) -> Result<Outcome, Fault> {
+    let mut pending = records.journal.value().active.pending.clone();
+    pending.add(&scene.units.restart, &scene.units.reload);
     let mut links = Vec::new();
     for wanted in scene.wanted {
         if let Target::Outside(path) = &wanted.target {
@@ -101,9 +112,10 @@ pub(super) fn outcome(scene: Scene<'_>) -> Result<Outcome, Fault> {
         entries: scene
             .wanted
             .iter()
-            .map(|wanted| entry_record(scene.manifest, wanted))
+            .map(|wanted| entry_record(scene.manifest, wanted).with_digest(scene.drift_key, wanted))
             .collect(),
         links,
+        pending,
     })
 }
 
@@ -117,6 +129,7 @@ fn entry_record(manifest: &Manifest, wanted: &Wanted) -> EntryRecord {
         gid: wanted.gid,
         restart_units: units(|entry| &entry.restart_units),
         reload_units: units(|entry| &entry.reload_units),
+        hmac: None,
     }
 }
 

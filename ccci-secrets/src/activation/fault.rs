@@ -5,9 +5,11 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::manifest::{ManifestFault, ManifestProblem, SecretEntry};
+use super::checks::CheckProblem;
+use super::manifest::{ManifestFault, ManifestProblem, SecretEntry, TemplateEntry};
 pub use super::site::Hazard;
 pub use super::warning::{Warning, WarningKind};
+use crate::certificate::Fingerprint;
 use crate::error::ErrorCode;
 use crate::file::{FileError, OpenError, SealError, Shape};
 use crate::keyring::AttemptReport;
@@ -18,6 +20,16 @@ use crate::repository::NotSealedBecause;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
+    /// A content that will not do.
+    #[error("certificate `{}`{}: {problem}", certificate.escape_debug(), with_key(key.as_deref()))]
+    Check {
+        /// The secret that holds the certificate.
+        certificate: String,
+        /// The secret that holds its key.
+        key: Option<String>,
+        /// What is wrong.
+        problem: CheckProblem,
+    },
     /// A file that is sealed but cannot be opened.
     #[error("cannot open {}: {source}", file.display())]
     DoesNotOpen {
@@ -76,6 +88,14 @@ pub enum Fault {
     /// No identity opens a file.
     #[error("{}", .0)]
     NoIdentity(Box<NoIdentity>),
+    /// None of the certificates is the one that was expected.
+    #[error("{}", other_leaf(expected, found))]
+    OtherLeaf {
+        /// Its fingerprint.
+        expected: Fingerprint,
+        /// Those of the certificates that the manifest has checked.
+        found: Vec<Fingerprint>,
+    },
     /// The plaintext of a whole file cannot be produced.
     #[error("cannot write out {}: {source}", file.display())]
     Plaintext {
@@ -100,6 +120,24 @@ pub enum Fault {
         /// What is in the way.
         problem: TargetProblem,
     },
+    /// A template that cannot be rendered.
+    #[error("template `{}`: {problem}", template.escape_debug())]
+    Template {
+        /// Its name.
+        template: String,
+        /// Why.
+        problem: TemplateProblem,
+    },
+    /// The file of a template cannot be read.
+    #[error("template `{}`: cannot read {}: {source}", template.escape_debug(), path.display())]
+    TemplateUnreadable {
+        /// Its name.
+        template: String,
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
     /// The tree around a sops file explains why it cannot be read.
     #[error("{}: {problem}", file.display())]
     Tree {
@@ -107,6 +145,14 @@ pub enum Fault {
         file: PathBuf,
         /// What git would say.
         problem: TreeProblem,
+    },
+    /// A unit that could not be told that something changed for it.
+    #[error("unit {}: {problem}", unit.escape_debug())]
+    Unit {
+        /// Its name.
+        unit: String,
+        /// Why.
+        problem: UnitProblem,
     },
     /// A key of the manifest leads to nothing usable.
     #[error("secret `{}`: key `{}` of {} {problem}", secret.escape_debug(), key.escape_debug(), file.display())]
@@ -127,6 +173,7 @@ impl Fault {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
+            Self::Check { .. } | Self::OtherLeaf { .. } => ErrorCode::CertificateInvalid,
             Self::DoesNotOpen { source, .. } => source.code(),
             Self::FileSystem { .. } => ErrorCode::ActivationFileSystem,
             Self::KeyFileMissing(_) => ErrorCode::KeyFileMissing,
@@ -143,7 +190,9 @@ impl Fault {
             Self::Plaintext { source, .. } => source.code(),
             Self::SopsFile { source, .. } => source.code(),
             Self::Target { .. } => ErrorCode::TargetConflict,
+            Self::Template { .. } | Self::TemplateUnreadable { .. } => ErrorCode::TemplateInvalid,
             Self::Tree { problem, .. } => problem.code(),
+            Self::Unit { .. } => ErrorCode::CommittedWithFault,
             Self::Value { problem, .. } => problem.code(),
         }
     }
@@ -159,11 +208,29 @@ impl Fault {
             ErrorCode::KeyProgramFailed => 6,
             ErrorCode::MacMismatch | ErrorCode::DoesNotOpen | ErrorCode::LeafNotProtected => 7,
             ErrorCode::PathNotFound => 8,
-            ErrorCode::TargetConflict => 9,
-            ErrorCode::ActivationLocked | ErrorCode::ActivationFileSystem => 10,
+            ErrorCode::TemplateInvalid => 9,
+            ErrorCode::CertificateInvalid => 10,
+            ErrorCode::TargetConflict => 11,
+            ErrorCode::ActivationLocked | ErrorCode::ActivationFileSystem => 12,
             // What is left is a file that cannot be read as a sops file.
             _ => 2,
         }
+    }
+}
+
+fn with_key(key: Option<&str>) -> String {
+    key.map(|key| format!(" with key `{}`", key.escape_debug()))
+        .unwrap_or_default()
+}
+
+fn other_leaf(expected: &Fingerprint, found: &[Fingerprint]) -> String {
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    match found.as_slice() {
+        [] => format!("expected the certificate {expected}, but the manifest checks none"),
+        found => format!(
+            "expected the certificate {expected}, not {}",
+            found.join(", ")
+        ),
     }
 }
 
@@ -274,6 +341,42 @@ impl ValueProblem {
         match self {
             Self::Absent | Self::NotAString(_) => ErrorCode::PathNotFound,
             Self::NotProtected => ErrorCode::LeafNotProtected,
+        }
+    }
+}
+
+/// Why a unit could not be told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnitProblem {
+    /// What tells units did not do it.
+    #[error("{0}")]
+    Failed(String),
+    /// There is no such unit.
+    #[error("is not found")]
+    NotFound,
+}
+
+/// What is wrong with a template.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemplateProblem {
+    /// A secret that another manifest has: one that is needed for users, for example.
+    #[error("secret `{}` is not in this manifest", .0.escape_debug())]
+    Elsewhere(String),
+    /// Something that looks like a placeholder.
+    #[error("`{}` stands for no secret", .0.escape_debug())]
+    Leftover(String),
+    /// A secret that was left out.
+    #[error("secret `{}` cannot be had", .0.escape_debug())]
+    Lost(String),
+}
+
+impl TemplateProblem {
+    pub(super) fn of(self, template: &TemplateEntry) -> Fault {
+        Fault::Template {
+            template: template.name().into(),
+            problem: self,
         }
     }
 }

@@ -10,7 +10,7 @@ pub(super) struct Findings<'m> {
     manifest: &'m Manifest,
     whole: Vec<Fault>,
     required: Vec<Fault>,
-    /// For each secret of the manifest, whether it cannot be had.
+    /// For each secret and then each template of the manifest, whether it cannot be had.
     lost: Vec<bool>,
     warnings: Vec<Warning>,
 }
@@ -21,7 +21,7 @@ impl<'m> Findings<'m> {
             manifest,
             whole: Vec::new(),
             required: Vec::new(),
-            lost: vec![false; manifest.secrets.len()],
+            lost: vec![false; manifest.files().count()],
             warnings: Vec::new(),
         }
     }
@@ -31,20 +31,19 @@ impl<'m> Findings<'m> {
         self.whole.push(fault);
     }
 
-    /// These secrets cannot be had: a fault if one of them is required, else a warning for each.
-    pub(super) fn lose(&mut self, secrets: &[usize], fault: Fault) {
+    /// These files cannot be had: a fault if one of them is required, else a warning for each. They are counted as in
+    /// [`Manifest::files`].
+    pub(super) fn lose(&mut self, files: &[usize], fault: Fault) {
         let mut optional = Vec::new();
-        for nth in secrets {
-            if let Some(lost) = self.lost.get_mut(*nth) {
-                *lost = true;
-            }
-            if let Some(secret) = self.manifest.secrets.get(*nth)
-                && !secret.file.required
+        for nth in files {
+            self.lose_silently(*nth);
+            if let Some(file) = self.manifest.files().nth(*nth)
+                && !file.required
             {
-                optional.push(&secret.file.name);
+                optional.push(&file.name);
             }
         }
-        if optional.len() < secrets.len() {
+        if optional.len() < files.len() {
             self.required.push(fault);
             return;
         }
@@ -55,12 +54,19 @@ impl<'m> Findings<'m> {
         }
     }
 
+    /// This file cannot be had, and why has been told.
+    pub(super) fn lose_silently(&mut self, file: usize) {
+        if let Some(lost) = self.lost.get_mut(file) {
+            *lost = true;
+        }
+    }
+
     pub(super) fn warn(&mut self, warning: Warning) {
         self.warnings.push(warning);
     }
 
-    pub(super) fn is_lost(&self, secret: usize) -> bool {
-        self.lost.get(secret).copied().unwrap_or(true)
+    pub(super) fn is_lost(&self, file: usize) -> bool {
+        self.lost.get(file).copied().unwrap_or(true)
     }
 
     /// Whether nothing can be had at all.
@@ -88,7 +94,7 @@ impl<'m> Findings<'m> {
 pub(super) struct Parts {
     /// Faults that leave nothing.
     pub(super) whole: Vec<Fault>,
-    /// Faults of secrets that are required.
+    /// Faults of files that are required.
     pub(super) required: Vec<Fault>,
     pub(super) warnings: Vec<Warning>,
 }

@@ -23,6 +23,12 @@ impl Json {
         serde_json::from_slice(bytes)
     }
 
+    /// Parses the first value of a text, whatever stands behind it.
+    pub(super) fn parse_first(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut values = serde_json::Deserializer::from_slice(bytes).into_iter();
+        values.next().unwrap_or_else(|| Self::parse(bytes))
+    }
+
     /// What it is, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {

@@ -66,8 +66,14 @@ pub(super) fn load(wanted: &KeySources, ambient: Option<Keyring>) -> Keys {
     for path in &wanted.gpg_ssh_key_paths {
         keys.warn(WarningKind::SshKeysForGpg, path.display());
     }
+    if let Some(home) = &wanted.gnupg_home {
+        keys.warn(WarningKind::GnupgUnused, home.display());
+    }
     if let Some(ambient) = ambient {
-        keys.keyring.append(ambient);
+        keys.keyring.append(match wanted.allow_commands {
+            true => ambient,
+            false => ambient.without_commands(),
+        });
     }
     keys
 }

@@ -9,13 +9,16 @@ mod accounts;
 mod apply;
 mod backup;
 mod check;
+mod checks;
 mod current;
 mod draft;
+mod drift_key;
 mod explain;
 pub mod fault;
 mod findings;
 mod finish;
 mod generation;
+mod glance;
 mod json;
 mod kernel;
 mod keys;
@@ -28,6 +31,7 @@ mod open;
 mod owners;
 mod parents;
 mod plan;
+mod preview;
 mod provenance;
 mod prune;
 mod receipt;
@@ -39,6 +43,7 @@ mod site;
 mod sops_file;
 mod stage;
 mod targets;
+mod template;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod testing;
@@ -46,25 +51,35 @@ mod testing;
 mod tests;
 mod transaction;
 mod undo;
+mod units;
 mod unparsed;
 mod wanted;
 mod warning;
 mod write;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 pub use self::accounts::{AccountKind, AccountLookup};
 pub use self::check::{Checked, check_manifest, check_sops_files};
+use self::checks::Checking;
+pub use self::checks::{CheckProblem, CheckedCertificate};
 use self::fault::Refusal;
 use self::manifest::Manifest;
 use self::open::{OpenContext, Owners};
+pub use self::preview::{Before, Preview, PreviewEntry, preview};
 pub use self::provenance::{FileProvenance, GitFacts};
-pub use self::receipt::{Change, EntryResult, FailedStep, Receipt, Step};
-pub use self::report::{Report, Run};
+pub use self::receipt::{
+    Change, EntryResult, FailedStep, Origin, Receipt, Step, UnitAction, UnitResult,
+};
+pub use self::report::{PreviewReport, Report, Run};
+pub use self::units::{UnitFault, UnitManager, Units};
 pub use self::unparsed::{refuse_manifest, refuse_unreadable};
+use crate::certificate::Fingerprint;
 use crate::fs::Fs;
+use crate::hmac_key::HmacKey;
 use crate::keyring::Keyring;
 
 /// What a run needs besides the manifest; everything that the library does not do by itself is handed in.
@@ -75,14 +90,26 @@ pub struct Options<'a> {
     /// A directory that stands for `/`: mount, link, targets and records lie below it, nothing is mounted, links are
     /// relative. It is made if it does not exist.
     pub root: Option<&'a Path>,
+    /// Where a user's records are kept that outlive the session, in user mode (`$XDG_STATE_HOME`).
+    pub state_home: Option<&'a Path>,
     /// Keys found by looking around, if those may be used: they come after the manifest's own.
     pub ambient: Option<Keyring>,
     /// Finds accounts that `passwd` and `group` do not have.
     pub accounts: Option<&'a AccountLookup<'a>>,
+    /// Tells units that something changed for them, after the commit; without it nobody is told.
+    pub units: Option<&'a UnitManager<'a>>,
     /// No account is looked up; everything belongs to root.
     pub ignore_passwd: bool,
+    /// The time, for the expiry of certificates; without one nothing is said about it.
+    pub now: Option<jiff::Timestamp>,
+    /// The certificate that has to be among those that the manifest has checked.
+    pub expected_leaf: Option<Fingerprint>,
+    /// With it a preview holds digests of contents.
+    pub digest_key: Option<&'a HmacKey>,
     /// How long to wait for another run to end.
     pub lock_timeout: Duration,
+    /// Makes the key for digests of contents, which a machine gets once.
+    make_key: fn() -> io::Result<HmacKey>,
     /// Waits for as long as it is told.
     pub pause: &'a dyn Fn(Duration),
 }
@@ -94,11 +121,26 @@ impl<'a> Options<'a> {
         Self {
             fs,
             root: None,
+            state_home: None,
             ambient: None,
             accounts: None,
+            units: None,
             ignore_passwd: false,
+            now: None,
+            expected_leaf: None,
+            digest_key: None,
             lock_timeout: Duration::from_secs(60),
+            make_key: HmacKey::make_random,
             pause,
+        }
+    }
+}
+
+impl Options<'_> {
+    fn checking(&self) -> Checking {
+        Checking {
+            now: self.now,
+            expected_leaf: self.expected_leaf,
         }
     }
 }
@@ -108,6 +150,8 @@ impl fmt::Debug for Options<'_> {
         f.debug_struct("Options")
             .field("root", &self.root)
             .field("ignore_passwd", &self.ignore_passwd)
+            .field("now", &self.now)
+            .field("expected_leaf", &self.expected_leaf)
             .field("lock_timeout", &self.lock_timeout)
             .finish_non_exhaustive()
     }
@@ -122,8 +166,14 @@ impl fmt::Debug for Options<'_> {
 /// Every reason at once, and what is still active.
 pub fn activate(manifest: &Manifest, mut options: Options<'_>) -> Result<Receipt, Refusal> {
     let ambient = options.ambient.take();
+    let checking = Some(options.checking());
     transaction::run(manifest, &options, |accounts| {
         let owners = accounts.map_or(Owners::AllRoot, Owners::Of);
-        open::open(manifest, OpenContext { owners, ambient })
+        let context = OpenContext {
+            owners,
+            ambient,
+            checking,
+        };
+        open::open(manifest, context)
     })
 }

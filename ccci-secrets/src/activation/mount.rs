@@ -9,6 +9,7 @@ use super::kernel::{has_swap, would_be_hidden};
 use super::observe::MountFound;
 use super::parents::{self, Manner};
 use super::site::Site;
+use super::wanted::Directories;
 use crate::fs::MemoryMount;
 
 /// Mode of every directory that holds secrets: those who know a name may reach it, the group may list.
@@ -85,7 +86,7 @@ pub(super) fn dress(site: &Site<'_>, real: &Path, keys_group: u32) -> Result<(),
     let failed = |source| site.failed("set owner and mode of", real, source);
     let dir = parents::open(site, real).map_err(failed)?;
     let facts = site.fs.facts(dir.as_fd()).map_err(failed)?;
-    if site.is_root_user() && (facts.uid, facts.gid) != (0, keys_group) {
+    if site.sets_owners && (facts.uid, facts.gid) != (0, keys_group) {
         site.fs
             .change_owner(dir.as_fd(), 0, keys_group)
             .map_err(failed)?;
@@ -99,7 +100,10 @@ pub(super) fn dress(site: &Site<'_>, real: &Path, keys_group: u32) -> Result<(),
 }
 
 /// Makes the directory of the mount if it is missing.
-pub(super) fn make_directory(site: &Site<'_>, real: &Path) -> Result<(), Fault> {
-    let inherit = Manner::Inherit(Default::default());
-    parents::make(site, real, inherit).map(drop)
+pub(super) fn make_directory(
+    site: &Site<'_>,
+    real: &Path,
+    directories: Directories,
+) -> Result<(), Fault> {
+    parents::make(site, real, Manner::Inherit(directories)).map(drop)
 }

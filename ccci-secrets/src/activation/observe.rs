@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use super::current::{Current, find_current};
+use super::current::{Current, find_current, find_foreign};
 use super::fault::{Active, Fault, TargetProblem};
 use super::manifest::{Manifest, Target};
 use super::records::{LinkRecord, Records, STAGE_PREFIX};
@@ -19,6 +19,15 @@ use crate::fs::{FileFacts, FileKind, FileSystem};
 pub(super) struct Frame {
     pub(super) mount: PathBuf,
     pub(super) link: PathBuf,
+}
+
+impl Frame {
+    pub(super) fn of(manifest: &Manifest) -> Self {
+        Self {
+            mount: PathBuf::from(&manifest.mount_path),
+            link: PathBuf::from(&manifest.link_path),
+        }
+    }
 }
 
 /// What was found. Data only; nothing in it is secret, and no handle stays open.
@@ -137,6 +146,9 @@ pub(super) fn observe(
     let current = match &link {
         LinkFound::Generation { active, .. } => {
             find_current(site, frame, active.generation, wanted)
+        }
+        LinkFound::Foreign(text) => {
+            find_foreign(site, &lexical(&reals.link_parent.join(text)), wanted)
         }
         _ => None,
     };

@@ -1,15 +1,17 @@
 //! Opens everything a manifest wants, in memory: identities, every sops file once, every MAC, and only then values.
 
-use super::fault::{Fault, NoIdentity, Warning, WarningKind};
+use super::checks::{self, CheckedCertificate, Checking};
+use super::fault::{Fault, KeySource, NoIdentity, TemplateProblem, Warning, WarningKind};
 use super::findings::Findings;
 use super::keys::{self, Keys, Lock};
-use super::manifest::{Manifest, SecretEntry};
+use super::manifest::{Dialect, FileEntry, Manifest, SecretEntry};
 pub(super) use super::owners::Owners;
 use super::owners::Ownership;
 use super::provenance::FileProvenance;
 use super::select::{self, Selected, Selection};
 use super::sops_file::{self, ReadFile, SopsFile};
-use super::wanted::Wanted;
+use super::template::{self, Template};
+use super::wanted::{Origin, Wanted};
 use crate::file::{Note, OpenError, OpenFile};
 use crate::keyring::{Keyring, UnwrapError};
 use crate::secret::Secret;
@@ -20,6 +22,8 @@ pub(super) struct OpenContext<'a> {
     pub(super) owners: Owners<'a>,
     /// Keys found by looking around, if those were asked for: they come last.
     pub(super) ambient: Option<Keyring>,
+    /// What the checks of contents need; without it none is made.
+    pub(super) checking: Option<Checking>,
 }
 
 /// Everything that was opened.
@@ -27,8 +31,11 @@ pub(super) struct OpenContext<'a> {
 pub(super) struct Opened {
     /// In the order of the manifest; entries that are not required and have a fault are left out.
     pub(super) wanted: Vec<Wanted>,
+    /// What came of each source of keys.
+    pub(super) keys: Vec<KeySource>,
     /// One for each sops file, in the order in which the manifest first names them.
     pub(super) provenance: Vec<FileProvenance>,
+    pub(super) certificates: Vec<CheckedCertificate>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -58,6 +65,7 @@ pub(super) fn open(
     let mut keys = keys::load(&manifest.keys, context.ambient);
     let files = read_files(manifest, &mut findings);
     let prepared = prepare(manifest, &files, &context.owners, &mut findings);
+    let templates = prepare_templates(manifest, &context.owners, &mut findings);
     let locks = locks(&files);
     let missing = keys.missing_key_file(&locks);
     for fault in missing.into_iter().chain(std::mem::take(&mut keys.faults)) {
@@ -65,13 +73,23 @@ pub(super) fn open(
     }
     let opened = match findings.is_refused() {
         true => Vec::new(),
-        false => open_files(files, &mut keys, &locks, &mut findings),
+        false => open_files(manifest, files, &mut keys, &locks, &mut findings),
     };
+    let sources = keys.described(&locks);
     for warning in keys.warnings {
         findings.warn(warning);
     }
-    let wanted = take(manifest, &opened, prepared, &mut findings);
-    finish(wanted, opened, findings)
+    let mut wanted = take(manifest, &opened, prepared, &mut findings);
+    let mut certificates = Vec::new();
+    if !findings.is_refused() {
+        if let Some(checking) = context.checking {
+            certificates = checks::run(manifest, &wanted, checking, &mut findings);
+        }
+        wanted.retain(|wanted| !is_lost(manifest, wanted, &findings));
+        let rendered = render(manifest, templates, &wanted, &mut findings);
+        wanted.extend(rendered);
+    }
+    finish(wanted, opened, certificates, sources, findings)
 }
 
 /// A sops file that was read.
@@ -109,16 +127,12 @@ fn prepare(
 ) -> Vec<Prepared> {
     let mut prepared = Vec::new();
     for (nth, secret) in manifest.secrets.iter().enumerate() {
-        let ownership = owners.of(&secret.file).map_err(|faults| {
-            for fault in faults {
-                findings.lose(&[nth], Fault::Manifest(fault));
-            }
-        });
+        let ownership = owner(nth, &secret.file, owners, findings);
         let read = files.iter().find(|(file, _)| file.entries.contains(&nth));
         let Some((_, read)) = read else { continue };
         let selection = select::select(&read.sealed, secret)
             .map_err(|problem| findings.lose(&[nth], problem.of(secret)));
-        if let (Ok(ownership), Ok(selection)) = (ownership, selection) {
+        if let (Some(ownership), Ok(selection)) = (ownership, selection) {
             prepared.push(Prepared {
                 secret: nth,
                 selection,
@@ -127,6 +141,98 @@ fn prepare(
         }
     }
     prepared
+}
+
+/// A template that was read.
+#[derive(Debug)]
+struct PreparedTemplate {
+    /// Position in the manifest.
+    template: usize,
+    parsed: Template,
+    ownership: Ownership,
+}
+
+fn prepare_templates(
+    manifest: &Manifest,
+    owners: &Owners<'_>,
+    findings: &mut Findings<'_>,
+) -> Vec<PreparedTemplate> {
+    let mut prepared = Vec::new();
+    for (template, entry) in manifest.templates.iter().enumerate() {
+        let file = manifest.secrets.len() + template;
+        let ownership = owner(file, &entry.file, owners, findings);
+        let parsed = template::read(manifest, entry).map_err(|fault| findings.lose(&[file], fault));
+        if let (Some(ownership), Ok(parsed)) = (ownership, parsed) {
+            prepared.push(PreparedTemplate {
+                template,
+                parsed,
+                ownership,
+            });
+        }
+    }
+    prepared
+}
+
+/// Whether a check was against a secret.
+fn is_lost(manifest: &Manifest, wanted: &Wanted, findings: &Findings<'_>) -> bool {
+    let position = manifest.files().position(|file| file.name == wanted.name);
+    position.is_some_and(|file| findings.is_lost(file))
+}
+
+/// Renders the templates from the secrets that could be had.
+fn render(
+    manifest: &Manifest,
+    templates: Vec<PreparedTemplate>,
+    secrets: &[Wanted],
+    findings: &mut Findings<'_>,
+) -> Vec<Wanted> {
+    let value = |name: &str| {
+        let secret = secrets.iter().find(|secret| secret.name == name);
+        secret.map(|secret| &secret.content)
+    };
+    let mut wanted = Vec::new();
+    for prepared in templates {
+        let file = manifest.secrets.len() + prepared.template;
+        let Some(entry) = manifest.templates.get(prepared.template) else {
+            continue;
+        };
+        match prepared.parsed.render(value) {
+            Ok(content) => wanted.push(Wanted::new(
+                &entry.file,
+                Origin::Template,
+                content,
+                prepared.ownership,
+            )),
+            // Why a secret that is required cannot be had is a fault by itself.
+            Err(name) if manifest.requires(name) => findings.lose_silently(file),
+            Err(name) => findings.lose(&[file], TemplateProblem::Lost(name.into()).of(entry)),
+        }
+    }
+    wanted
+}
+
+/// Who owns a file; counted as in [`Manifest::files`].
+fn owner(
+    nth: usize,
+    file: &FileEntry,
+    owners: &Owners<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<Ownership> {
+    match owners.of(file) {
+        Ok(ownership) => {
+            for account in ownership.missing(file) {
+                let subject = format!("{account} ({})", file.name);
+                findings.warn(Warning::new(WarningKind::AccountMissing, subject));
+            }
+            Some(ownership)
+        }
+        Err(faults) => {
+            for fault in faults {
+                findings.lose(&[nth], Fault::Manifest(fault));
+            }
+            None
+        }
+    }
 }
 
 fn locks(files: &[Read<'_>]) -> Vec<Lock> {
@@ -145,6 +251,7 @@ struct OpenedFile<'m> {
 }
 
 fn open_files<'m>(
+    manifest: &Manifest,
     files: Vec<Read<'m>>,
     keys: &mut Keys,
     locks: &[Lock],
@@ -179,6 +286,10 @@ fn open_files<'m>(
         }
     }
     for file in &opened {
+        let is_ambient = file.provenance.openers().any(|by| by.ambient);
+        if is_ambient && manifest.dialect == Dialect::SopsInstallSecrets {
+            findings.warn(Warning::at(WarningKind::AmbientKey, file.file.path));
+        }
         if let Some(git) = &file.provenance.git
             && git.is_elsewhere()
         {
@@ -226,7 +337,8 @@ fn take(
                     let name = &secret.file.name;
                     findings.warn(Warning::new(WarningKind::ClearLeaf, name));
                 }
-                wanted.push(Wanted::new(secret, content, ownership));
+                let origin = Origin::of(secret);
+                wanted.push(Wanted::new(&secret.file, origin, content, ownership));
             }
             Err(fault) => findings.lose(&[nth], fault),
         }
@@ -275,6 +387,8 @@ fn comment_warning(note: &Note, secret: &SecretEntry) -> Warning {
 fn finish(
     wanted: Vec<Wanted>,
     opened: Vec<OpenedFile<'_>>,
+    certificates: Vec<CheckedCertificate>,
+    keys: Vec<KeySource>,
     findings: Findings<'_>,
 ) -> Result<Opened, Box<NotOpened>> {
     let provenance = opened.into_iter().map(|from| from.provenance).collect();
@@ -283,7 +397,9 @@ fn finish(
     let (faults, warnings) = parts.into_faults();
     let sound = Opened {
         wanted,
+        keys,
         provenance,
+        certificates,
         warnings: warnings.clone(),
     };
     if faults.is_empty() {

@@ -9,8 +9,13 @@ use super::wanted::Directories;
 pub(super) enum Owners<'a> {
     /// Nobody is looked up: everything belongs to root, also where the manifest gives a number.
     AllRoot,
+    /// Somebody who is not there yet may come: a configuration can add the user and the secret together.
+    Expected(&'a Accounts<'a>),
     Of(&'a Accounts<'a>),
 }
+
+/// Stands for somebody who does not exist yet; the kernel knows nobody of this number.
+pub(super) const NOBODY_YET: u32 = u32::MAX;
 
 /// The owner and group of a file, and of directories made for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +23,18 @@ pub(super) struct Ownership {
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) directories: Directories,
+}
+
+impl Ownership {
+    /// The names of those who do not exist yet.
+    pub(super) fn missing<'a>(&self, entry: &'a FileEntry) -> Vec<&'a str> {
+        let name = |id: u32, account: &'a Account| match account {
+            Account::Name(name) if id == NOBODY_YET => Some(name.as_str()),
+            _ => None,
+        };
+        let (owner, group) = (name(self.uid, &entry.owner), name(self.gid, &entry.group));
+        owner.into_iter().chain(group).collect()
+    }
 }
 
 impl Owners<'_> {
@@ -55,7 +72,10 @@ impl Owners<'_> {
     fn number(&self, kind: AccountKind, account: &Account) -> Result<u32, ManifestProblem> {
         match (self, account) {
             (Self::AllRoot, _) => Ok(0),
-            (Self::Of(_), Account::Number(id)) => Ok(*id),
+            (Self::Of(_) | Self::Expected(_), Account::Number(id)) => Ok(*id),
+            (Self::Expected(accounts), Account::Name(name)) => {
+                Ok(accounts.find(kind, name).unwrap_or(NOBODY_YET))
+            }
             (Self::Of(accounts), Account::Name(name)) => {
                 accounts
                     .find(kind, name)
@@ -121,6 +141,19 @@ mod tests {
                 "/secrets/0/dirGroup: group `y` does not exist",
             ]
         );
+    }
+
+    #[test]
+    fn who_does_not_exist_yet_may_be_expected() {
+        let accounts = accounts();
+        let unknown = entry(r#""owner":"nginx","group":"no""#);
+        let file = &unknown.secrets[0].file;
+        let found = Owners::Expected(&accounts).of(file).unwrap();
+        assert_eq!((found.missing(file), found.uid), (vec!["no"], 901));
+        let known = entry(r#""owner":"nginx","gid":7"#);
+        let file = &known.secrets[0].file;
+        let found = Owners::Expected(&accounts).of(file).unwrap();
+        assert!(found.missing(file).is_empty() && found.gid == 7);
     }
 
     #[test]

@@ -184,7 +184,7 @@ fn dress(site: &Site<'_>, dir: &OwnedFd, wish: Dress) -> io::Result<()> {
     if !is_new {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    if site.is_root_user() && (facts.uid, facts.gid) != (wish.uid, wish.gid) {
+    if site.sets_owners && (facts.uid, facts.gid) != (wish.uid, wish.gid) {
         site.fs.change_owner(dir.as_fd(), wish.uid, wish.gid)?;
     }
     match facts.mode == wish.mode {

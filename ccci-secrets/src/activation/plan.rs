@@ -37,6 +37,8 @@ pub(super) struct Plan {
     /// For each wanted file.
     pub(super) changes: Vec<Change>,
     pub(super) removed: Vec<String>,
+    /// There was something to compare with.
+    pub(super) compared: bool,
     pub(super) previous: Option<u64>,
     /// The number of the new generation, if one is made.
     pub(super) generation: Option<u64>,
@@ -84,7 +86,8 @@ pub(super) fn plan(
     mut observed: Observed,
 ) -> Result<Plan, Vec<Fault>> {
     let mut plan = Plan {
-        previous: observed.current.as_ref().map(|current| current.number),
+        compared: observed.current.is_some(),
+        previous: observed.current.as_ref().and_then(|current| current.number),
         finish: observed.unfinished,
         removals: std::mem::take(&mut observed.former),
         ..Plan::default()
@@ -314,7 +317,7 @@ mod tests {
                 exact: true,
             },
             current: numbers.contains(&number).then(|| Current {
-                number,
+                number: Some(number),
                 files: vec![file],
                 gone: Vec::new(),
             }),

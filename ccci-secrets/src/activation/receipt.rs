@@ -3,14 +3,20 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::fault::{Fault, Warning};
+use super::checks::CheckedCertificate;
+use super::fault::{Fault, KeySource, Warning};
 use super::provenance::FileProvenance;
+pub use super::wanted::Origin;
 use crate::error::ErrorCode;
 
 /// The proof that a generation is active: the one that this run committed, or the one that was already right.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Receipt {
+    /// There was something to compare with: without it every file counts as added, and no unit is told.
+    pub compared: bool,
+    /// The manifest is another one than that of the last run.
+    pub manifest_changed: bool,
     /// The generation that was active before.
     pub previous: Option<u64>,
     /// The generation that this run made; none if nothing had changed.
@@ -25,10 +31,14 @@ pub struct Receipt {
     pub links_placed: Vec<PathBuf>,
     /// Links of earlier runs that were removed, as they were seen from outside.
     pub links_removed: Vec<PathBuf>,
+    /// What came of each source of keys that the manifest names.
+    pub keys: Vec<KeySource>,
     /// Where the contents come from.
     pub provenance: Vec<FileProvenance>,
-    /// Units that something changed for and that nobody has told: without repetitions, in the order of the manifest.
-    pub units_not_handled: Vec<String>,
+    /// Certificates that were checked.
+    pub certificates: Vec<CheckedCertificate>,
+    /// Units that something changed for: without repetitions, in the order of the manifest, restarts first.
+    pub units: Vec<UnitResult>,
     /// What was noticed.
     pub warnings: Vec<Warning>,
     /// What did not work although the generation is active.
@@ -55,10 +65,8 @@ impl Receipt {
 pub struct EntryResult {
     /// Its name below the generation.
     pub name: String,
-    /// The key it was taken from, as the manifest spells it; empty for a whole file.
-    pub key: String,
-    /// The sops file.
-    pub sops_file: PathBuf,
+    /// Where its content comes from.
+    pub origin: Origin,
     /// Where else it can be read, as it is seen from outside; none if its name below the link is all.
     pub path: Option<PathBuf>,
     /// Mode.
@@ -69,6 +77,39 @@ pub struct EntryResult {
     pub gid: u32,
     /// How it differs from the previous generation.
     pub change: Change,
+}
+
+/// A unit that something changed for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnitResult {
+    /// Its name.
+    pub unit: String,
+    /// What is done with it.
+    pub action: UnitAction,
+    /// Whether that was asked for. If not, and anybody tells units at all, the next run does.
+    pub told: bool,
+}
+
+/// What is done with a unit that something changed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnitAction {
+    /// It is reloaded.
+    Reload,
+    /// It is restarted.
+    Restart,
+}
+
+impl UnitAction {
+    /// Its stable name in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reload => "reload",
+            Self::Restart => "restart",
+        }
+    }
 }
 
 /// How a file differs from the one of the previous generation.
@@ -134,6 +175,8 @@ pub enum Step {
     Prune,
     /// Writing down that the run is done.
     Records,
+    /// Telling units that something changed for them.
+    Units,
 }
 
 impl Step {
@@ -146,6 +189,7 @@ impl Step {
             Self::Open => "open",
             Self::Prune => "prune",
             Self::Records => "records",
+            Self::Units => "units",
         }
     }
 
@@ -158,6 +202,7 @@ impl Step {
             Self::Open => "not everything could be opened",
             Self::Prune => "old generations could not be removed",
             Self::Records => "the end of the run could not be written down",
+            Self::Units => "not all units were told",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What activation remembers between runs: a journal that dies with `/run`, and a ledger of links outside `/run`.
 //!
-//! Neither holds anything about contents. Both name, before it happens, whatever a run is going to make in foreign
+//! Neither holds anything that contents could be learnt from. Both name, before it happens, whatever a run is going to make in foreign
 //! directories, so that the run after a crash can remove it, or finish it. Only who holds the lock writes them.
 
 use std::os::fd::AsFd;
@@ -12,9 +12,26 @@ use super::fault::Fault;
 use super::manifest::OnConflict;
 use super::parents::{self, Manner};
 use super::site::Site;
+use super::units::Units;
 use super::write;
 use crate::digest;
 use crate::fs::Entry;
+
+/// Whose records they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Home<'a> {
+    /// The machine's.
+    System,
+    /// Those of a tree below a directory.
+    Tree,
+    /// A user's.
+    User {
+        /// Gone when the user is.
+        runtime: &'a Path,
+        /// Where what lasts is kept.
+        state: &'a Path,
+    },
+}
 
 /// Where the records of one mount are.
 #[derive(Clone, Debug)]
@@ -22,20 +39,28 @@ pub(super) struct RecordPaths {
     pub(super) lock: PathBuf,
     pub(super) journal: PathBuf,
     pub(super) ledger: PathBuf,
+    /// The key for digests of contents.
+    pub(super) drift_key: PathBuf,
 }
 
 impl RecordPaths {
     /// Derived from the mount: two manifests with one mount share them.
-    pub(super) fn of(mount_path: &Path, rebased: bool) -> Self {
+    pub(super) fn of(mount_path: &Path, home: Home<'_>) -> Self {
         let digest = digest::sha256(mount_path.as_os_str().as_encoded_bytes());
         let id: String = digest::hex(&digest).chars().take(16).collect();
+        let (volatile, lasting) = match home {
+            Home::Tree | Home::System => (Path::new("/run"), Path::new("/var/lib")),
+            Home::User { runtime, state } => (runtime, state),
+        };
         Self {
-            lock: match rebased {
-                true => "/.ccsec-lock".into(),
-                false => format!("/run/ccsec/lock/{id}").into(),
+            lock: match home {
+                Home::Tree => "/.ccsec-lock".into(),
+                Home::System => volatile.join("ccsec/lock").join(&id),
+                Home::User { .. } => volatile.join("ccsec/lock"),
             },
-            journal: format!("/run/ccsec/{id}/journal.json").into(),
-            ledger: format!("/var/lib/ccsec/links-{id}.json").into(),
+            journal: volatile.join("ccsec").join(&id).join("journal.json"),
+            drift_key: lasting.join("ccsec/drift.key"),
+            ledger: lasting.join("ccsec").join(format!("links-{id}.json")),
         }
     }
 }
@@ -88,7 +113,7 @@ pub(super) struct BackupRecord {
     pub(super) gid: u32,
 }
 
-/// A file of the generation, without anything of its content.
+/// A file of the generation, without anything that its content could be learnt from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct EntryRecord {
@@ -98,6 +123,9 @@ pub(super) struct EntryRecord {
     pub(super) gid: u32,
     pub(super) restart_units: Vec<String>,
     pub(super) reload_units: Vec<String>,
+    /// The digest of the content under the machine's key, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) hmac: Option<String>,
 }
 
 /// A state of the machine that a run leads to.
@@ -109,6 +137,9 @@ pub(super) struct Outcome {
     pub(super) entries: Vec<EntryRecord>,
     /// Links outside the generation.
     pub(super) links: Vec<LinkRecord>,
+    /// Units that something has changed for, and that have not been told.
+    #[serde(default, skip_serializing_if = "Units::is_empty")]
+    pub(super) pending: Units,
 }
 
 /// A run between its first change and its last.
@@ -422,7 +453,7 @@ mod tests {
             Self {
                 dir: tempfile::tempdir().unwrap(),
                 fs: RealFs::new(),
-                paths: RecordPaths::of(Path::new("/run/m"), true),
+                paths: RecordPaths::of(Path::new("/run/m"), Home::Tree),
             }
         }
 

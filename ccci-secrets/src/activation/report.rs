@@ -1,15 +1,19 @@
 //! The report of a run as JSON, for machines: the design's section 7. Its parts are copied from types that hold no
 //! plaintext, and nothing here could hold any.
 
+mod preview;
+
 use std::path::Path;
 
 use serde::Serialize;
 
+pub use self::preview::PreviewReport;
 use super::check::Checked;
+use super::checks::CheckedCertificate;
 use super::fault::{Active, Fault, Refusal, Warning};
-use super::manifest::Manifest;
+use super::manifest::{Manifest, template_name};
 use super::provenance::FileProvenance;
-use super::receipt::{Change, EntryResult, FailedStep, Receipt};
+use super::receipt::{Change, EntryResult, FailedStep, Origin, Receipt};
 use crate::digest;
 use crate::error::ErrorCode;
 use crate::keyring::{AttemptReport, OpenedBy};
@@ -43,8 +47,8 @@ pub struct Report {
     secrets: Vec<Secret>,
     removed: Vec<String>,
     links: Links,
-    templates: [(); 0],
-    certs: [(); 0],
+    templates: Vec<Rendered>,
+    certs: Vec<Certificate>,
     units: Vec<Unit>,
     warnings: Vec<Noticed>,
     faults: Vec<Reason>,
@@ -118,6 +122,58 @@ struct Secret {
     name: String,
     key: String,
     sops_file: String,
+    #[serde(flatten)]
+    placed: Placed,
+}
+
+/// A template that was rendered.
+#[derive(Debug, Serialize)]
+struct Rendered {
+    /// As the manifest spells it.
+    name: String,
+    #[serde(flatten)]
+    placed: Placed,
+}
+
+/// A certificate that was checked.
+#[derive(Debug, Serialize)]
+struct Certificate {
+    cert: String,
+    key: Option<String>,
+    leaf_sha256: String,
+    serial: String,
+    subject: String,
+    issuer: String,
+    names: Vec<String>,
+    not_before: String,
+    not_after: String,
+    chain_length: usize,
+    /// Of the whole file.
+    sha256: String,
+}
+
+impl Certificate {
+    fn of(checked: &CheckedCertificate) -> Self {
+        let leaf = &checked.leaf;
+        Self {
+            cert: checked.certificate.clone(),
+            key: checked.key.clone(),
+            leaf_sha256: leaf.sha256.to_string(),
+            serial: leaf.serial.clone(),
+            subject: leaf.subject.clone(),
+            issuer: leaf.issuer.clone(),
+            names: leaf.names.clone(),
+            not_before: leaf.not_before.to_string(),
+            not_after: leaf.not_after.to_string(),
+            chain_length: checked.length,
+            sha256: digest::hex(&checked.sha256),
+        }
+    }
+}
+
+/// What secrets and templates have in common.
+#[derive(Debug, Serialize)]
+struct Placed {
     path: String,
     mode: String,
     uid: u32,
@@ -130,7 +186,8 @@ struct Secret {
 #[derive(Debug, Serialize)]
 struct Unit {
     unit: String,
-    handled: bool,
+    action: &'static str,
+    told: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -175,8 +232,15 @@ impl Report {
             secrets: receipt
                 .entries
                 .iter()
-                .map(|entry| Secret::of(entry, &receipt.link))
+                .filter_map(|entry| Secret::of(entry, &receipt.link))
                 .collect(),
+            templates: receipt
+                .entries
+                .iter()
+                .filter(|entry| entry.origin == Origin::Template)
+                .map(|entry| Rendered::of(entry, &receipt.link))
+                .collect(),
+            certs: receipt.certificates.iter().map(Certificate::of).collect(),
             removed: receipt.removed.clone(),
             links: Links {
                 placed: receipt
@@ -191,11 +255,12 @@ impl Report {
                     .collect(),
             },
             units: receipt
-                .units_not_handled
+                .units
                 .iter()
                 .map(|unit| Unit {
-                    unit: unit.clone(),
-                    handled: false,
+                    unit: unit.unit.clone(),
+                    action: unit.action.as_str(),
+                    told: unit.told,
                 })
                 .collect(),
             warnings: noticed(&receipt.warnings),
@@ -243,9 +308,7 @@ impl Report {
     /// The report as JSON, with a line end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
-        text.push('\n');
-        text
+        json(self)
     }
 
     fn empty(run: &Run<'_>) -> Self {
@@ -262,8 +325,8 @@ impl Report {
             secrets: Vec::new(),
             removed: Vec::new(),
             links: Links::default(),
-            templates: [],
-            certs: [],
+            templates: Vec::new(),
+            certs: Vec::new(),
             units: Vec::new(),
             warnings: Vec::new(),
             faults: Vec::new(),
@@ -301,33 +364,70 @@ impl File {
 }
 
 impl Secret {
+    /// None for a template.
+    fn of(entry: &EntryResult, link: &Path) -> Option<Self> {
+        let Origin::Secret { sops_file, key } = &entry.origin else {
+            return None;
+        };
+        Some(Self {
+            name: entry.name.clone(),
+            key: key.clone(),
+            sops_file: shown(sops_file),
+            placed: Placed::of(entry, link),
+        })
+    }
+}
+
+impl Rendered {
+    fn of(entry: &EntryResult, link: &Path) -> Self {
+        let name = template_name(&entry.name).unwrap_or(&entry.name);
+        Self {
+            name: name.into(),
+            placed: Placed::of(entry, link),
+        }
+    }
+}
+
+impl Placed {
     fn of(entry: &EntryResult, link: &Path) -> Self {
         let own = || link.join(&entry.name);
-        let (change, changed) = match entry.change {
-            Change::Added => ("added", Vec::new()),
-            Change::Unchanged => ("unchanged", Vec::new()),
-            Change::Modified {
-                content,
-                mode,
-                owner,
-            } => {
-                let parts = [(content, "content"), (mode, "mode"), (owner, "owner")];
-                let changed = parts.into_iter().filter(|(changed, _)| *changed);
-                ("modified", changed.map(|(_, part)| part).collect())
-            }
-        };
+        let (change, changed) = change_words(entry.change);
         Self {
-            name: entry.name.clone(),
-            key: entry.key.clone(),
-            sops_file: shown(&entry.sops_file),
             path: shown(&entry.path.clone().unwrap_or_else(own)),
-            mode: format!("{:04o}", entry.mode),
+            mode: octal(entry.mode),
             uid: entry.uid,
             gid: entry.gid,
             change,
             changed,
         }
     }
+}
+
+/// What happened to a file, and what of it was modified.
+fn change_words(change: Change) -> (&'static str, Vec<&'static str>) {
+    match change {
+        Change::Added => ("added", Vec::new()),
+        Change::Unchanged => ("unchanged", Vec::new()),
+        Change::Modified {
+            content,
+            mode,
+            owner,
+        } => {
+            let parts = [(content, "content"), (mode, "mode"), (owner, "owner")];
+            let changed = parts.into_iter().filter(|(changed, _)| *changed);
+            ("modified", changed.map(|(_, part)| part).collect())
+        }
+    }
+}
+
+fn octal(mode: u32) -> String {
+    format!("{mode:04o}")
+}
+
+fn json(report: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 fn noticed(warnings: &[Warning]) -> Vec<Noticed> {

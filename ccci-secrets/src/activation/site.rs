@@ -20,6 +20,8 @@ pub(super) struct Site<'a> {
     /// Whether `base` was given: links are then relative, and nothing is mounted.
     pub(super) rebased: bool,
     pub(super) euid: u32,
+    /// Whether files are given to those that the manifest names: only root may, and not in user mode.
+    pub(super) sets_owners: bool,
 }
 
 /// Where a path leads.
@@ -100,6 +102,15 @@ impl<'a> Site<'a> {
             base: root.unwrap_or(Path::new("/")).to_owned(),
             rebased: root.is_some(),
             euid: fs.effective_uid(),
+            sets_owners: fs.effective_uid() == 0,
+        }
+    }
+
+    /// The same tree, in which everything is the user's own.
+    pub(super) fn of_user(self) -> Self {
+        Self {
+            sets_owners: false,
+            ..self
         }
     }
 
@@ -119,10 +130,6 @@ impl<'a> Site<'a> {
 
     pub(super) fn base(&self) -> &Path {
         &self.base
-    }
-
-    pub(super) fn is_root_user(&self) -> bool {
-        self.euid == 0
     }
 
     fn may_be_others(&self, facts: &FileFacts) -> bool {

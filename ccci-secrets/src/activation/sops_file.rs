@@ -63,16 +63,18 @@ pub(super) fn read(path: &Path, secret: &SecretEntry) -> Result<ReadFile, Fault>
     }
 }
 
-/// Only regular files: a FIFO would make a boot wait for ever.
 fn bytes_of(path: &Path) -> Result<Secret, FileError> {
-    let found = std::fs::metadata(path).at(path)?;
-    let regular = match () {
-        () if found.is_file() => Ok(()),
+    Ok(Secret::from_vec(read_regular(path).at(path)?))
+}
+
+/// Reads a file, and only a regular one: a FIFO would make a boot wait for ever.
+pub(super) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let found = std::fs::metadata(path)?;
+    match () {
+        () if found.is_file() => std::fs::read(path),
         () if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         () => Err(io::Error::other("neither a file nor a directory")),
-    };
-    regular.at(path)?;
-    Ok(Secret::from_vec(std::fs::read(path).at(path)?))
+    }
 }
 
 /// A file that cannot be read, or the submodule that it would belong to.

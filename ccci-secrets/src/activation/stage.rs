@@ -94,7 +94,7 @@ fn make_file(ground: Ground<'_>, stage: &OwnedFd, wanted: &Wanted) -> io::Result
     let content = wanted.content.expose();
     let name = Path::new(&wanted.name);
     let file = write::new_file(fs, stage.as_fd(), name, content, false)?;
-    if ground.site.is_root_user() {
+    if ground.site.sets_owners {
         fs.change_owner(file.as_fd(), wanted.uid, wanted.gid)?;
     }
     fs.change_mode(file.as_fd(), wanted.mode)?;
@@ -111,7 +111,7 @@ fn make_inner_link(fs: &dyn Fs, stage: &OwnedFd, rest: &str, name: &str) -> io::
 
 fn dress(ground: Ground<'_>, dir: &OwnedFd) -> io::Result<()> {
     let fs = ground.site.fs;
-    if ground.site.is_root_user() {
+    if ground.site.sets_owners {
         fs.change_owner(dir.as_fd(), 0, ground.keys_group)?;
     }
     fs.change_mode(dir.as_fd(), DIRECTORY_MODE)?;

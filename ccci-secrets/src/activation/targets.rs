@@ -73,7 +73,7 @@ fn look_at_target(
         FileKind::Link => {
             let text = site.fs.read_link(parent, &place.name).map_err(io)?;
             let owner = (facts.uid, facts.gid) == (wanted.uid, wanted.gid);
-            let right = text == text_at(&place.real_parent()) && (owner || !site.is_root_user());
+            let right = text == text_at(&place.real_parent()) && (owner || !site.sets_owners);
             Ok(match right {
                 true => TargetFound::Right,
                 false => TargetFound::OtherLink(text),
@@ -87,6 +87,18 @@ fn look_at_target(
             let same = has_content(site, file.as_fd(), &facts, wanted);
             Ok(TargetFound::Regular { same })
         }
+    }
+}
+
+/// The text of the link at the end of a walked path; none if no link is there.
+pub(super) fn text_found(site: &Site<'_>, place: &Place) -> io::Result<Option<PathBuf>> {
+    let is_link = |facts: FileFacts| facts.kind == FileKind::Link;
+    match (
+        site.look(place)?.filter(|facts| is_link(*facts)),
+        place.parent(),
+    ) {
+        (Some(_), Some(parent)) => site.fs.read_link(parent, &place.name).map(Some),
+        _ => Ok(None),
     }
 }
 

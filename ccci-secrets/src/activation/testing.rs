@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::checks::Checking;
 use super::fault::{Fault, Warning, WarningKind};
 use super::manifest::Manifest;
 use super::open::{NotOpened, OpenContext, Opened, Owners, open};
@@ -83,9 +84,19 @@ impl Workshop {
         fields: Value,
         ambient: Option<Keyring>,
     ) -> Result<Opened, Box<NotOpened>> {
+        self.open_checking(fields, ambient, Checking::default())
+    }
+
+    pub(super) fn open_checking(
+        &self,
+        fields: Value,
+        ambient: Option<Keyring>,
+        checking: Checking,
+    ) -> Result<Opened, Box<NotOpened>> {
         let context = OpenContext {
             owners: Owners::AllRoot,
             ambient,
+            checking: Some(checking),
         };
         let result = open(&self.manifest(fields), context);
         match &result {

@@ -8,20 +8,23 @@ use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::accounts::Accounts;
-use super::apply::apply;
-use super::draft::{Scene, entry_of, outcome};
+use super::apply::{Applied, apply};
+use super::draft::{Scene, outcome};
+use super::drift_key;
 use super::fault::{Fault, Refusal, Warning, WarningKind};
 use super::finish::{close, finish};
 use super::lock::{Lock, Patience};
-use super::manifest::{FileEntry, Manifest, OnFirstBoot, Target};
+use super::manifest::{Manifest, ManifestFault, ManifestProblem, MountWish, OnFirstBoot, Target};
 use super::observe::{self, Frame, MountFound, Observed, Reals, observe};
 use super::open::{NotOpened, Opened};
 use super::plan::{Item, Plan, Settings, plan};
-use super::receipt::{Change, EntryResult, FailedStep, Receipt, Step};
-use super::records::{RecordPaths, Records, Run};
+use super::receipt::{Change, EntryResult, FailedStep, Receipt, Step, UnitAction, UnitResult};
+use super::records::{Home, RecordPaths, Records, Run};
 use super::site::Site;
+use super::units::{Units, of_changes, tell_pending};
 use super::wanted::Wanted;
-use crate::fs::RealFs;
+use crate::digest;
+use crate::fs::{FileKind, RealFs};
 
 /// The whole run. `open` is phase P4; it gets no accounts if nobody is to be looked up.
 pub(super) fn run(
@@ -29,11 +32,8 @@ pub(super) fn run(
     options: &Options<'_>,
     open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
 ) -> Result<Receipt, Refusal> {
-    let site = Site::new(options.fs, options.root);
-    let frame = Frame {
-        mount: PathBuf::from(&manifest.mount_path),
-        link: PathBuf::from(&manifest.link_path),
-    };
+    let site = site_of(manifest, options);
+    let frame = Frame::of(manifest);
     let transaction = Transaction {
         site: &site,
         frame: &frame,
@@ -46,11 +46,73 @@ pub(super) fn run(
     })
 }
 
-struct Transaction<'a> {
-    site: &'a Site<'a>,
-    frame: &'a Frame,
+/// The tree that a manifest is about.
+pub(super) fn site_of<'a>(manifest: &Manifest, options: &Options<'a>) -> Site<'a> {
+    let site = Site::new(options.fs, options.root);
+    match manifest.user_mode {
+        true => site.of_user(),
+        false => site,
+    }
+}
+
+/// Whose records hold for a manifest.
+pub(super) fn home_of<'a>(
+    site: &Site<'_>,
     manifest: &'a Manifest,
-    options: &'a Options<'a>,
+    options: &Options<'a>,
+) -> Result<Home<'a>, Fault> {
+    if !manifest.user_mode {
+        return Ok(match site.rebased {
+            true => Home::Tree,
+            false => Home::System,
+        });
+    }
+    let fault = |problem| {
+        Fault::Manifest(ManifestFault {
+            pointer: "/userMode".into(),
+            problem,
+        })
+    };
+    let runtime = manifest.runtime_directory.as_deref();
+    let runtime = runtime.ok_or_else(|| fault(ManifestProblem::NoRuntimeDirectory))?;
+    if site.rebased {
+        return Ok(Home::Tree);
+    }
+    match fit_runtime_directory(site, runtime) {
+        Ok(()) => Ok(Home::User {
+            runtime,
+            state: options.state_home.unwrap_or(runtime),
+        }),
+        Err(problem) => Err(fault(ManifestProblem::RuntimeDirectory {
+            path: runtime.into(),
+            fault: problem,
+        })),
+    }
+}
+
+/// Secrets of a user go nowhere but into a directory that nobody else can enter.
+fn fit_runtime_directory(site: &Site<'_>, path: &Path) -> Result<(), &'static str> {
+    if !path.is_absolute() {
+        return Err("is not an absolute path");
+    }
+    let place = site.walk(path).map_err(|_| "cannot be reached")?;
+    let facts = site.look(&place).map_err(|_| "cannot be looked at")?;
+    let facts = facts.ok_or("does not exist")?;
+    match () {
+        () if facts.kind != FileKind::Directory => Err("is not a directory"),
+        () if facts.uid != site.euid => Err("belongs to somebody else"),
+        () if facts.mode & 0o077 != 0 => Err("is open to others: its mode has to be 0700"),
+        () => Ok(()),
+    }
+}
+
+/// Where a run plays, and what it is to do.
+#[derive(Clone, Copy)]
+pub(super) struct Transaction<'a> {
+    pub(super) site: &'a Site<'a>,
+    pub(super) frame: &'a Frame,
+    pub(super) manifest: &'a Manifest,
+    pub(super) options: &'a Options<'a>,
 }
 
 impl Transaction<'_> {
@@ -58,18 +120,34 @@ impl Transaction<'_> {
         &self,
         open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
     ) -> Result<Receipt, Refusal> {
-        // Where the mount really is: two spellings of one place share a lock. One that cannot be walked is refused below,
-        // together with whatever else is wrong.
+        self.locked(|paths| self.under_lock(&self.real_mount(), paths, open))
+    }
+
+    /// Where the mount really is: two spellings of one place share their records. One that cannot be walked is refused when
+    /// it is looked at, together with whatever else is wrong.
+    pub(super) fn real_mount(&self) -> PathBuf {
         let place = self.site.walk(&self.frame.mount);
-        let real = place.map_or_else(|_| self.frame.mount.clone(), |place| place.real_path());
-        let paths = RecordPaths::of(&real, self.site.rebased);
+        place.map_or_else(|_| self.frame.mount.clone(), |place| place.real_path())
+    }
+
+    pub(super) fn record_paths(&self) -> Result<RecordPaths, Fault> {
+        let home = home_of(self.site, self.manifest, self.options)?;
+        Ok(RecordPaths::of(&self.real_mount(), home))
+    }
+
+    /// Does something while no other run does anything. A refusal leaves no trace of the lock.
+    pub(super) fn locked<T>(
+        &self,
+        work: impl FnOnce(&RecordPaths) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let refuse = |fault| Refusal::new(vec![fault]);
+        let paths = self.record_paths().map_err(refuse)?;
         let patience = Patience {
             timeout: self.options.lock_timeout,
             pause: self.options.pause,
         };
-        let lock = Lock::take(self.site, &paths.lock, patience)
-            .map_err(|fault| Refusal::new(vec![fault]))?;
-        self.under_lock(&real, &paths, open).map_err(|mut refusal| {
+        let lock = Lock::take(self.site, &paths.lock, patience).map_err(refuse)?;
+        work(&paths).map_err(|mut refusal| {
             refusal.left_behind.extend(lock.withdraw(self.site));
             refusal
         })
@@ -84,13 +162,20 @@ impl Transaction<'_> {
         let refuse = |fault| Refusal::new(vec![fault]);
         let mut records = Records::read(self.site, paths).map_err(refuse)?;
         let mut warnings = finish(self.site, real_mount, &mut records).map_err(refuse)?;
-        let account_files = AccountFiles::read(self.site).map_err(refuse)?;
-        let accounts = account_files.parse(self.options);
+        let before = self.tell_pending(&mut records, &mut warnings);
+        let account_files = self.account_files().map_err(refuse)?;
+        let accounts = account_files
+            .as_ref()
+            .map(|files| files.parse(self.options));
         let (opened, missing) = self.open(open, accounts.as_ref(), &mut warnings)?;
         warnings.extend(opened.warnings.iter().cloned());
         let refused = |faults| refusal(faults, warnings.clone());
         let seen = self.look(&opened.wanted, &records).map_err(refused)?;
         let keys_group = accounts.map_or(0, |accounts| accounts.keys_group());
+        let units = self.units(&opened.wanted, &seen.plan, &records);
+        let manifest_changed = self.has_new_manifest(&records);
+        let nobody = Units::default();
+        let drift_key = drift_key::read(self.site, &paths.drift_key);
         let scene = Scene {
             site: self.site,
             frame: self.frame,
@@ -100,30 +185,56 @@ impl Transaction<'_> {
             mount: &seen.mount,
             plan: &seen.plan,
             keys_group,
+            drift_key: drift_key.as_ref(),
+            units: match self.options.units {
+                Some(_) => &units,
+                None => &nobody,
+            },
         };
-        let units = self.units(scene, &records);
         warnings.extend(self.warnings(scene));
-        let failed_step = self.carry_out(scene, &mut records, &mut warnings)?;
-        // Only now: before the commit there was nothing to restart them for.
-        let unit = |unit: &String| Warning::new(WarningKind::UnitsNotRestarted, unit);
-        warnings.extend(units.iter().map(unit));
+        let done = self.carry_out(scene, &mut records, &mut warnings)?;
+        let unwritten = match drift_key {
+            Some(_) => None,
+            None => self.make_drift_key(scene, &paths.drift_key, &mut records, &mut warnings),
+        };
+        let results = self.unit_results(&units, &done.untold);
+        // Only now: before the commit there was nothing to tell them.
+        let untold = results.iter().filter(|_| self.options.units.is_none());
+        warnings
+            .extend(untold.map(|unit| Warning::new(WarningKind::UnitsNotRestarted, &unit.unit)));
         Ok(Receipt {
+            compared: seen.plan.compared,
+            manifest_changed,
             previous: seen.plan.previous,
             generation: seen.plan.generation,
             link: self.site.shown(&self.frame.link),
             entries: self.entries(scene),
             removed: seen.plan.removed.clone(),
-            links_placed: self.links_placed(scene),
-            links_removed: self.links_removed(scene),
+            links_placed: self.links_placed(scene.wanted, scene.plan),
+            links_removed: self.links_removed(scene.plan),
+            keys: opened.keys,
             provenance: opened.provenance,
-            units_not_handled: units,
+            certificates: opened.certificates,
+            units: results,
             warnings,
-            failed_step: failed_step.or_else(|| missing.map(not_everything)),
+            failed_step: done
+                .failed_step
+                .or(unwritten)
+                .or_else(|| missing.map(not_everything))
+                .or(before),
         })
     }
 
+    /// None when nobody is looked up: then they need not even be readable.
+    pub(super) fn account_files(&self) -> Result<Option<AccountFiles>, Fault> {
+        match self.options.ignore_passwd || self.manifest.user_mode {
+            true => Ok(None),
+            false => AccountFiles::read(self.site).map(Some),
+        }
+    }
+
     /// P4. On a first boot the manifest may ask for whatever is sound; the faults of the rest come with it.
-    fn open(
+    pub(super) fn open(
         &self,
         open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
         accounts: Option<&Accounts<'_>>,
@@ -147,7 +258,7 @@ impl Transaction<'_> {
     }
 
     /// P3 and P5.
-    fn look(&self, wanted: &[Wanted], records: &Records) -> Result<Seen, Vec<Fault>> {
+    pub(super) fn look(&self, wanted: &[Wanted], records: &Records) -> Result<Seen, Vec<Fault>> {
         let reals = Reals::find(self.site, self.frame)?;
         let observed: Observed = observe(self.site, self.frame, wanted, records)?;
         let mount = observed.mount.clone();
@@ -155,7 +266,10 @@ impl Transaction<'_> {
         let settings = Settings {
             idempotent: self.manifest.idempotent,
             keep_generations: self.manifest.keep_generations,
-            mount: self.manifest.mount,
+            mount: match self.manifest.user_mode {
+                true => MountWish::None,
+                false => self.manifest.mount,
+            },
             use_tmpfs: self.manifest.use_tmpfs,
             rebased: self.site.rebased,
         };
@@ -168,13 +282,14 @@ impl Transaction<'_> {
 
     fn item(&self, wanted: &Wanted) -> Item {
         Item {
-            shown: self.target_shown(wanted).unwrap_or_default(),
+            shown: self.target_shown(&wanted.target).unwrap_or_default(),
             on_conflict: wanted.on_conflict,
         }
     }
 
-    fn target_shown(&self, wanted: &Wanted) -> Option<PathBuf> {
-        match &wanted.target {
+    /// Where a file can be read besides its place in the generation, as it is seen from outside.
+    pub(super) fn target_shown(&self, target: &Target) -> Option<PathBuf> {
+        match target {
             Target::Outside(path) => Some(self.site.shown(Path::new(path))),
             Target::Inside(rest) => Some(self.site.shown(&self.frame.link.join(rest))),
             Target::Own => None,
@@ -187,22 +302,22 @@ impl Transaction<'_> {
         scene: Scene<'_>,
         records: &mut Records,
         warnings: &mut Vec<Warning>,
-    ) -> Result<Option<FailedStep>, Refusal> {
+    ) -> Result<Applied, Refusal> {
         if scene.plan.changes_nothing() {
             // The manifest may have changed in ways that no file shows.
-            return outcome(scene)
+            return outcome(scene, records)
                 .map(|next| Run {
                     next,
                     ..Run::default()
                 })
                 .and_then(|run| close(self.site, &run, Vec::new(), records))
-                .map(|()| None)
+                .map(|()| Applied::default())
                 .map_err(|fault| refusal(vec![fault], std::mem::take(warnings)));
         }
-        match apply(scene, records, self.options.pause) {
-            Ok(applied) => {
-                warnings.extend(applied.warnings);
-                Ok(applied.failed_step)
+        match apply(scene, records, self.options) {
+            Ok(mut applied) => {
+                warnings.append(&mut applied.warnings);
+                Ok(applied)
             }
             Err(mut refusal) => {
                 warnings.append(&mut refusal.warnings);
@@ -212,12 +327,11 @@ impl Transaction<'_> {
         }
     }
 
-    fn entries(&self, scene: Scene<'_>) -> Vec<EntryResult> {
+    pub(super) fn entries(&self, scene: Scene<'_>) -> Vec<EntryResult> {
         let entry = |(wanted, change): (&Wanted, &Change)| EntryResult {
             name: wanted.name.clone(),
-            key: wanted.key.clone(),
-            sops_file: wanted.sops_file.clone(),
-            path: self.target_shown(wanted),
+            origin: wanted.origin.clone(),
+            path: self.target_shown(&wanted.target),
             mode: wanted.mode,
             uid: wanted.uid,
             gid: wanted.gid,
@@ -227,49 +341,92 @@ impl Transaction<'_> {
         scene.wanted.iter().zip(changes).map(entry).collect()
     }
 
-    fn links_placed(&self, scene: Scene<'_>) -> Vec<PathBuf> {
-        let placed = scene.plan.links.iter();
+    pub(super) fn links_placed(&self, wanted: &[Wanted], plan: &Plan) -> Vec<PathBuf> {
+        let placed = plan.links.iter();
         placed
-            .filter_map(|step| scene.wanted.get(step.wanted))
-            .filter_map(|wanted| self.target_shown(wanted))
+            .filter_map(|step| wanted.get(step.wanted))
+            .filter_map(|wanted| self.target_shown(&wanted.target))
             .collect()
     }
 
-    fn links_removed(&self, scene: Scene<'_>) -> Vec<PathBuf> {
-        let removed = scene.plan.removals.iter();
+    pub(super) fn links_removed(&self, plan: &Plan) -> Vec<PathBuf> {
+        let removed = plan.removals.iter();
         removed
             .map(|link| self.site.shown(Path::new(&link.path)))
             .collect()
     }
 
-    /// Units of everything that changed or went, if there was a generation before.
-    fn units(&self, scene: Scene<'_>, records: &Records) -> Vec<String> {
-        if scene.plan.previous.is_none() || self.site.rebased {
-            return Vec::new();
+    /// The key for digests of contents, and the digests. Without it there is less to verify with, and all else is well.
+    fn make_drift_key(
+        &self,
+        scene: Scene<'_>,
+        path: &Path,
+        records: &mut Records,
+        warnings: &mut Vec<Warning>,
+    ) -> Option<FailedStep> {
+        let key = (self.options.make_key)().ok()?;
+        if drift_key::put(self.site, path, &key).is_err() {
+            let path = self.site.shown(path);
+            warnings.push(Warning::at(WarningKind::DriftKeyMissing, &path));
+            return None;
         }
-        let changed = scene
-            .wanted
-            .iter()
-            .zip(&scene.plan.changes)
-            .filter(|(_, change)| **change != Change::Unchanged)
-            .filter_map(|(wanted, _)| entry_of(self.manifest, wanted))
-            .flat_map(|entry: &FileEntry| entry.restart_units.iter().chain(&entry.reload_units));
-        let former = records.journal.value().active.entries.iter();
-        let gone = former
-            .filter(|entry| scene.plan.removed.contains(&entry.name))
-            .flat_map(|entry| entry.restart_units.iter().chain(&entry.reload_units));
-        let mut known = BTreeSet::new();
-        changed
-            .chain(gone)
-            .filter(|unit| known.insert(unit.as_str()))
-            .cloned()
+        let entered = drift_key::enter(self.site, &key, scene.wanted, records);
+        entered.err().map(|fault| FailedStep {
+            step: Step::Records,
+            faults: vec![fault],
+        })
+    }
+
+    /// Units that a run before this one should have told; what could not be told is a failed step of this one.
+    fn tell_pending(
+        &self,
+        records: &mut Records,
+        warnings: &mut Vec<Warning>,
+    ) -> Option<FailedStep> {
+        let told = tell_pending(self.site, self.manifest, self.options.units?, records);
+        warnings.extend(told.warnings);
+        (!told.faults.is_empty()).then_some(FailedStep {
+            step: Step::Units,
+            faults: told.faults,
+        })
+    }
+
+    /// Nothing of this machine changes for a tree below a directory.
+    pub(super) fn units(&self, wanted: &[Wanted], plan: &Plan, records: &Records) -> Units {
+        match self.site.rebased {
+            true => Units::default(),
+            false => {
+                let former = &records.journal.value().active.entries;
+                of_changes(self.manifest, wanted, plan, former)
+            }
+        }
+    }
+
+    fn unit_results(&self, units: &Units, untold: &BTreeSet<String>) -> Vec<UnitResult> {
+        let is_told = |unit: &str| self.options.units.is_some() && !untold.contains(unit);
+        let result = |action, unit: &String| UnitResult {
+            unit: unit.clone(),
+            action,
+            told: is_told(unit),
+        };
+        let restart = units.restart.iter();
+        let reload = units.reload.iter();
+        restart
+            .map(|unit| result(UnitAction::Restart, unit))
+            .chain(reload.map(|unit| result(UnitAction::Reload, unit)))
             .collect()
     }
 
-    fn warnings(&self, scene: Scene<'_>) -> Vec<Warning> {
+    /// Whether the manifest is another one than that of the last run, as far as that is known.
+    pub(super) fn has_new_manifest(&self, records: &Records) -> bool {
+        let last = &records.journal.value().active.manifest_sha256;
+        !last.is_empty() && *last != digest::hex(&self.manifest.sha256)
+    }
+
+    pub(super) fn warnings(&self, scene: Scene<'_>) -> Vec<Warning> {
         let mut warnings = scene.plan.warnings.clone();
         if scene.plan.generation.is_some() {
-            if !self.site.is_root_user() {
+            if !self.site.sets_owners && !self.manifest.user_mode {
                 let mount = self.site.shown(&self.frame.mount);
                 warnings.push(Warning::at(WarningKind::OwnershipSkipped, &mount));
             }
@@ -282,10 +439,10 @@ impl Transaction<'_> {
 }
 
 /// What was found and what will be done about it.
-struct Seen {
-    reals: Reals,
-    mount: MountFound,
-    plan: Plan,
+pub(super) struct Seen {
+    pub(super) reals: Reals,
+    pub(super) mount: MountFound,
+    pub(super) plan: Plan,
 }
 
 fn refusal(faults: Vec<Fault>, warnings: Vec<Warning>) -> Refusal {
@@ -311,14 +468,14 @@ fn read_public(site: &Site<'_>, path: &Path) -> Result<Option<Vec<u8>>, Fault> {
 }
 
 /// `passwd` and `group` of the tree, or, where a tree that was given has none, of the machine.
-struct AccountFiles {
+pub(super) struct AccountFiles {
     passwd: Vec<u8>,
     group: Vec<u8>,
     of_tree: bool,
 }
 
 impl AccountFiles {
-    fn read(site: &Site<'_>) -> Result<Self, Fault> {
+    pub(super) fn read(site: &Site<'_>) -> Result<Self, Fault> {
         let (passwd, group) = (Path::new("/etc/passwd"), Path::new("/etc/group"));
         let own = read_public(site, passwd)?;
         let of_tree = site.rebased && own.is_some();
@@ -333,9 +490,9 @@ impl AccountFiles {
         })
     }
 
-    fn parse<'a>(&self, options: &Options<'a>) -> Option<Accounts<'a>> {
+    pub(super) fn parse<'a>(&self, options: &Options<'a>) -> Accounts<'a> {
         // Another system's accounts are not those of this machine's directory service.
         let elsewhere = options.accounts.filter(|_| !self.of_tree);
-        (!options.ignore_passwd).then(|| Accounts::parse(&self.passwd, &self.group, elsewhere))
+        Accounts::parse(&self.passwd, &self.group, elsewhere)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::manifest::{OnConflict, SecretEntry, Target};
+use super::manifest::{FileEntry, OnConflict, SecretEntry, Target};
 use super::owners::Ownership;
 use crate::secret::Secret;
 
@@ -19,15 +19,41 @@ pub(super) struct Wanted {
     pub(super) target: Target,
     pub(super) on_conflict: OnConflict,
     pub(super) directories: Directories,
-    /// The file that the content comes from, for reports.
-    pub(super) sops_file: PathBuf,
-    /// The key in it as the manifest spells it, empty for the whole file; for reports.
-    pub(super) key: String,
+    pub(super) origin: Origin,
+}
+
+/// Where the content of a file comes from, for reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// From one place of a sops file.
+    #[non_exhaustive]
+    Secret {
+        /// The sops file.
+        sops_file: PathBuf,
+        /// The key as the manifest spells it; empty for a whole file.
+        key: String,
+    },
+    /// From a template and the secrets in it.
+    Template,
+}
+
+impl Origin {
+    pub(super) fn of(secret: &SecretEntry) -> Self {
+        Self::Secret {
+            sops_file: secret.sops_file.clone(),
+            key: secret.key.shown(),
+        }
+    }
 }
 
 impl Wanted {
-    pub(super) fn new(secret: &SecretEntry, content: Secret, ownership: Ownership) -> Self {
-        let file = &secret.file;
+    pub(super) fn new(
+        file: &FileEntry,
+        origin: Origin,
+        content: Secret,
+        ownership: Ownership,
+    ) -> Self {
         Self {
             name: file.name.clone(),
             content,
@@ -37,8 +63,7 @@ impl Wanted {
             target: file.target.clone(),
             on_conflict: file.on_conflict,
             directories: ownership.directories,
-            sops_file: secret.sops_file.clone(),
-            key: secret.key.shown(),
+            origin,
         }
     }
 }

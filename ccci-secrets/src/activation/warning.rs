@@ -76,20 +76,34 @@ macro_rules! warning_kinds {
 }
 
 warning_kinds! {
+    /// An owner that will have to exist when the run is made.
+    AccountMissing = "account-missing" "the owner or group does not exist yet",
+    /// A key that was found by looking around.
+    AmbientKey = "ambient-key" "opened with a key that the manifest does not name",
     /// A file was kept aside.
     BackedUp = "backed-up" "the file that was there is kept",
+    /// A certificate that has to be replaced.
+    CertificateExpiresSoon = "certificate-expires-soon" "the certificate expires earlier than the manifest allows for",
+    /// The clock tells a time that cannot be.
+    ClockNotSet = "clock-not-set" "whether the certificate is still valid was not checked: the clock is not set",
     /// A comment in the clear went into a whole file.
     ClearComment = "clear-comment" "a comment that should be sealed is in the clear; nothing protects it",
     /// A leaf that nothing protects was accepted.
-    ClearLeaf = "clear-leaf" "neither sealed nor covered by the MAC, accepted because the manifest allows it",
+    ClearLeaf = "clear-leaf" "neither sealed nor covered by the MAC, accepted all the same",
     /// A directory stood where the link is.
     DirectoryReplaced = "directory-replaced" "the directory that was there gave way to the link",
+    /// The key for digests of contents could not be made.
+    DriftKeyMissing = "drift-key-missing" "could not be made: without this key nobody can verify offline",
     /// A private key that another program had put there.
     ForeignKeyRemoved = "foreign-key-removed" "held a private key that sops-nix had put there, and was removed",
+    /// A home of GnuPG.
+    GnupgUnused = "gnupg-unused" "not used: this build opens files with age and SSH keys alone",
     /// The sidecar of a file does not fit it.
     LayoutLost = "layout-lost" "what the file says about how its values were written does not fit it, and was left out",
     /// A secret that is not required has a fault.
     LeftOut = "left-out" "left out, because it has a fault and is not required",
+    /// A certificate behind the leaf has expired.
+    IssuerExpired = "issuer-expired" "a certificate of the chain has expired",
     /// An optional key file is missing.
     KeyFileMissing = "key-file-missing" "the key file does not exist, which the manifest allows",
     /// Something about a key file should be changed.
@@ -122,8 +136,10 @@ warning_kinds! {
     SshKeysForGpg = "ssh-keys-for-gpg" "not imported: SSH keys for GnuPG are not used",
     /// A tmpfs that can be swapped out.
     Swappable = "swappable" "the tmpfs may be swapped out: this kernel cannot prevent it",
+    /// A unit of an earlier run that does not exist.
+    UnitGone = "unit-gone" "something changed for this unit, which neither exists nor stands in the manifest any more",
     /// Units that should have been restarted.
-    UnitsNotRestarted = "units-not-restarted" "not restarted or reloaded: this build does not handle units",
+    UnitsNotRestarted = "units-not-restarted" "something changed for this unit, and nothing here tells units",
     /// A submodule's checked-out commit is not the recorded one.
     WorkTree = "work-tree" "the submodule stands at another commit than the repository around it records",
 }

@@ -8,6 +8,6 @@ mod shamir;
 pub(crate) use self::aead::{Cipher, CipherError, NONCE_LEN};
 pub use self::data_key::DataKey;
 pub use self::random::RandomError;
-pub(crate) use self::random::{RandomPool, random_name};
+pub(crate) use self::random::{RandomPool, fill, random_name};
 pub use self::shamir::{JoinError, ThresholdError};
 pub(crate) use self::shamir::{Share, Threshold, join, split};

@@ -1,6 +1,6 @@
 //! `ccsec activate`.
 
-mod names;
+pub(super) mod names;
 pub(super) mod refusal;
 mod success;
 
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use ccci_secrets::activation::fault::Refusal;
 use ccci_secrets::activation::manifest::Manifest;
-use ccci_secrets::activation::{self, Options, Receipt, Report, Run};
+use ccci_secrets::activation::{self, Options, Receipt, Report, Run, Units};
+use ccci_secrets::certificate::Fingerprint;
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::fs::RealFs;
 use ccci_secrets::keyring::Keyring;
@@ -20,6 +21,7 @@ use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
 use crate::harden;
 use crate::output;
+use crate::spawn::systemctl::Teller;
 
 /// Turn the secrets of a manifest into files, in one transaction
 ///
@@ -35,6 +37,9 @@ pub(crate) struct Args {
     /// Use keys from the environment and the home directory too
     #[arg(long)]
     ambient_keys: bool,
+    /// Refuse unless a certificate that the manifest checks has this SHA-256 fingerprint, as openssl prints it
+    #[arg(long, value_name = "SHA256")]
+    expect_leaf: Option<Fingerprint>,
     /// Print the report as JSON instead of text
     #[arg(long)]
     json: bool,
@@ -65,7 +70,10 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
         }
     };
     let fs = RealFs::new();
-    let options = options(context, args, &fs);
+    let teller = teller(context);
+    let tell = |units: &Units| teller.tell(units, &context.environment);
+    let mut options = options(&told, &fs);
+    options.units = Some(&tell);
     match Manifest::parse(&text, directory_of(&args.manifest)) {
         Ok(manifest) => {
             told.manifest = Some(&manifest);
@@ -83,15 +91,32 @@ pub(super) fn directory_of(manifest: &Path) -> &Path {
     manifest.parent().unwrap_or(Path::new("/"))
 }
 
-fn options<'a>(context: &Context, args: &'a Args, fs: &'a RealFs) -> Options<'a> {
+fn options<'a>(told: &Told<'a>, fs: &'a RealFs) -> Options<'a> {
+    let Told { context, args, .. } = told;
     let mut options = Options::new(fs, &std::thread::sleep);
     options.root = args.root.as_deref();
     options.lock_timeout = Duration::from_secs(args.lock_timeout);
+    options.now = Some(told.started);
+    options.expected_leaf = args.expect_leaf;
     // Keys of whoever runs this play no part, unless somebody says so.
     options.ambient = args
         .ambient_keys
         .then(|| Keyring::discover(&context.environment));
     options
+}
+
+/// How units are told that something changed for them. While NixOS switches, it restarts units at the end, from lists.
+fn teller(context: &Context) -> Teller {
+    let is_set = |name| {
+        context
+            .environment
+            .var_os(name)
+            .is_some_and(|value| !value.is_empty())
+    };
+    match is_set("NIXOS_ACTION") && !is_set("SOPS_RESTART_UNITS_VIA_SYSTEMCTL") {
+        true => Teller::lists("activation-"),
+        false => Teller::Systemctl { user: false },
+    }
 }
 
 /// What is needed to tell how a run ended.

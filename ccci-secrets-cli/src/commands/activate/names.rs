@@ -2,15 +2,20 @@
 
 use std::path::Path;
 
-use ccci_secrets::activation::Receipt;
 use ccci_secrets::activation::fault::{Fault, Refusal};
+use ccci_secrets::activation::{FileProvenance, Receipt};
 use ccci_secrets::config::Config;
 use ccci_secrets::wrapped::Names;
 
 /// Names that matter to what a receipt tells. Relative paths count from `base`.
 pub(super) fn of_receipt(base: &Path, receipt: &Receipt) -> Names {
+    of_provenance(base, &receipt.provenance)
+}
+
+/// Names that matter to where contents come from.
+pub(in crate::commands) fn of_provenance(base: &Path, files: &[FileProvenance]) -> Names {
     let mut names = Names::default();
-    for file in &receipt.provenance {
+    for file in files {
         let openers = file.openers().map(|opener| &opener.recipient);
         let recipients = openers.chain(&file.other_recipients);
         add(&mut names, base, &file.path, recipients);
@@ -19,7 +24,7 @@ pub(super) fn of_receipt(base: &Path, receipt: &Receipt) -> Names {
 }
 
 /// Names that matter to what a refusal tells.
-pub(super) fn of_refusal(base: &Path, refusal: &Refusal) -> Names {
+pub(in crate::commands) fn of_refusal(base: &Path, refusal: &Refusal) -> Names {
     let mut names = Names::default();
     for fault in &refusal.faults {
         match fault {

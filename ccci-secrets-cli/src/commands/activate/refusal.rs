@@ -19,7 +19,7 @@ const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key";
 const KEY_FILE: &str = "/var/lib/ccsec/key.txt";
 
 /// All that is said when nothing was activated.
-pub(super) fn text(refusal: &Refusal, manifest: &Path, names: &Names) -> String {
+pub(in crate::commands) fn text(refusal: &Refusal, manifest: &Path, names: &Names) -> String {
     let mut lines = warnings(&refusal.warnings);
     lines.extend(of_faults(&refusal.faults, manifest, names));
     for path in &refusal.left_behind {

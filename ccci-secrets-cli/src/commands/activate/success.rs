@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use ccci_secrets::activation::fault::WarningKind;
-use ccci_secrets::activation::{Change, EntryResult, FileProvenance, Receipt};
+use ccci_secrets::activation::{
+    Change, CheckedCertificate, EntryResult, FileProvenance, Receipt, UnitAction,
+};
 use ccci_secrets::keyring::{OpenedBy, SourceKind};
 use ccci_secrets::wrapped::Names;
 
@@ -67,9 +69,24 @@ impl Report<'_> {
         let generation = self.receipt.active().unwrap_or_default();
         let count = self.receipt.entries.len();
         let link = self.receipt.link.display();
+        let what = match self.receipt.manifest_changed {
+            true => "only the manifest changed",
+            false => "nothing changed",
+        };
         self.line(format_args!(
-            "nothing changed: generation {generation} is active, all {count} files are as they should be ({link})"
+            "{what}: generation {generation} is active, all {count} files are as they should be ({link})"
         ));
+    }
+
+    fn units(&mut self) {
+        for unit in &self.receipt.units {
+            let done = match (unit.told, unit.action) {
+                (false, _) => continue,
+                (true, UnitAction::Reload) => "reload",
+                (true, _) => "restart",
+            };
+            self.line(format_args!("  > {done:<8} {}", unit.unit));
+        }
     }
 
     /// The files were right, what leads to them from elsewhere was not.
@@ -95,6 +112,9 @@ impl Report<'_> {
         for file in &self.receipt.provenance {
             self.provenance(file);
         }
+        for checked in &self.receipt.certificates {
+            self.certificate(checked);
+        }
         self.line(format_args!(
             "generation {generation} is active in {}",
             self.receipt.link.display()
@@ -106,6 +126,7 @@ impl Report<'_> {
             self.line(format_args!("  - removed  {name}"));
         }
         self.links_removed();
+        self.units();
         if let Some(root) = self.root {
             self.next_steps(root);
         }
@@ -128,6 +149,16 @@ impl Report<'_> {
                 .collect();
             self.line(format_args!("  also sealed for {}", others.join(", ")));
         }
+    }
+
+    fn certificate(&mut self, checked: &CheckedCertificate) {
+        let leaf = &checked.leaf;
+        let names = leaf.names.join(", ");
+        self.line(format_args!(
+            "checked {}: {names}, valid until {}",
+            checked.certificate, leaf.not_after
+        ));
+        self.line(format_args!("  SHA-256 {}", leaf.sha256));
     }
 
     fn opener(&mut self, opener: &OpenedBy) {

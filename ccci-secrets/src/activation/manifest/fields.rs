@@ -2,24 +2,34 @@
 
 use std::cell::RefCell;
 
-use super::{ManifestFault, ManifestProblem};
+use super::{Dialect, ManifestFault, ManifestProblem};
 use crate::activation::json::Json;
 use crate::nearest::nearest;
 
-/// The faults found so far.
+/// The faults found so far, by the rules of a dialect.
 #[derive(Debug, Default)]
-pub(super) struct Faults(RefCell<Vec<ManifestFault>>);
+pub(super) struct Faults {
+    pub(super) dialect: Dialect,
+    found: RefCell<Vec<ManifestFault>>,
+}
 
 impl Faults {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            found: RefCell::default(),
+        }
+    }
+
     pub(super) fn add(&self, pointer: impl Into<String>, problem: ManifestProblem) {
-        self.0.borrow_mut().push(ManifestFault {
+        self.found.borrow_mut().push(ManifestFault {
             pointer: pointer.into(),
             problem,
         });
     }
 
     pub(super) fn into_vec(self) -> Vec<ManifestFault> {
-        self.0.into_inner()
+        self.found.into_inner()
     }
 }
 
@@ -55,11 +65,14 @@ impl<'a> Fields<'a> {
         self.faults.add(self.pointer_to(name), problem);
     }
 
-    /// The value of a field; null is the same as absent.
+    /// The value of a field; null is the same as absent. Where a field may stand twice, the last one counts.
     pub(super) fn value(&mut self, name: &'static str) -> Option<&'a Json> {
         self.known.push(name);
-        let (_, value) = self.entries.iter().find(|(field, _)| field == name)?;
-        (!matches!(value, Json::Null)).then_some(value)
+        let is_meant = |(field, value): &&(String, Json)| {
+            self.faults.dialect.is_field(field, name) && !matches!(value, Json::Null)
+        };
+        let (_, value) = self.entries.iter().rev().find(is_meant)?;
+        Some(value)
     }
 
     fn typed<T>(
@@ -78,6 +91,19 @@ impl<'a> Fields<'a> {
 
     pub(super) fn text(&mut self, name: &'static str) -> Option<&'a str> {
         self.typed(name, "a string", as_text)
+    }
+
+    /// A string that says something; in the lenient dialect an empty one is the same as none.
+    pub(super) fn filled_text(&mut self, name: &'static str) -> Option<&'a str> {
+        let text = self.text(name);
+        match text {
+            Some("") if self.faults.dialect.is_lenient() => None,
+            Some("") => {
+                self.fault(name, ManifestProblem::EmptyText);
+                text
+            }
+            _ => text,
+        }
     }
 
     /// A string that must be there.
@@ -172,6 +198,9 @@ impl<'a> Fields<'a> {
 
     /// Reports repeated names, and names that nobody asked for. Call it when every field has been read.
     pub(super) fn finish(self) {
+        if self.faults.dialect.is_lenient() {
+            return;
+        }
         report_repeated(&self.pointer, self.entries, self.faults);
         for (name, _) in self.entries {
             if !self.known.contains(&name.as_str()) {

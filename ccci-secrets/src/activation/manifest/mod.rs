@@ -1,6 +1,8 @@
 //! The manifest: what should be where. It is the JSON that the sops-nix modules write, read strictly, plus a few fields
 //! of our own (activation design, sections 2 of the reference and 17).
 
+pub(crate) mod checks;
+mod dialect;
 mod fields;
 mod names;
 mod read;
@@ -10,15 +12,20 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::dialect::{Dialect, Reading};
+
+use self::checks::CertificateCheck;
 use crate::document::Format;
 
 /// A manifest whose rules hold: names are safe and distinct, paths absolute, clean and distinct, modes parsed.
 /// Owners and groups are still names; template files were not looked at.
 #[derive(Debug)]
 pub struct Manifest {
+    pub(crate) dialect: Dialect,
     pub(crate) sha256: [u8; 32],
     pub(crate) secrets: Vec<SecretEntry>,
     pub(crate) templates: Vec<TemplateEntry>,
+    pub(crate) placeholders: Vec<Placeholder>,
     pub(crate) mount_path: String,
     pub(crate) link_path: String,
     /// 0: all are kept.
@@ -28,10 +35,26 @@ pub struct Manifest {
     pub(crate) allow_swap: bool,
     pub(crate) mount: MountWish,
     pub(crate) user_mode: bool,
+    /// What `%r` was replaced by.
+    pub(crate) runtime_directory: Option<PathBuf>,
+    pub(crate) logging: Logging,
     pub(crate) idempotent: bool,
     pub(crate) on_first_boot: OnFirstBoot,
     pub(crate) has_credentials: bool,
-    pub(crate) has_checks: bool,
+    pub(crate) checks: Vec<CertificateCheck>,
+}
+
+/// What is told of a run. Only the report of sops-install-secrets heeds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the two switches of the manifest"
+)]
+pub struct Logging {
+    /// Which keys were imported.
+    pub key_import: bool,
+    /// Which secrets changed.
+    pub secret_changes: bool,
 }
 
 /// Where identities come from.
@@ -44,6 +67,8 @@ pub(crate) struct KeySources {
     /// SSH keys that the reference turns into GnuPG keys; never imported here.
     pub(crate) gpg_ssh_key_paths: Vec<PathBuf>,
     pub(crate) gnupg_home: Option<PathBuf>,
+    /// Whether a command that the environment names may be asked for a key.
+    pub(crate) allow_commands: bool,
 }
 
 /// Whether a file system in memory is mounted.
@@ -153,30 +178,76 @@ impl KeyChoice {
     }
 }
 
-/// A template. Not rendered by this build; its rules are checked.
+/// A template: a file below `rendered` with secrets in it.
 #[derive(Debug)]
 pub(crate) struct TemplateEntry {
     pub(crate) file: FileEntry,
+    pub(crate) source: TemplateSource,
+}
+
+impl TemplateEntry {
+    /// The name as the manifest spells it.
+    pub(crate) fn name(&self) -> &str {
+        template_name(&self.file.name).unwrap_or_default()
+    }
+}
+
+/// Where the text of a template stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TemplateSource {
+    Content(String),
+    File(PathBuf),
+}
+
+impl TemplateSource {
+    /// The file, if it is one.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Content(_) => Path::new(""),
+            Self::File(path) => path,
+        }
+    }
+}
+
+/// What stands for the value of a secret in templates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Placeholder {
+    pub(crate) secret: String,
+    pub(crate) text: String,
+}
+
+/// The name of a template, from its name below the generation; none if it is no template's.
+pub(crate) fn template_name(name: &str) -> Option<&str> {
+    names::below(name, read::RENDERED)
 }
 
 impl Manifest {
-    /// Parses the text of a manifest. Relative paths of sops files, template files and keys count from `directory`.
+    /// Parses the text of a manifest. A path alone is a [`Reading`] as well: relative paths count from it.
     ///
     /// # Errors
     /// Every rule that is broken, each with its JSON pointer.
-    pub fn parse(text: &[u8], directory: &Path) -> Result<Self, Vec<ManifestFault>> {
-        read::manifest(text, directory)
+    pub fn parse<'a>(
+        text: &[u8],
+        reading: impl Into<Reading<'a>>,
+    ) -> Result<Self, Vec<ManifestFault>> {
+        read::manifest(text, reading.into())
+    }
+
+    /// Whether the files are a user's: nothing is mounted, and nothing is given to anybody else.
+    #[must_use]
+    pub fn is_user_mode(&self) -> bool {
+        self.user_mode
+    }
+
+    /// What is to be told of a run.
+    #[must_use]
+    pub fn logging(&self) -> Logging {
+        self.logging
     }
 
     /// Everything that it asks for and this build does not do.
     pub(crate) fn unbuilt(&self) -> Vec<ManifestFault> {
-        let asked = [
-            (!self.templates.is_empty(), "/templates", "templates are"),
-            (self.user_mode, "/userMode", "user mode is"),
-            (self.keys.gnupg_home.is_some(), "/gnupgHome", "GnuPG is"),
-            (self.has_credentials, "/credentials", "credentials are"),
-            (self.has_checks, "/checks", "checks are"),
-        ];
+        let asked = [(self.has_credentials, "/credentials", "credentials are")];
         let faults = asked.into_iter().filter(|(asked, ..)| *asked);
         faults
             .map(|(_, pointer, what)| ManifestFault {
@@ -186,7 +257,24 @@ impl Manifest {
             .collect()
     }
 
-    /// Secrets and templates as files.
+    /// Whether a secret has this name.
+    pub(crate) fn has_secret(&self, name: &str) -> bool {
+        self.secrets.iter().any(|secret| secret.file.name == name)
+    }
+
+    /// Whether any file wants this unit to be told.
+    pub(crate) fn names_unit(&self, unit: &String) -> bool {
+        let mut files = self.files();
+        files.any(|file| file.restart_units.contains(unit) || file.reload_units.contains(unit))
+    }
+
+    /// Whether a secret has this name and is required.
+    pub(crate) fn requires(&self, name: &str) -> bool {
+        let mut secrets = self.secrets.iter();
+        secrets.any(|secret| secret.file.name == name && secret.file.required)
+    }
+
+    /// Secrets and then templates as files.
     pub(crate) fn files(&self) -> impl Iterator<Item = &FileEntry> {
         let templates = self.templates.iter().map(|template| &template.file);
         self.secrets
@@ -266,6 +354,9 @@ pub enum ManifestProblem {
     /// A negative count.
     #[error("{0} is negative")]
     Negative(i128),
+    /// User mode, and nobody knows where.
+    #[error("needs the user's runtime directory, and $XDG_RUNTIME_DIR is not set")]
+    NoRuntimeDirectory,
     /// A template needs the placeholder of every secret.
     #[error("no placeholder for secret `{}`", .0.escape_debug())]
     NoPlaceholder(String),
@@ -279,6 +370,14 @@ pub enum ManifestProblem {
         found: String,
         /// What may stand there.
         expected: Vec<&'static str>,
+    },
+    /// A runtime directory that secrets must not be put into.
+    #[error("the runtime directory {} {fault}", path.display())]
+    RuntimeDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: &'static str,
     },
     /// A field twice in one object.
     #[error("the field occurs twice")]
@@ -303,6 +402,9 @@ pub enum ManifestProblem {
         /// Its name.
         name: String,
     },
+    /// A secret that the manifest does not have.
+    #[error("secret `{}` is not in this manifest", .0.escape_debug())]
+    UnknownSecret(String),
     /// A file that cannot be read.
     #[error("{}: {reason}", path.display())]
     Unreadable {

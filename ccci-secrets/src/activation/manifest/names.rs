@@ -55,6 +55,14 @@ pub(super) fn parse_mode(text: &str) -> Result<u32, ManifestProblem> {
         .ok_or_else(|| ManifestProblem::BadMode(text.into()))
 }
 
+/// Octal digits, as many as there are, that say no more than the nine bits of a mode.
+pub(super) fn parse_any_mode(text: &str) -> Result<u32, ManifestProblem> {
+    let is_octal = text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    let mode = u32::from_str_radix(text, 8).ok();
+    mode.filter(|mode| is_octal && *mode <= 0o777)
+        .ok_or_else(|| ManifestProblem::BadMode(text.into()))
+}
+
 /// A user or group id: the last one means "leave as it is" to the kernel and is refused.
 pub(super) fn parse_id(number: i128) -> Result<u32, ManifestProblem> {
     u32::try_from(number)
@@ -81,6 +89,17 @@ mod tests {
             "", "u=r", "200000", "4755", "0999", " 0400", "0o400", "00400", "44", "+444",
         ] {
             assert!(parse_mode(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    // The reference takes 16 bits, and drops all but nine.
+    #[test]
+    fn other_octal_numbers_are_modes_to_the_reference() {
+        for (text, mode) in [("0400", 0o400), ("400", 0o400), ("4", 4), ("000777", 0o777)] {
+            assert_eq!(parse_any_mode(text).unwrap(), mode);
+        }
+        for bad in ["", "u=r", "4755", "0999", " 0400", "0o400", "+444", "-1"] {
+            assert!(parse_any_mode(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::fields::{Faults, Fields, wrong_type};
 use super::{
-    Account, DirectoryWish, FileEntry, KeyChoice, KeySources, Manifest, ManifestFault,
-    ManifestProblem, MountWish, OnConflict, OnFirstBoot, SecretEntry, Target, TemplateEntry, names,
-    rules,
+    Account, Dialect, DirectoryWish, FileEntry, KeyChoice, KeySources, Logging, Manifest,
+    ManifestFault, ManifestProblem, MountWish, OnConflict, OnFirstBoot, Placeholder, Reading,
+    SecretEntry, Target, TemplateEntry, TemplateSource, checks, names, rules,
 };
 use crate::activation::json::Json;
 use crate::digest;
@@ -18,15 +18,19 @@ const RUNTIME_DIRECTORY: &str = "/%r";
 /// Where templates are put in a generation.
 pub(super) const RENDERED: &str = "rendered";
 
-pub(super) fn manifest(text: &[u8], directory: &Path) -> Result<Manifest, Vec<ManifestFault>> {
-    let json = Json::parse(text).map_err(|error| {
+pub(super) fn manifest(text: &[u8], reading: Reading<'_>) -> Result<Manifest, Vec<ManifestFault>> {
+    let json = match reading.dialect {
+        Dialect::Native => Json::parse(text),
+        Dialect::SopsInstallSecrets => Json::parse_first(text),
+    };
+    let json = json.map_err(|error| {
         vec![ManifestFault {
             pointer: String::new(),
             problem: ManifestProblem::Syntax(error.to_string()),
         }]
     })?;
-    let faults = Faults::default();
-    let parsed = top_level(&json, directory, &faults, digest::sha256(text));
+    let faults = Faults::new(reading.dialect);
+    let parsed = top_level(&json, reading, &faults, digest::sha256(text));
     let faults = faults.into_vec();
     match parsed {
         Some(manifest) if faults.is_empty() => Ok(manifest),
@@ -37,20 +41,37 @@ pub(super) fn manifest(text: &[u8], directory: &Path) -> Result<Manifest, Vec<Ma
 /// What every entry needs to know of the whole.
 struct Frame<'a> {
     directory: &'a Path,
+    dialect: Dialect,
     link_path: String,
-    user_mode: bool,
+    mount_path: String,
+    expansion: Expansion<'a>,
     faults: &'a Faults,
 }
 
-fn top_level(json: &Json, directory: &Path, faults: &Faults, sha256: [u8; 32]) -> Option<Manifest> {
+fn top_level(
+    json: &Json,
+    reading: Reading<'_>,
+    faults: &Faults,
+    sha256: [u8; 32],
+) -> Option<Manifest> {
+    let (directory, dialect) = (reading.directory, reading.dialect);
+    // An empty one would make `%r` the root directory.
+    let runtime_directory = reading
+        .runtime_directory
+        .filter(|path| !path.as_os_str().is_empty());
     let mut fields = Fields::of(json, String::new(), faults)?;
     let user_mode = fields.boolean("userMode").unwrap_or(false);
-    let mount_path = place(&mut fields, "secretsMountPoint", user_mode);
-    let link_path = place(&mut fields, "symlinkPath", user_mode);
+    let expansion = Expansion {
+        user_mode,
+        dialect,
+        runtime_directory: runtime_directory.and_then(Path::to_str),
+    };
     let frame = Frame {
         directory,
-        link_path,
-        user_mode,
+        dialect,
+        mount_path: place(&mut fields, "secretsMountPoint", expansion),
+        link_path: place(&mut fields, "symlinkPath", expansion),
+        expansion,
         faults,
     };
     let secrets = entries(&mut fields, "secrets", |item, pointer| {
@@ -61,24 +82,36 @@ fn top_level(json: &Json, directory: &Path, faults: &Faults, sha256: [u8; 32]) -
     });
     let placeholders = placeholders(&mut fields, faults);
     let keep_generations = count(&mut fields, "keepGenerations");
-    let keys = key_sources(&mut fields, directory);
-    logging(&mut fields, faults);
+    let keys = key_sources(&mut fields, &frame);
+    let logging = logging(&mut fields, faults);
+    let is_lenient = dialect.is_lenient();
+    let checks = checks::read(&mut fields, &secrets, faults);
     let manifest = Manifest {
+        dialect,
         sha256,
         secrets,
         templates,
-        mount_path,
+        placeholders: placeholders
+            .iter()
+            .map(|(_, secret, text)| Placeholder {
+                secret: secret.clone(),
+                text: text.clone(),
+            })
+            .collect(),
+        mount_path: frame.mount_path,
         link_path: frame.link_path,
         keep_generations,
         keys,
         use_tmpfs: fields.boolean("useTmpfs").unwrap_or(false),
-        allow_swap: fields.boolean("allowSwap").unwrap_or(false),
+        allow_swap: fields.boolean("allowSwap").unwrap_or(is_lenient),
         mount: fields.word("mount", MOUNT_WISHES).unwrap_or_default(),
         user_mode,
-        idempotent: fields.boolean("idempotent").unwrap_or(true),
+        runtime_directory: runtime_directory.map(Path::to_owned),
+        logging,
+        idempotent: fields.boolean("idempotent").unwrap_or(!is_lenient),
         on_first_boot: fields.word("onFirstBoot", FIRST_BOOT).unwrap_or_default(),
         has_credentials: credentials(&mut fields, faults),
-        has_checks: checks(&mut fields, faults),
+        checks,
     };
     fields.finish();
     rules::check(&manifest, &placeholders, faults);
@@ -95,7 +128,7 @@ const ON_CONFLICT: &[(&str, OnConflict)] = &[
     ("refuse", OnConflict::Refuse),
     ("replace", OnConflict::Replace),
 ];
-/// The kinds of key that may start a program; this build starts none.
+/// The kinds of key that may start a program.
 const KEY_PROGRAMS: [&str; 3] = ["command", "gpg", "plugin"];
 const SCALARS: &[(&str, bool)] = &[("any", true), ("string", false)];
 const FORMATS: &[(&str, Format)] = &[
@@ -106,12 +139,13 @@ const FORMATS: &[(&str, Format)] = &[
     ("yaml", Format::Yaml),
 ];
 
-/// `mount` or link path; in user mode `%r` stands for the runtime directory.
-fn place(fields: &mut Fields<'_>, name: &'static str, user_mode: bool) -> String {
+/// `mount` or link path.
+fn place(fields: &mut Fields<'_>, name: &'static str, expansion: Expansion<'_>) -> String {
     let Some(text) = fields.required_text(name) else {
         return String::new();
     };
-    let path = expand(text, user_mode);
+    let path = expansion.expand(text);
+    let path = expansion.dialect.one_spelling(&path).into_owned();
     if let Err(problem) = names::check_path(&path) {
         fields.fault(name, problem);
     }
@@ -119,31 +153,34 @@ fn place(fields: &mut Fields<'_>, name: &'static str, user_mode: bool) -> String
 }
 
 /// `%r` and `%%`, in user mode only.
-fn expand(text: &str, user_mode: bool) -> String {
-    if !user_mode {
-        return text.into();
-    }
-    let mut expanded = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('%') {
-        expanded.push_str(before);
-        rest = match after.chars().next() {
-            Some('r') => {
-                expanded.push_str(RUNTIME_DIRECTORY);
-                after.strip_prefix('r').unwrap_or(after)
-            }
-            Some('%') => {
+#[derive(Clone, Copy)]
+struct Expansion<'a> {
+    user_mode: bool,
+    dialect: Dialect,
+    runtime_directory: Option<&'a str>,
+}
+
+impl Expansion<'_> {
+    fn expand(self, text: &str) -> String {
+        if !self.user_mode {
+            return text.into();
+        }
+        let mut expanded = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('%') {
+            expanded.push_str(before);
+            if let Some(after) = after.strip_prefix('r') {
+                let directory = self.runtime_directory.unwrap_or(RUNTIME_DIRECTORY);
+                expanded.push_str(directory.trim_end_matches('/'));
+                rest = after;
+            } else {
                 expanded.push('%');
-                after.strip_prefix('%').unwrap_or(after)
+                rest = after.strip_prefix('%').unwrap_or(after);
             }
-            _ => {
-                expanded.push('%');
-                after
-            }
-        };
+        }
+        expanded.push_str(rest);
+        expanded
     }
-    expanded.push_str(rest);
-    expanded
 }
 
 fn entries<T>(
@@ -175,7 +212,8 @@ fn secret(json: &Json, pointer: String, frame: &Frame<'_>) -> Option<SecretEntry
     // Only what shows digests asks whether a secret is public.
     let _ = fields.boolean("public");
     let any_scalar = fields.word("scalar", SCALARS).unwrap_or(false);
-    let allow_clear = fields.boolean("allowClear").unwrap_or(false);
+    let is_lenient = frame.dialect.is_lenient();
+    let allow_clear = fields.boolean("allowClear").unwrap_or(is_lenient);
     fields.finish();
     Some(SecretEntry {
         file,
@@ -215,7 +253,11 @@ fn template(json: &Json, pointer: String, frame: &Frame<'_>) -> Option<TemplateE
         fields.fault("content", ManifestProblem::Missing);
     }
     fields.finish();
-    Some(TemplateEntry { file })
+    let source = match content {
+        "" => TemplateSource::File(frame.directory.join(source)),
+        _ => TemplateSource::Content(content.into()),
+    };
+    Some(TemplateEntry { file, source })
 }
 
 /// What secrets and templates have in common.
@@ -233,7 +275,7 @@ fn file(
         fields.fault("name", problem);
     }
     let mode = fields.required_text("mode").and_then(|text| {
-        let mode = names::parse_mode(text);
+        let mode = frame.dialect.parse_mode(text);
         if let Err(problem) = &mode {
             fields.fault("mode", problem.clone());
         }
@@ -256,8 +298,10 @@ fn file(
         restart_units: owned(fields.texts("restartUnits")),
         reload_units: owned(fields.texts("reloadUnits")),
         required: fields.boolean("required").unwrap_or(true),
-        on_conflict: fields.word("onConflict", ON_CONFLICT).unwrap_or_default(),
-        directories: directory_wish(fields),
+        on_conflict: fields
+            .word("onConflict", ON_CONFLICT)
+            .unwrap_or(frame.dialect.on_conflict()),
+        directories: directory_wish(fields, frame.dialect),
     }
 }
 
@@ -281,7 +325,7 @@ fn account(fields: &mut Fields<'_>, name: &'static str, number: &'static str) ->
     }
 }
 
-fn directory_wish(fields: &mut Fields<'_>) -> DirectoryWish {
+fn directory_wish(fields: &mut Fields<'_>, dialect: Dialect) -> DirectoryWish {
     let mode = fields.text("dirMode").and_then(|text| {
         let mode = names::parse_mode(text);
         if let Err(problem) = &mode {
@@ -297,7 +341,7 @@ fn directory_wish(fields: &mut Fields<'_>) -> DirectoryWish {
         text.map(str::to_owned)
     };
     DirectoryWish {
-        mode,
+        mode: mode.or(dialect.target_directory_mode()),
         owner: name("dirOwner"),
         group: name("dirGroup"),
     }
@@ -307,12 +351,19 @@ fn target(fields: &mut Fields<'_>, name: &str, frame: &Frame<'_>) -> Target {
     let Some(text) = fields.text("path") else {
         return Target::Own;
     };
-    let path = expand(text, frame.user_mode);
-    if let Err(problem) = names::check_path(&path) {
+    let text = frame.expansion.expand(text);
+    let path = frame.dialect.one_spelling(&text).into_owned();
+    let below_link = names::below(&path, &frame.link_path);
+    // Another spelling of a place inside is where the reference destroys secrets.
+    let checked = match below_link.is_some() || names::below(&path, &frame.mount_path).is_some() {
+        true => names::check_path(&text),
+        false => names::check_path(&path),
+    };
+    if let Err(problem) = checked {
         fields.fault("path", problem);
         return Target::Own;
     }
-    match names::below(&path, &frame.link_path) {
+    match below_link {
         Some(rest) if rest == name => Target::Own,
         Some(rest) => Target::Inside(rest.into()),
         None => Target::Outside(path),
@@ -343,20 +394,15 @@ fn count(fields: &mut Fields<'_>, name: &'static str) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
-fn key_sources(fields: &mut Fields<'_>, directory: &Path) -> KeySources {
-    let one = |fields: &mut Fields<'_>, name| {
-        let text = fields.text(name);
-        if text == Some("") {
-            fields.fault(name, ManifestProblem::EmptyText);
-        }
-        text.map(|text| directory.join(text))
-    };
+fn key_sources(fields: &mut Fields<'_>, frame: &Frame<'_>) -> KeySources {
+    let path = |text: &str| frame.directory.join(frame.expansion.expand(text));
+    let one = |fields: &mut Fields<'_>, name| fields.filled_text(name).map(path);
     let many = |fields: &mut Fields<'_>, name| -> Vec<PathBuf> {
         let texts = fields.texts(name);
         if texts.contains(&"") {
             fields.fault(name, ManifestProblem::EmptyText);
         }
-        texts.into_iter().map(|text| directory.join(text)).collect()
+        texts.into_iter().map(path).collect()
     };
     let sources = KeySources {
         age_key_file: one(fields, "ageKeyFile"),
@@ -365,8 +411,8 @@ fn key_sources(fields: &mut Fields<'_>, directory: &Path) -> KeySources {
         strict_modes: fields.boolean("strictKeyModes").unwrap_or(false),
         gpg_ssh_key_paths: many(fields, "sshKeyPaths"),
         gnupg_home: one(fields, "gnupgHome"),
+        allow_commands: allows_commands(fields, frame.dialect),
     };
-    check_programs(fields);
     // The reference refuses these two pairs; `ageSshKeyPaths` goes with everything.
     if sources.gnupg_home.is_some() {
         if !sources.gpg_ssh_key_paths.is_empty() {
@@ -379,31 +425,41 @@ fn key_sources(fields: &mut Fields<'_>, directory: &Path) -> KeySources {
     sources
 }
 
-fn check_programs(fields: &mut Fields<'_>) {
-    for text in fields.texts("allowKeyPrograms") {
-        if !KEY_PROGRAMS.contains(&text) {
+/// This build starts neither plugins nor GnuPG.
+fn allows_commands(fields: &mut Fields<'_>, dialect: Dialect) -> bool {
+    let is_given = fields.value("allowKeyPrograms").is_some();
+    let allowed = fields.texts("allowKeyPrograms");
+    for text in &allowed {
+        if !KEY_PROGRAMS.contains(text) {
             fields.fault(
                 "allowKeyPrograms",
                 ManifestProblem::NotOneOf {
-                    found: text.into(),
+                    found: (*text).into(),
                     expected: KEY_PROGRAMS.to_vec(),
                 },
             );
         }
     }
+    match is_given {
+        true => allowed.contains(&"command"),
+        false => dialect.is_lenient(),
+    }
 }
 
-/// What is reported is the same whatever these say; their rules hold.
-fn logging(fields: &mut Fields<'_>, faults: &Faults) {
+fn logging(fields: &mut Fields<'_>, faults: &Faults) -> Logging {
     let pointer = fields.pointer_to("logging");
     let logging = fields
         .value("logging")
         .and_then(|json| Fields::of(json, pointer, faults));
-    if let Some(mut logging) = logging {
-        let _ = logging.boolean("keyImport");
-        let _ = logging.boolean("secretChanges");
-        logging.finish();
-    }
+    let Some(mut logging) = logging else {
+        return Logging::default();
+    };
+    let read = Logging {
+        key_import: logging.boolean("keyImport").unwrap_or(false),
+        secret_changes: logging.boolean("secretChanges").unwrap_or(false),
+    };
+    logging.finish();
+    read
 }
 
 fn credentials(fields: &mut Fields<'_>, faults: &Faults) -> bool {
@@ -416,16 +472,6 @@ fn credentials(fields: &mut Fields<'_>, faults: &Faults) -> bool {
             }
             credential.finish();
         }
-    }
-    any
-}
-
-fn checks(fields: &mut Fields<'_>, faults: &Faults) -> bool {
-    let items = fields.items("checks");
-    let any = !items.is_empty();
-    for (pointer, item) in items {
-        // The fields of a check belong to its type.
-        drop(Fields::of(item, pointer, faults));
     }
     any
 }

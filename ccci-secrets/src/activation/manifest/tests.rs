@@ -244,3 +244,165 @@ fn keys_of_gnupg_exclude_each_other_as_in_the_reference() {
         manifest["sshKeyPaths"] = json!(["/k"]);
     });
 }
+
+#[test]
+fn checks_are_read_field_by_field() {
+    let check = json!({"type": "x509", "cert": "a", "key": "b", "minDays": 7, "names": ["x"], "chain": "leaf-first", "strict": true});
+    assert_eq!(spoilt(|manifest| manifest["checks"] = json!([check])), []);
+    assert_eq!(
+        spoilt(|manifest| manifest["checks"] = json!([{"type": "x509", "cert": "a"}])),
+        []
+    );
+    for (field, value) in [
+        ("type", json!("pgp")),
+        ("type", json!(null)),
+        ("cert", json!("nosuch")),
+        ("cert", json!(null)),
+        ("key", json!("nosuch")),
+        ("minDays", json!(-1)),
+        ("names", json!([""])),
+        ("chain", json!("any")),
+        ("strict", json!("yes")),
+        ("mindays", json!(7)),
+    ] {
+        assert_fault_at(&format!("/checks/0/{field}"), |manifest| {
+            let mut check = check.clone();
+            check[field] = value.clone();
+            manifest["checks"] = json!([check]);
+        });
+    }
+}
+
+fn lenient(text: &str) -> Result<Manifest, Vec<ManifestFault>> {
+    let reading = Reading {
+        dialect: Dialect::SopsInstallSecrets,
+        ..Reading::from("/cwd")
+    };
+    Manifest::parse(text.as_bytes(), reading)
+}
+
+const ONE: &str = r#"{"secretsMountPoint":"/run/secrets.d","symlinkPath":"/run/secrets","secrets":[
+    {"name":"a","mode":"0400","sopsFile":"s.yaml","key":"x"}]}"#;
+
+// Reference, section 2: each of these is accepted.
+#[test]
+fn s39_the_other_dialect_takes_what_the_reference_takes() {
+    let text = ONE
+        .replace("secretsMountPoint", "SecretsMOUNTpoint")
+        .replace("\"mode\"", "\"unknown\":{},\"Mode\"")
+        .replace(r#""0400""#, r#""7","mode":"00440","gnupgHome":"""#)
+        + "trailing { bytes";
+    let manifest = lenient(&text).unwrap();
+    assert_eq!(manifest.mount_path, "/run/secrets.d");
+    assert_eq!(manifest.secrets[0].file.mode, 0o440, "the last one counts");
+    assert_eq!(manifest.secrets[0].sops_file, Path::new("/cwd/s.yaml"));
+    assert!(Manifest::parse(text.as_bytes(), "/cwd").is_err());
+    for text in ["", "{", "[]", "x"] {
+        assert!(lenient(text).is_err(), "{text}");
+    }
+}
+
+// Design, section 17, column "c".
+#[test]
+fn the_other_dialect_has_defaults_of_its_own() {
+    let manifest = lenient(ONE).unwrap();
+    let secret = &manifest.secrets[0];
+    assert!(!manifest.idempotent && manifest.allow_swap && manifest.keys.allow_commands);
+    assert!(secret.allow_clear && !secret.any_scalar && secret.file.required);
+    assert_eq!(secret.file.on_conflict, OnConflict::Backup);
+    assert_eq!(manifest.on_first_boot, OnFirstBoot::Refuse);
+    let native = Manifest::parse(ONE.as_bytes(), "/cwd").unwrap();
+    let secret = &native.secrets[0];
+    assert!(native.idempotent && !native.allow_swap && !native.keys.allow_commands);
+    assert!(!secret.allow_clear && !secret.any_scalar && secret.file.required);
+    assert_eq!(secret.file.on_conflict, OnConflict::Refuse);
+    // What is said holds in both.
+    let said = ONE.replace(
+        "\"secrets\"",
+        r#""idempotent":true,"allowKeyPrograms":[],"secrets""#,
+    );
+    let manifest = lenient(&said).unwrap();
+    assert!(manifest.idempotent && !manifest.keys.allow_commands);
+}
+
+// B65: those that mean a place inside destroy the secret there; the others do no harm.
+#[test]
+fn another_spelling_of_a_path_is_taken_where_it_does_no_harm() {
+    let with_path = |path: &str| ONE.replace("\"mode\"", &format!("\"path\":\"{path}\",\"mode\""));
+    let target = |path: &str| {
+        let manifest = lenient(&with_path(path)).unwrap();
+        manifest.secrets[0].file.target.clone()
+    };
+    assert_eq!(target("/srv//x/./y/"), Target::Outside("/srv/x/y".into()));
+    assert_eq!(target("/run/secrets/a"), Target::Own);
+    for path in [
+        "/run/secrets//a",
+        "/run/./secrets/a",
+        "/run/secrets.d/1/a",
+        "",
+        "x",
+        "/a/../b",
+    ] {
+        assert!(lenient(&with_path(path)).is_err(), "{path:?}");
+    }
+    let mount = lenient(&ONE.replace("/run/secrets.d", "//run/secrets.d/")).unwrap();
+    assert_eq!(mount.mount_path, "/run/secrets.d");
+}
+
+// Design, section 12: "Change by default".
+#[test]
+fn what_does_harm_is_refused_in_both_dialects() {
+    for (what, text) in [
+        ("B04", ONE.replace("\"a\"", "\"../a\"")),
+        ("B41", ONE.replace("0400", "4755")),
+        (
+            "B47",
+            ONE.replace("\"mode\"", "\"format\":\"toml\",\"mode\""),
+        ),
+        ("B60", ONE.replace("\"a\"", "\"\"")),
+        (
+            "F08",
+            ONE.replace("\"secrets\"", "\"keepGenerations\":-1,\"secrets\""),
+        ),
+        (
+            "B09",
+            ONE.replace(
+                "\"secrets\"",
+                "\"placeholderBySecretName\":{\"a\":\"\"},\"secrets\"",
+            ),
+        ),
+    ] {
+        assert!(lenient(&text).is_err(), "{what}: {text}");
+    }
+}
+
+// F26.
+#[test]
+fn s45_in_user_mode_percent_signs_stand_for_something() {
+    let text = ONE
+        .replace("/run/secrets.d", "%r/secrets.d")
+        .replace(
+            "\"secrets\"",
+            r#""userMode":true,"ageKeyFile":"%r/key.txt","secrets""#,
+        )
+        .replace("\"mode\"", r#""path":"%r/100%%/b%x","mode""#);
+    let reading = Reading {
+        runtime_directory: Some(Path::new("/run/user/1000/")),
+        ..Reading::from("/src")
+    };
+    let manifest = Manifest::parse(text.as_bytes(), reading).unwrap();
+    assert_eq!(manifest.mount_path, "/run/user/1000/secrets.d");
+    let path = "/run/user/1000/100%/b%x".to_owned();
+    assert_eq!(manifest.secrets[0].file.target, Target::Outside(path));
+    let key = Path::new("/run/user/1000/key.txt");
+    assert_eq!(manifest.keys.age_key_file.as_deref(), Some(key));
+    // The rules can be checked anywhere.
+    assert!(Manifest::parse(text.as_bytes(), "/src").is_ok());
+    let empty = Reading {
+        runtime_directory: Some(Path::new("")),
+        ..Reading::from("/src")
+    };
+    // B71: not the root directory.
+    let manifest = Manifest::parse(text.as_bytes(), empty).unwrap();
+    assert_eq!(manifest.runtime_directory, None);
+}

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::super::check::check_sops_files;
 use super::super::fault::WarningKind;
 use super::super::open::{NotOpened, Opened};
-use super::super::receipt::Step;
+use super::super::receipt::{Step, UnitAction, UnitResult};
 use super::super::testing::{AGE_1, AGE_2, SSH_DERIVED, Workshop, assert_silent, manifest_text};
 use super::*;
 
@@ -52,8 +52,7 @@ fn workshop() -> Workshop {
 fn receipt(opened: Opened) -> Receipt {
     let entry = |(nth, wanted): (usize, &super::super::wanted::Wanted)| EntryResult {
         name: wanted.name.clone(),
-        key: wanted.key.clone(),
-        sops_file: wanted.sops_file.clone(),
+        origin: wanted.origin.clone(),
         path: (nth == 0).then(|| "/srv/a".into()),
         mode: wanted.mode,
         uid: wanted.uid,
@@ -76,7 +75,15 @@ fn receipt(opened: Opened) -> Receipt {
         links_removed: Vec::new(),
         removed: vec!["old".into()],
         provenance: opened.provenance,
-        units_not_handled: vec!["proxy.service".into()],
+        certificates: opened.certificates,
+        units: vec![UnitResult {
+            unit: "proxy.service".into(),
+            action: UnitAction::Restart,
+            told: false,
+        }],
+        compared: true,
+        keys: Vec::new(),
+        manifest_changed: false,
         warnings: opened.warnings,
         failed_step: None,
     }
@@ -141,7 +148,7 @@ fn a_receipt_is_told_as_the_design_says_and_without_plaintext() {
         ("certs", json!([])),
         (
             "units",
-            json!([{"unit": "proxy.service", "handled": false}]),
+            json!([{"unit": "proxy.service", "action": "restart", "told": false}]),
         ),
         ("faults", json!([])),
         ("failed_step", json!(null)),

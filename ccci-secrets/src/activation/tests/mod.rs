@@ -23,10 +23,11 @@ use super::accounts::{AccountKind, Accounts};
 use super::fault::Refusal;
 use super::manifest::{Account, Manifest};
 use super::open::{NotOpened, Opened};
-use super::wanted::{Directories, Wanted};
+use super::wanted::{Directories, Origin, Wanted};
 use super::{Options, Receipt, transaction};
 use crate::fs::testing::Watched;
 use crate::fs::{Fs, RealFs};
+use crate::hmac_key::HmacKey;
 use crate::secret::Secret;
 
 /// A tree of its own.
@@ -91,6 +92,12 @@ fn own_ids() -> (u32, u32) {
 /// A process that another test starts holds every open lock for the moment between its fork and its exec, which is long
 /// on a busy machine.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1200);
+
+/// The same key on every machine, so that their journals can be compared.
+fn known_key() -> std::io::Result<HmacKey> {
+    let bytes = Secret::from_slice(b"a key that all machines have\n");
+    Ok(HmacKey::from_bytes(bytes).unwrap())
+}
 
 /// Waits a twentieth of what it should: runs without number are made here.
 fn wait(time: Duration) {
@@ -162,6 +169,7 @@ impl World {
         let mut options = Options::new(fs, &pause);
         options.root = Some(&root);
         options.lock_timeout = LOCK_TIMEOUT;
+        options.make_key = known_key;
         transaction::run(&manifest, &options, |accounts| {
             Ok(made_up(&manifest, wish, accounts.unwrap()))
         })
@@ -216,8 +224,7 @@ fn made_up(manifest: &Manifest, wish: &Wish, accounts: &Accounts<'_>) -> Opened 
             mode: secret.file.directories.mode,
             ..Directories::default()
         },
-        sops_file: secret.sops_file.clone(),
-        key: secret.key.shown(),
+        origin: Origin::of(secret),
     });
     Opened {
         wanted: wanted.collect(),

@@ -8,6 +8,7 @@ use super::super::super::check::check_sops_files;
 use super::super::super::fault::{Fault, WarningKind};
 use super::super::super::open::{OpenContext, Owners, open};
 use super::super::super::testing::{AGE_1, Workshop, explained, golden, sealed, subjects, text_of};
+use super::super::super::wanted::Origin;
 use crate::document::Format;
 use crate::error::ErrorCode;
 
@@ -318,13 +319,17 @@ fn a_wanted_file_is_what_the_manifest_says() {
     let context = OpenContext {
         owners: Owners::Of(&accounts),
         ambient: None,
+        checking: None,
     };
     let opened = open(&workshop.manifest(fields.clone()), context).unwrap();
     let wanted = &opened.wanted[0];
     assert_eq!(wanted.name, "dir/x");
     assert_eq!((wanted.mode, wanted.uid, wanted.gid), (0o440, 901, 12));
-    assert_eq!(wanted.key, "x:y/z");
-    assert_eq!(wanted.sops_file, workshop.path("yaml-multi-recipient.yaml"));
+    let origin = Origin::Secret {
+        sops_file: workshop.path("yaml-multi-recipient.yaml"),
+        key: "x:y/z".into(),
+    };
+    assert_eq!(wanted.origin, origin);
     assert_eq!(wanted.directories.mode, Some(0o750));
     assert_eq!(wanted.directories.gid, Some(902));
 
@@ -332,6 +337,7 @@ fn a_wanted_file_is_what_the_manifest_says() {
     let context = OpenContext {
         owners: Owners::Of(&nobody),
         ambient: None,
+        checking: None,
     };
     let refused = open(&workshop.manifest(fields), context).unwrap_err();
     let texts: Vec<String> = refused.faults.iter().map(explained).collect();

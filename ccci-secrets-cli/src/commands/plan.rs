@@ -1,0 +1,245 @@
+//! `ccsec plan`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use ccci_secrets::activation::manifest::Manifest;
+use ccci_secrets::activation::{
+    self, Before, Change, Options, Preview, PreviewEntry, PreviewReport, Run,
+};
+use ccci_secrets::error::ErrorCode;
+use ccci_secrets::fs::RealFs;
+use ccci_secrets::hmac_key::HmacKey;
+use ccci_secrets::keyring::Keyring;
+use ccci_secrets::secret::Secret;
+
+use super::activate::{directory_of, names, refusal};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::{self, Exit, Family};
+use crate::harden;
+use crate::output;
+
+/// Say what `activate` would do, and do nothing
+///
+/// Every sops file is opened in memory, and what is wanted is compared with what is there. Nothing is written, nothing is
+/// mounted, and no lock is taken. Whoever may not read the keys or the files sees what can be seen without them.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = exit::table(Family::Native))]
+pub(crate) struct Args {
+    /// The manifest; relative paths in it count from its directory
+    manifest: PathBuf,
+    /// Use keys from the environment and the home directory too
+    #[arg(long)]
+    ambient_keys: bool,
+    /// Print the plan as JSON
+    #[arg(long)]
+    json: bool,
+    /// With --json: add to every file the HMAC-SHA-256 of its content under the bytes of this file, to compare machines
+    #[arg(long, value_name = "FILE", requires = "json")]
+    hmac_key: Option<PathBuf>,
+    /// The directory that `activate --root` was or will be given
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
+    harden::activation();
+    let started = Context::now();
+    let key = args.hmac_key.as_deref().map(read_key).transpose()?;
+    let fs = RealFs::new();
+    let mut options = Options::new(&fs, &std::thread::sleep);
+    options.root = args.root.as_deref();
+    options.now = Some(started);
+    options.digest_key = key.as_ref();
+    options.ambient = args
+        .ambient_keys
+        .then(|| Keyring::discover(&context.environment));
+    let found = match std::fs::read(&args.manifest) {
+        Err(error) => Err(activation::refuse_unreadable(&args.manifest, error)),
+        Ok(text) => match Manifest::parse(&text, directory_of(&args.manifest)) {
+            Err(faults) => Err(activation::refuse_manifest(&text, faults, &options)),
+            Ok(manifest) => {
+                activation::preview(&manifest, options).map(|preview| (manifest, preview))
+            }
+        },
+    };
+    match found {
+        Ok((manifest, preview)) => {
+            let names = names::of_provenance(&context.directory, &preview.provenance);
+            let run = Run {
+                tool: Context::TOOL,
+                started,
+                manifest: Some(&manifest),
+                names: &names,
+            };
+            tell(args, &preview, &run)
+        }
+        Err(refused) => {
+            let names = names::of_refusal(&context.directory, &refused);
+            let text = refusal::text(&refused, &args.manifest, &names);
+            Err(CommandError::new(refused.code(), text).verbatim())
+        }
+    }
+}
+
+fn read_key(path: &Path) -> Result<HmacKey, CommandError> {
+    let cannot_use = |error: &dyn std::fmt::Display| {
+        let message = format!("cannot use {} as a key: {error}", path.display());
+        CommandError::new(ErrorCode::FileUnreadable, message)
+    };
+    let bytes = std::fs::read(path).map_err(|error| cannot_use(&error))?;
+    HmacKey::from_bytes(Secret::from_vec(bytes)).map_err(|error| cannot_use(&error))
+}
+
+fn tell(args: &Args, preview: &Preview, run: &Run<'_>) -> Result<Exit, CommandError> {
+    for line in refusal::warnings(&preview.warnings) {
+        output::note(line);
+    }
+    for line in refusal::of_faults(&preview.faults, &args.manifest, run.names) {
+        output::note(line);
+    }
+    let text = match args.json {
+        true => PreviewReport::new(run, preview).to_json(),
+        false => text(preview),
+    };
+    output::data(text.as_bytes())?;
+    Ok(Exit::Done)
+}
+
+/// The plan for people.
+fn text(preview: &Preview) -> String {
+    let mut plan = Text(String::new());
+    plan.head(preview);
+    for entry in &preview.entries {
+        plan.entry(entry, preview.unreadable_for);
+    }
+    for name in &preview.removed {
+        plan.line(format_args!("  - {name}"));
+    }
+    for path in &preview.links_placed {
+        plan.line(format_args!("  + link {}", path.display()));
+    }
+    for path in &preview.links_removed {
+        plan.line(format_args!("  - link {}", path.display()));
+    }
+    plan.rest(preview);
+    plan.0
+}
+
+struct Text(String);
+
+impl Text {
+    fn line(&mut self, line: impl std::fmt::Display) {
+        writeln!(self.0, "{line}").expect("writing to a string does not fail");
+    }
+
+    fn head(&mut self, preview: &Preview) {
+        let link = preview.link.display();
+        if preview.changes_nothing() {
+            let (active, count) = (preview.previous.unwrap_or_default(), preview.entries.len());
+            self.line(format_args!(
+                "nothing would change: generation {active} is active in {link}, all {count} files are as they should be"
+            ));
+            return;
+        }
+        match preview.previous {
+            Some(active) => self.line(format_args!("generation {active} is active in {link}")),
+            None => self.line(format_args!("no generation is active in {link}")),
+        }
+        if let Some(uid) = preview.unreadable_for {
+            self.line(format_args!(
+                "user {uid} may not read everything: what is not known is marked with ?"
+            ));
+        }
+        if preview.unfinished {
+            self.line("a run before this one did not come to its end and would be finished first");
+        }
+        if let Some((_, path)) = &preview.mount {
+            self.line(format_args!(
+                "a file system in memory would be mounted at {}",
+                path.display()
+            ));
+        }
+        match preview.generation {
+            Some(new) => self.line(format_args!("generation {new} would be made:")),
+            None => self.line("no new generation would be made:"),
+        }
+    }
+
+    fn entry(&mut self, entry: &PreviewEntry, unreadable_for: Option<u32>) {
+        let (mark, what) = match entry.change() {
+            Some(Change::Unchanged) => return,
+            Some(Change::Added) => ("+", Vec::new()),
+            None => ("?", unknown(entry, unreadable_for)),
+            Some(Change::Modified {
+                content,
+                mode,
+                owner,
+            }) => {
+                let content = content.then(|| "content".to_owned());
+                let mode = mode.then(|| mode_delta(entry)).flatten();
+                let owner = owner.then(|| owner_delta(entry)).flatten();
+                ("~", [content, mode, owner].into_iter().flatten().collect())
+            }
+            Some(_) => ("~", Vec::new()),
+        };
+        let mut line = format!("  {mark} {:04o} {}", entry.result.mode, entry.result.name);
+        if !what.is_empty() {
+            line += &format!(" ({})", what.join(", "));
+        }
+        if let Some(path) = &entry.result.path {
+            line += &format!(" -> {}", path.display());
+        }
+        self.line(line);
+    }
+
+    fn rest(&mut self, preview: &Preview) {
+        let is_same = |entry: &&PreviewEntry| entry.change() == Some(Change::Unchanged);
+        let same = preview.entries.iter().filter(is_same).count();
+        if same > 0 && !preview.changes_nothing() {
+            self.line(format_args!("  {same} more stay as they are"));
+        }
+        for unit in &preview.units.restart {
+            self.line(format_args!("unit {unit} would be restarted"));
+        }
+        for unit in &preview.units.reload {
+            self.line(format_args!("unit {unit} would be reloaded"));
+        }
+        for number in &preview.pruned {
+            self.line(format_args!("generation {number} would be removed"));
+        }
+        for checked in &preview.certificates {
+            self.line(format_args!(
+                "certificate {}: {}, valid until {}",
+                checked.certificate,
+                checked.leaf.names.join(", "),
+                checked.leaf.not_after
+            ));
+        }
+    }
+}
+
+fn unknown(entry: &PreviewEntry, unreadable_for: Option<u32>) -> Vec<String> {
+    let uid = unreadable_for.unwrap_or_default();
+    let mut what = vec![format!("unknown: not readable as uid {uid}")];
+    what.extend(mode_delta(entry));
+    what.extend(owner_delta(entry));
+    what
+}
+
+fn mode_delta(entry: &PreviewEntry) -> Option<String> {
+    let before = entry.before?.mode;
+    let mode = entry.result.mode;
+    (before != mode).then(|| format!("mode {before:04o} to {mode:04o}"))
+}
+
+fn owner_delta(entry: &PreviewEntry) -> Option<String> {
+    let Before { uid, gid, .. } = entry.before?;
+    if (Some(uid), Some(gid)) == (entry.uid(), entry.gid()) {
+        return None;
+    }
+    let shown = |id: Option<u32>| id.map_or("?".into(), |id| id.to_string());
+    let (new_uid, new_gid) = (shown(entry.uid()), shown(entry.gid()));
+    Some(format!("owner {uid}:{gid} to {new_uid}:{new_gid}"))
+}

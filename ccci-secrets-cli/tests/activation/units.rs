@@ -1,0 +1,291 @@
+//! Units that are told that something changed for them. A `systemctl` of the test stands in for the real one: it writes down
+//! what it was called with, and where the link led then.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::fixtures::TOKENS;
+use crate::harness::Verdict;
+use crate::world::{LIVE_KEY, Run, World, mode, secret};
+
+/// The stand-in, and what it wrote down.
+struct Systemctl<'w> {
+    world: &'w World,
+    directory: PathBuf,
+}
+
+impl<'w> Systemctl<'w> {
+    fn new(world: &'w World) -> Self {
+        let directory = world.aside("bin");
+        std::fs::create_dir(&directory).unwrap();
+        let stand_in = Self { world, directory };
+        stand_in.answer("exit 0");
+        stand_in
+    }
+
+    /// What it does when it is called.
+    fn answer(&self, script: &str) {
+        let log = self.directory.join("log");
+        let text = format!(
+            "#!/bin/sh\necho \"$(/bin/readlink /run/secrets)\" \"$@\" >>{}\n{script}\n",
+            log.display()
+        );
+        let path = self.directory.join("systemctl");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// The calls since this was last asked.
+    fn calls(&self) -> Vec<String> {
+        let log = self.directory.join("log");
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        drop(std::fs::remove_file(log));
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn activate(&self, manifest: &Value) -> Run {
+        self.world.write_manifest(manifest);
+        self.activate_with(&[("PATH", self.directory.to_str().unwrap())])
+    }
+
+    fn activate_with(&self, variables: &[(&str, &str)]) -> Run {
+        let arguments = self.world.activate_arguments(&[]);
+        let mut command = self.world.command(&arguments);
+        command.envs(variables.iter().copied());
+        self.world.finish(command.spawn().unwrap())
+    }
+}
+
+/// Five secrets; the units of each are those given.
+fn manifest(world: &World, units: [(&[&str], &[&str]); 5]) -> Value {
+    let mut manifest = world.manifest();
+    let secrets = TOKENS.iter().zip(units).map(|(name, (restart, reload))| {
+        let mut entry = secret(name, "0400");
+        entry["restartUnits"] = json!(restart);
+        entry["reloadUnits"] = json!(reload);
+        entry
+    });
+    manifest["secrets"] = secrets.collect();
+    manifest
+}
+
+/// Gives every token another value.
+fn rotate(world: &World, version: &str) {
+    let fixtures = world.fixtures();
+    let plain = fixtures.plaintext(|name| match TOKENS.contains(&name) {
+        true => version.as_bytes().to_vec(),
+        false => fixtures.value(name),
+    });
+    world.write("secrets.yaml", &fixtures.seal(&plain, &[&world.host]));
+}
+
+const RECONCILERS: [(&[&str], &[&str]); 5] = [
+    (&["five.service", "one.service"], &[]),
+    (&["one.service"], &["two.service", "proxy.service"]),
+    (&["two.service", "two.service"], &[]),
+    (&["three.service"], &["proxy.service"]),
+    (&["four.service"], &["three.service"]),
+];
+
+pub(crate) fn s18_each_unit_is_told_once_after_the_swap_and_none_on_the_first_run(
+    world: &World,
+) -> Verdict {
+    let systemctl = Systemctl::new(world);
+    let manifest = manifest(world, RECONCILERS);
+    assert_eq!(systemctl.activate(&manifest).code, 0);
+    assert_eq!(systemctl.calls(), Vec::<String>::new(), "F13");
+    rotate(world, "two");
+    let run = systemctl.activate(&manifest);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(
+        systemctl.calls(),
+        [
+            "/run/secrets.d/2 --no-block try-restart five.service one.service two.service three.service four.service",
+            "/run/secrets.d/2 --no-block try-reload-or-restart proxy.service",
+        ]
+    );
+    assert!(
+        run.stdout.contains("> reload   proxy.service"),
+        "{}",
+        run.stdout
+    );
+    let told = world.report()["units"].clone();
+    assert_eq!(
+        told[0],
+        json!({"unit": "five.service", "action": "restart", "told": true})
+    );
+    assert_eq!(told.as_array().unwrap().len(), 6);
+    // Nothing changed, nobody is told.
+    assert_eq!(systemctl.activate(&manifest).code, 0);
+    assert_eq!(systemctl.calls(), Vec::<String>::new());
+    Ok(())
+}
+
+pub(crate) fn s17_a_change_of_the_manifest_alone_restarts_nothing(world: &World) -> Verdict {
+    let systemctl = Systemctl::new(world);
+    let mut manifest = manifest(world, RECONCILERS);
+    assert_eq!(systemctl.activate(&manifest).code, 0);
+    world.take("recovery.txt", "key.txt");
+    manifest["ageKeyFile"] = json!("key.txt");
+    let run = systemctl.activate(&manifest);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(
+        run.stdout
+            .starts_with("only the manifest changed: generation 1 "),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(systemctl.calls(), Vec::<String>::new());
+    let run = systemctl.activate(&manifest);
+    assert!(
+        run.stdout.starts_with("nothing changed: generation 1 "),
+        "{}",
+        run.stdout
+    );
+    Ok(())
+}
+
+pub(crate) fn s34_a_unit_that_does_not_exist_blocks_nothing_and_is_tried_again(
+    world: &World,
+) -> Verdict {
+    let systemctl = Systemctl::new(world);
+    let mut units = RECONCILERS;
+    units[0] = (&["nosuch.service", "one.service"], &["proxy.service"]);
+    let typo = manifest(world, units);
+    assert_eq!(systemctl.activate(&typo).code, 0);
+    // As systemd 252 answers: the other unit is restarted.
+    systemctl.answer(
+        "case \"$*\" in *nosuch*) echo 'Failed to try-restart nosuch.service: Unit nosuch.service not found.' >&2; exit 5;; esac",
+    );
+    rotate(world, "two");
+    let run = systemctl.activate(&typo);
+    assert_eq!(run.code, 50, "{}", run.stderr);
+    assert_eq!(world.generation(), Some(2));
+    world.assert_value(TOKENS[0], b"two");
+    assert!(
+        run.stderr.contains("unit nosuch.service: is not found"),
+        "{}",
+        run.stderr
+    );
+    let last = run.stderr.lines().last().unwrap_or_default();
+    assert_eq!(
+        last,
+        "generation 2 is active; failed step: units, not all units were told"
+    );
+    assert_eq!(systemctl.calls().len(), 2);
+    assert!(
+        !world.out("/run/secrets.d/1").exists(),
+        "pruned all the same"
+    );
+
+    // Only the one that was not told is tried again.
+    let run = systemctl.activate(&typo);
+    assert_eq!(run.code, 50, "{}", run.stderr);
+    assert_eq!(
+        systemctl.calls(),
+        ["/run/secrets.d/2 --no-block try-restart nosuch.service"]
+    );
+
+    // The manifest is corrected: the unit that does not exist is of no interest any more.
+    let corrected = manifest(world, RECONCILERS);
+    let run = systemctl.activate(&corrected);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("nosuch.service"), "{}", run.stderr);
+    systemctl.calls();
+    assert_eq!(systemctl.activate(&corrected).code, 0);
+    assert_eq!(systemctl.calls(), Vec::<String>::new());
+
+    // No systemctl at all: everything waits for the next run.
+    rotate(world, "three");
+    let run = systemctl.activate_with(&[("PATH", "/nonexistent")]);
+    assert_eq!(run.code, 50, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("systemctl cannot be started"),
+        "{}",
+        run.stderr
+    );
+    world.assert_value(TOKENS[0], b"three");
+    systemctl.answer("exit 1");
+    assert_eq!(systemctl.activate(&corrected).code, 50);
+    assert_eq!(systemctl.calls().len(), 2);
+    systemctl.answer("exit 0");
+    let run = systemctl.activate(&corrected);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(systemctl.calls().len(), 2);
+    assert_eq!(systemctl.activate(&corrected).code, 0);
+    assert_eq!(systemctl.calls(), Vec::<String>::new());
+    Ok(())
+}
+
+pub(crate) fn s38_changes_of_mode_and_secrets_that_went_are_told_to_their_units(
+    world: &World,
+) -> Verdict {
+    let systemctl = Systemctl::new(world);
+    let mut manifest = manifest(world, RECONCILERS);
+    manifest["secrets"][4]["path"] = json!(LIVE_KEY);
+    assert_eq!(systemctl.activate(&manifest).code, 0);
+
+    manifest["secrets"][2]["mode"] = json!("0440");
+    let run = systemctl.activate(&manifest);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let name = TOKENS[2];
+    assert!(
+        run.stdout
+            .contains(&format!("~ 0440 {name} (mode changed)")),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(mode(&world.out(&format!("/run/secrets/{name}"))), 0o440);
+    assert_eq!(
+        systemctl.calls(),
+        ["/run/secrets.d/2 --no-block try-restart two.service"]
+    );
+
+    assert!(world.out(LIVE_KEY).is_symlink());
+    manifest["secrets"].as_array_mut().unwrap().pop();
+    let run = systemctl.activate(&manifest);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(
+        run.stdout.contains(&format!("- removed  {}", TOKENS[4])),
+        "{}",
+        run.stdout
+    );
+    assert!(!world.out(LIVE_KEY).is_symlink());
+    assert_eq!(
+        systemctl.calls(),
+        [
+            "/run/secrets.d/3 --no-block try-restart four.service",
+            "/run/secrets.d/3 --no-block try-reload-or-restart three.service",
+        ]
+    );
+    Ok(())
+}
+
+pub(crate) fn while_nixos_switches_units_go_into_its_lists(world: &World) -> Verdict {
+    let systemctl = Systemctl::new(world);
+    let manifest = manifest(world, RECONCILERS);
+    assert_eq!(systemctl.activate(&manifest).code, 0);
+    let lists = world.out("/run/nixos");
+    std::fs::create_dir(&lists).unwrap();
+    rotate(world, "two");
+    let path = ("PATH", systemctl.directory.to_str().unwrap());
+    let run = systemctl.activate_with(&[("NIXOS_ACTION", "switch"), path]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let list = |name: &str| std::fs::read_to_string(lists.join(name)).unwrap();
+    assert_eq!(
+        list("activation-restart-list"),
+        "five.service\none.service\ntwo.service\nthree.service\nfour.service\n"
+    );
+    assert_eq!(list("activation-reload-list"), "proxy.service\n");
+    assert_eq!(mode(&lists.join("activation-restart-list")), 0o600);
+    assert_eq!(systemctl.calls(), Vec::<String>::new());
+    // The unit that does it on a NixOS with systemd in the first stage says so.
+    rotate(world, "three");
+    let switch = ("SOPS_RESTART_UNITS_VIA_SYSTEMCTL", "1");
+    let run = systemctl.activate_with(&[("NIXOS_ACTION", "switch"), switch, path]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(systemctl.calls().len(), 2);
+    Ok(())
+}
