@@ -60,9 +60,25 @@ impl GitDirectory {
 
     /// What the index records as commits of other repositories.
     pub(super) fn gitlinks(&self) -> Vec<Gitlink> {
-        read_bounded(&self.own.join("index"), MAX_INDEX)
+        self.index()
             .map(|bytes| index::gitlinks(&bytes, self.object_format()))
             .unwrap_or_default()
+    }
+
+    /// The regular files that the index records.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.index()
+            .map(|bytes| index::files(&bytes, self.object_format()))
+            .unwrap_or_default()
+    }
+
+    /// The files that hold settings of this work tree.
+    pub(super) fn configurations(&self) -> [PathBuf; 2] {
+        [self.common.join("config"), self.own.join("config.worktree")]
+    }
+
+    fn index(&self) -> Option<Vec<u8>> {
+        read_bounded(&self.own.join("index"), MAX_INDEX)
     }
 
     fn object_format(&self) -> ObjectFormat {

@@ -1,5 +1,9 @@
 //! The index of git, versions 2 to 4 (gitformat-index): only the submodules in it are of interest.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
 use crate::digest;
 
 /// How many bytes a commit's name takes in this repository.
@@ -30,26 +34,44 @@ pub(super) struct Gitlink {
 
 /// All entries that are commits of another repository; those before the first damaged entry.
 pub(super) fn gitlinks(bytes: &[u8], format: ObjectFormat) -> Vec<Gitlink> {
-    let mut reader = Reader { rest: bytes };
-    let Some((version, count)) = header(&mut reader) else {
-        return Vec::new();
-    };
-    let mut path = Vec::new();
     let mut found = Vec::new();
-    for _ in 0..count {
-        let Some((mode, object)) = entry(&mut reader, version, format, &mut path) else {
-            break;
-        };
+    each_entry(bytes, format, |mode, path, object| {
         if mode == MODE_GITLINK
-            && let Ok(path) = std::str::from_utf8(&path)
+            && let Ok(path) = std::str::from_utf8(path)
         {
             found.push(Gitlink {
                 path: path.into(),
                 commit: digest::hex(object),
             });
         }
-    }
+    });
     found
+}
+
+/// The paths of all regular files; those before the first damaged entry.
+pub(super) fn files(bytes: &[u8], format: ObjectFormat) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    each_entry(bytes, format, |mode, path, _| {
+        if mode & MODE_KIND == MODE_REGULAR {
+            found.push(PathBuf::from(OsStr::from_bytes(path)));
+        }
+    });
+    found
+}
+
+/// Calls `visit` with mode, path and object of every entry before the first damaged one.
+fn each_entry(bytes: &[u8], format: ObjectFormat, mut visit: impl FnMut(u32, &[u8], &[u8])) {
+    let mut reader = Reader { rest: bytes };
+    let Some((version, count)) = header(&mut reader) else {
+        return;
+    };
+    let mut path = Vec::new();
+    for _ in 0..count {
+        let Some((mode, object)) = entry(&mut reader, version, format, &mut path) else {
+            return;
+        };
+        visit(mode, &path, object);
+    }
 }
 
 /// The version, and the number of entries.
@@ -142,6 +164,12 @@ const EXTENDED: u8 = 0x40;
 /// A commit of another repository.
 const MODE_GITLINK: u32 = 0o160_000;
 
+/// The bits that tell the kind of an entry.
+const MODE_KIND: u32 = 0o170_000;
+
+/// A regular file.
+const MODE_REGULAR: u32 = 0o100_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +184,7 @@ mod tests {
             b"DIRC\0\0\0\x04\0\0\0\x01 short",
         ] {
             assert!(gitlinks(bytes, ObjectFormat::Sha1).is_empty());
+            assert!(files(bytes, ObjectFormat::Sha1).is_empty());
         }
     }
 }
