@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::commands::{activate, check, decrypt, edit, encrypt, key, plan, set, unset};
+use crate::commands::{
+    activate, check, decrypt, doctor, drill, edit, encrypt, key, plan, set, unset,
+};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -48,6 +50,8 @@ pub(crate) enum Command {
     Activate(activate::Args),
     Check(check::Args),
     Decrypt(decrypt::Args),
+    Doctor(doctor::Args),
+    Drill(drill::Args),
     Edit(edit::Args),
     Encrypt(encrypt::Args),
     Key(key::Args),
@@ -66,7 +70,12 @@ impl Command {
             Self::Decrypt(_) | Self::Edit(_) | Self::Encrypt(_) | Self::Set(_) | Self::Unset(_) => {
                 Family::Sops
             }
-            Self::Activate(_) | Self::Check(_) | Self::Key(_) | Self::Plan(_) => Family::Native,
+            Self::Activate(_)
+            | Self::Check(_)
+            | Self::Doctor(_)
+            | Self::Drill(_)
+            | Self::Key(_)
+            | Self::Plan(_) => Family::Native,
         }
     }
 
@@ -76,6 +85,8 @@ impl Command {
             Self::Activate(args) => activate::run(context, &args),
             Self::Check(args) => check::run(&args),
             Self::Decrypt(args) => decrypt::run(context, args),
+            Self::Doctor(args) => doctor::run(context, &args),
+            Self::Drill(args) => drill::run(context, &args),
             Self::Edit(args) => edit::run(context, args),
             Self::Encrypt(args) => encrypt::run(context, args),
             Self::Key(args) => key::run(context, args),

@@ -15,9 +15,12 @@ mod hint;
 mod input;
 mod interrupts;
 mod layout;
+mod machine;
+mod next_step;
 mod output;
 mod policy;
 mod sealed;
+mod shell;
 mod spawn;
 mod workspace;
 

@@ -48,6 +48,8 @@ error_codes! {
     DoesNotOpen = "does-not-open",
     /// The file is not valid in its format.
     DocumentInvalid = "document-invalid",
+    /// Not everything that a recovery drill demands is proved.
+    DrillFailed = "drill-failed",
     /// No editor was found, or it failed.
     EditorFailed = "editor-failed",
     /// The file is sealed already.
@@ -62,6 +64,8 @@ error_codes! {
     FileUnreadable = "file-unreadable",
     /// A file cannot be written.
     FileUnwritable = "file-unwritable",
+    /// A check found something that somebody has to do something about.
+    FindingsFound = "findings-found",
     /// A format, kind or field that this build does not support.
     NotBuilt = "not-built",
     /// A bug of ours, seen by a check.

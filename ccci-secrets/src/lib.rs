@@ -1,15 +1,19 @@
 //! Reads, edits and writes sops files.
 pub mod activation;
 pub mod atomic;
+pub mod audit;
 pub mod certificate;
 pub mod config;
 pub mod crypto;
 pub mod digest;
+pub mod doctor;
 pub mod document;
+pub mod drill;
 pub mod env;
 pub mod envelope;
 pub mod error;
 pub mod file;
+pub mod finding;
 pub mod fs;
 pub mod hmac_key;
 pub mod key;
@@ -22,6 +26,7 @@ pub mod path;
 pub mod repository;
 pub mod secret;
 pub mod selection;
+pub mod survey;
 mod tree;
 pub mod value;
 pub mod words;

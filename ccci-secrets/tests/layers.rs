@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 10] = [
     &["digest", "error", "fs", "nearest", "secret", "words"],
     &[
         "atomic",
@@ -23,7 +23,10 @@ const LAYERS: [&[&str]; 7] = [
     &["key", "leaf", "mac", "metadata", "selection", "tree"],
     &["config", "keyring", "repository"],
     &["file"],
-    &["activation"],
+    &["finding"],
+    &["audit"],
+    &["survey"],
+    &["activation", "doctor", "drill"],
 ];
 
 /// Arrows inside a layer.
