@@ -10,6 +10,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::input::Input;
 use crate::output::Target;
+use crate::sealed::MacCheck;
 
 /// The formats of what is read and written.
 #[derive(Debug, clap::Args)]
@@ -56,17 +57,23 @@ pub(crate) struct UnwrapArgs {
     decryption_order: Option<String>,
     #[command(flatten)]
     key_service: KeyServiceArgs,
-    /// Open the file although its MAC does not match
-    #[arg(long, hide = true)]
+    /// Go on although the MAC is missing or does not match: values may have been changed, moved, added or removed
+    #[arg(long)]
     ignore_mac: bool,
 }
 
 impl UnwrapArgs {
+    /// What is asked of the MAC.
+    pub(crate) fn mac(&self) -> MacCheck {
+        if self.ignore_mac {
+            MacCheck::Warn
+        } else {
+            MacCheck::Require
+        }
+    }
+
     /// Refuses what this build does not have.
     pub(crate) fn check(&self, context: &Context) -> Result<(), CommandError> {
-        if self.ignore_mac {
-            return Err(CommandError::not_built("--ignore-mac"));
-        }
         self.key_service.check(context)?;
         let order = self.decryption_order.as_deref();
         check_order(order.or(context.environment.var("SOPS_DECRYPTION_ORDER")))

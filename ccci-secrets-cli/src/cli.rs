@@ -7,7 +7,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::commands::{
-    activate, check, decrypt, doctor, drill, edit, encrypt, key, plan, set, unset,
+    activate, cert, check, decrypt, doctor, drill, edit, encrypt, key, plan, prune, repair, set,
+    unset, verify,
 };
 use crate::context::Context;
 use crate::error::CommandError;
@@ -31,13 +32,14 @@ pub(crate) struct Cli {
 }
 
 /// What sops takes before the command and means for it.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct GlobalArgs {
     /// Use this configuration instead of the nearest .sops.yaml; $SOPS_CONFIG does the same
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Indent by so many spaces where text is laid out anew, for another format or around a binary file; for JSON, -1 is
-    /// a tab. Text that keeps its format keeps its layout, too, whatever is said here
+    /// Indent by so many spaces where text is laid out anew: for another format, around a binary file, and in the `sops`
+    /// block of a new YAML file; for JSON, -1 is a tab. Text that keeps its format keeps its layout, too, whatever is said
+    /// here
     #[arg(long, value_name = "N", global = true, allow_negative_numbers = true)]
     pub(crate) indent: Option<i64>,
     #[arg(long, hide = true)]
@@ -48,6 +50,7 @@ pub(crate) struct GlobalArgs {
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Activate(activate::Args),
+    Cert(cert::Args),
     Check(check::Args),
     Decrypt(decrypt::Args),
     Doctor(doctor::Args),
@@ -56,8 +59,11 @@ pub(crate) enum Command {
     Encrypt(encrypt::Args),
     Key(key::Args),
     Plan(plan::Args),
+    Prune(prune::Args),
+    Repair(repair::Args),
     Set(set::Args),
     Unset(unset::Args),
+    Verify(verify::Args),
 }
 
 /// The commands that sops has: they exit with its numbers.
@@ -71,11 +77,15 @@ impl Command {
                 Family::Sops
             }
             Self::Activate(_)
+            | Self::Cert(_)
             | Self::Check(_)
             | Self::Doctor(_)
             | Self::Drill(_)
             | Self::Key(_)
-            | Self::Plan(_) => Family::Native,
+            | Self::Plan(_)
+            | Self::Prune(_)
+            | Self::Repair(_)
+            | Self::Verify(_) => Family::Native,
         }
     }
 
@@ -83,7 +93,8 @@ impl Command {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, CommandError> {
         match self {
             Self::Activate(args) => activate::run(context, &args),
-            Self::Check(args) => check::run(&args),
+            Self::Cert(args) => cert::run(&args),
+            Self::Check(args) => check::run(context, &args),
             Self::Decrypt(args) => decrypt::run(context, args),
             Self::Doctor(args) => doctor::run(context, &args),
             Self::Drill(args) => drill::run(context, &args),
@@ -91,8 +102,11 @@ impl Command {
             Self::Encrypt(args) => encrypt::run(context, args),
             Self::Key(args) => key::run(context, args),
             Self::Plan(args) => plan::run(context, &args),
+            Self::Prune(args) => prune::run(context, &args),
+            Self::Repair(args) => repair::run(context, &args),
             Self::Set(args) => set::run(context, args),
             Self::Unset(args) => unset::run(context, args),
+            Self::Verify(args) => verify::run(context, &args),
         }
     }
 }
@@ -106,8 +120,7 @@ pub(crate) enum Request {
 }
 
 /// Reads the command line.
-pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Request {
-    let arguments: Vec<OsString> = arguments.collect();
+pub(crate) fn parse(arguments: Vec<OsString>) -> Request {
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => Request::Run(Box::new(cli)),
         Err(error) => {

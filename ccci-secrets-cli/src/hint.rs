@@ -36,6 +36,9 @@ pub(crate) fn of(code: ErrorCode) -> Hint {
         ErrorCode::ConflictMarkers => {
             Step("resolve the merge in git: take one side, then make the other change again")
         }
+        ErrorCode::DriftFound => Step(
+            "see what would be put right with `ccsec plan`, and put it right with `ccsec activate`",
+        ),
         ErrorCode::DoesNotOpen => Step(
             "the value was moved, damaged or sealed under another key: take the file back from git",
         ),
@@ -76,6 +79,7 @@ pub(crate) fn of(code: ErrorCode) -> Hint {
         ErrorCode::ConfigInvalid
         | ErrorCode::DocumentInvalid
         | ErrorCode::EditorFailed
+        | ErrorCode::EndpointUnreachable
         | ErrorCode::FileMissing
         | ErrorCode::FileUnchanged
         | ErrorCode::FileUnreadable

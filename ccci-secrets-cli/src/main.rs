@@ -7,6 +7,7 @@
 mod arguments;
 mod cli;
 mod commands;
+mod compat;
 mod context;
 mod error;
 mod exit;
@@ -19,11 +20,13 @@ mod machine;
 mod next_step;
 mod output;
 mod policy;
+mod probe;
 mod sealed;
 mod shell;
 mod spawn;
 mod workspace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -32,7 +35,11 @@ fn main() -> ExitCode {
 }
 
 fn program() -> exit::Exit {
-    let (family, result) = match cli::parse(std::env::args_os()) {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if compat::sops_install_secrets::is_called(&arguments) {
+        return compat::sops_install_secrets::run(&arguments);
+    }
+    let (family, result) = match cli::parse(arguments) {
         cli::Request::Run(cli) => {
             let mut context = context::Context::capture(cli.global);
             (cli.command.family(), cli.command.run(&mut context))

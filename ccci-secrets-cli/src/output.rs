@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ccci_secrets::atomic::{self, NewFileMode};
 use ccci_secrets::error::{ErrorCode, PathError};
+use ccci_secrets::fs::{FileSystem, Fs as _, RealFs};
 use ccci_secrets::keyring::NewKeyFile;
 use ccci_secrets::secret::Secret;
 
@@ -85,6 +86,26 @@ fn goes_where_others_read() -> bool {
         let kind = rustix::fs::FileType::from_raw_mode(found.st_mode);
         kind == rustix::fs::FileType::RegularFile && found.st_mode & 0o077 != 0
     })
+}
+
+/// Whether standard output is a file on a disk, or one that others may read.
+pub(crate) fn outlives_the_run() -> bool {
+    let is_file = rustix::fs::fstat(io::stdout()).is_ok_and(|found| {
+        rustix::fs::FileType::from_raw_mode(found.st_mode) == rustix::fs::FileType::RegularFile
+    });
+    let is_memory = || {
+        use std::os::fd::AsFd as _;
+        RealFs::new()
+            .file_system(io::stdout().as_fd())
+            .is_ok_and(FileSystem::is_memory)
+    };
+    is_file && (goes_where_others_read() || !is_memory())
+}
+
+/// Whether others may read a file.
+pub(crate) fn is_open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
 }
 
 /// Replaces a file atomically, or writes into a device or pipe.

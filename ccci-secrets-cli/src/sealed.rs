@@ -2,14 +2,19 @@
 
 use std::fmt::Write as _;
 
-use ccci_secrets::document::Format;
+use ccci_secrets::dangerous;
+use ccci_secrets::document::{CanonicalLayout, Format, NewNode};
 use ccci_secrets::error::ErrorCode;
-use ccci_secrets::file::{Note, OpenError, OpenFile, SealedFile};
+use ccci_secrets::file::{
+    EditedFile, ExtractError, FileError, Note, OpenError, OpenFile, SealError, SealedFile,
+    UnsetError,
+};
 use ccci_secrets::keyring::{AttemptReport, GroupAttempt, Keyring};
+use ccci_secrets::path::TreePath;
 use ccci_secrets::repository;
 use ccci_secrets::secret::Secret;
 
-use crate::error::{CommandError, InFile as _};
+use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output;
 
@@ -17,15 +22,53 @@ use crate::output;
 pub(crate) fn parse(name: &str, format: Format, bytes: Secret) -> Result<SealedFile, CommandError> {
     // EXPOSE: only looked at, for what git may have left in place of the file.
     let left_by_git = repository::classify_content(bytes.expose());
-    SealedFile::parse(format, bytes)
-        .in_file(name)
-        .map_err(|error| match left_by_git {
-            Some(reason) => CommandError::new(reason.code(), format!("{name}: {reason}")),
-            None if error.code() == ErrorCode::FileNotSealed => {
-                error.hint(format!("{name} was read as {}", format.as_str()))
-            }
-            None => error,
-        })
+    let parsed = SealedFile::parse(format, bytes);
+    parsed.map_err(|error| not_parsed(name, format, error, left_by_git))
+}
+
+/// A file, or those documents of one that were sealed together.
+pub(crate) struct Part {
+    /// How messages call it.
+    pub(crate) name: String,
+    pub(crate) file: SealedFile,
+}
+
+/// Parses a sealed file whose documents may have been sealed one by one.
+pub(crate) fn parse_parts(
+    name: &str,
+    format: Format,
+    bytes: Secret,
+) -> Result<Vec<Part>, CommandError> {
+    // EXPOSE: only looked at, for what git may have left in place of the file.
+    let left_by_git = repository::classify_content(bytes.expose());
+    let parts = SealedFile::parse_apart(format, bytes)
+        .map_err(|error| not_parsed(name, format, error, left_by_git))?;
+    let lone = parts.len() == 1;
+    let name_of = |line| match lone {
+        true => name.to_owned(),
+        false => format!("{name}, documents from line {line}"),
+    };
+    let parts = parts.into_iter().map(|(line, file)| Part {
+        name: name_of(line),
+        file,
+    });
+    Ok(parts.collect())
+}
+
+fn not_parsed(
+    name: &str,
+    format: Format,
+    error: FileError,
+    left_by_git: Option<repository::NotSealedBecause>,
+) -> CommandError {
+    let error = CommandError::about(name, error);
+    match left_by_git {
+        Some(reason) => CommandError::new(reason.code(), format!("{name}: {reason}")),
+        None if error.code() == ErrorCode::FileNotSealed => {
+            error.hint(format!("{name} was read as {}", format.as_str()))
+        }
+        None => error,
+    }
 }
 
 /// Opens a sealed file: every value, then the MAC.
@@ -34,7 +77,120 @@ pub(crate) fn open(
     sealed: SealedFile,
     keyring: &Keyring,
 ) -> Result<OpenFile, CommandError> {
-    sealed.open(keyring).map_err(|error| match &error {
+    sealed
+        .open(keyring)
+        .map_err(|error| not_opened(name, error))
+}
+
+/// What is asked of the MAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MacCheck {
+    /// It must match.
+    Require,
+    /// It is said when it does not match (`--ignore-mac`).
+    Warn,
+}
+
+/// A file whose values are open.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    Unverified(dangerous::UnverifiedFile),
+    Verified(OpenFile),
+}
+
+impl Opened {
+    /// Opens a sealed file, as far as it is asked for.
+    pub(crate) fn open(
+        name: &str,
+        sealed: SealedFile,
+        keyring: &Keyring,
+        mac: MacCheck,
+    ) -> Result<Self, CommandError> {
+        if mac == MacCheck::Require {
+            return open(name, sealed, keyring).map(Self::Verified);
+        }
+        let file = dangerous::open_unverified(sealed, keyring, IGNORE_MAC)
+            .map_err(|error| not_opened(name, error))?;
+        if let Some(fault) = file.fault() {
+            output::warning(format_args!(
+                "{name}: {fault}; --ignore-mac was given, so its values are taken as they are"
+            ));
+        }
+        Ok(Self::Unverified(file))
+    }
+
+    pub(crate) fn expose_document(&self) -> Result<(Secret, Vec<Note>), SealError> {
+        match self {
+            Self::Unverified(file) => file.expose_document(),
+            Self::Verified(file) => file.expose_document(),
+        }
+    }
+
+    /// The same, for a file that is not needed afterwards.
+    pub(crate) fn into_exposed_document(self) -> Result<(Secret, Vec<Note>), SealError> {
+        match self {
+            Self::Unverified(file) => file.expose_document(),
+            Self::Verified(file) => file.into_exposed_document(),
+        }
+    }
+
+    pub(crate) fn expose_as(
+        &self,
+        format: Format,
+        layout: CanonicalLayout,
+    ) -> Result<(Secret, Vec<Note>), SealError> {
+        match self {
+            Self::Unverified(file) => file.expose_as(format, layout),
+            Self::Verified(file) => file.expose_as(format, layout),
+        }
+    }
+
+    pub(crate) fn expose_at_as(
+        &self,
+        path: &TreePath,
+        format: Format,
+        layout: CanonicalLayout,
+    ) -> Result<Secret, ExtractError> {
+        match self {
+            Self::Unverified(file) => file.expose_at_as(path, format, layout),
+            Self::Verified(file) => file.expose_at_as(path, format, layout),
+        }
+    }
+
+    pub(crate) fn holds(&self, path: &TreePath, new: &NewNode) -> bool {
+        match self {
+            Self::Unverified(file) => file.holds(path, new),
+            Self::Verified(file) => file.holds(path, new),
+        }
+    }
+
+    pub(crate) fn set(self, path: &TreePath, new: &NewNode) -> Result<EditedFile, SealError> {
+        match self {
+            Self::Unverified(file) => dangerous::adopt(file, IGNORE_MAC).set(path, new),
+            Self::Verified(file) => file.set(path, new),
+        }
+    }
+
+    pub(crate) fn unset(self, path: &TreePath) -> Result<EditedFile, UnsetError> {
+        match self {
+            Self::Unverified(file) => dangerous::adopt(file, IGNORE_MAC).unset(path),
+            Self::Verified(file) => file.unset(path),
+        }
+    }
+
+    pub(crate) fn edit(self, plaintext: Secret) -> Result<EditedFile, SealError> {
+        match self {
+            Self::Unverified(file) => dangerous::adopt(file, IGNORE_MAC).edit(plaintext),
+            Self::Verified(file) => file.edit(plaintext),
+        }
+    }
+}
+
+/// Why a file is opened without its MAC, and why what comes of it is sealed.
+const IGNORE_MAC: &str = "the user gave --ignore-mac";
+
+fn not_opened(name: &str, error: OpenError) -> CommandError {
+    match &error {
         OpenError::NoKey(no_key) => match no_key.report() {
             Some(report) => no_key_opens(name, report),
             None => CommandError::about(name, error)
@@ -42,7 +198,7 @@ pub(crate) fn open(
                 .exit_with(Exit::SopsNoKey),
         },
         _ => CommandError::about(name, error),
-    })
+    }
 }
 
 /// Says what was noticed while a document was opened.
@@ -51,6 +207,9 @@ pub(crate) fn tell(name: &str, notes: &[Note]) {
         match note {
             Note::ClearComment { line } => output::warning(format_args!(
                 "{name}: line {line}: this comment is not encrypted, though the rule of the file covers it; it is kept as it is"
+            )),
+            Note::ClosedComment { line } => output::warning(format_args!(
+                "{name}: line {line}: this comment does not open; it is kept encrypted"
             )),
             Note::LayoutLost { line } => output::warning(format_args!(
                 "{name}: line {line}: what the file says about how its values were written does not fit it, here first; the values are right, their old spelling is lost"

@@ -15,28 +15,42 @@
 
 #[path = "activation/certificates.rs"]
 mod certificates;
+#[path = "activation/crash.rs"]
+mod crash;
+#[path = "activation/drop_in.rs"]
+mod drop_in;
 #[path = "activation/fixtures.rs"]
 mod fixtures;
 #[path = "activation/harness.rs"]
 mod harness;
 #[path = "activation/keys.rs"]
 mod keys;
+#[path = "activation/limits.rs"]
+mod limits;
 #[path = "activation/plans.rs"]
 mod plans;
 #[path = "activation/quickstart.rs"]
 mod quickstart;
 #[path = "activation/refusals.rs"]
 mod refusals;
+#[path = "activation/repairs.rs"]
+mod repairs;
 #[path = "activation/results.rs"]
 mod results;
+#[path = "activation/samples.rs"]
+mod samples;
 #[path = "activation/sources.rs"]
 mod sources;
 #[path = "activation/units.rs"]
 mod units;
+#[path = "activation/values.rs"]
+mod values;
+#[path = "activation/verification.rs"]
+mod verification;
 #[path = "activation/world.rs"]
 mod world;
 
-use harness::Needs::{Anywhere, Both, Machine, Root};
+use harness::Needs::{Anywhere, Both, Machine, Root, RootMachine};
 
 fn main() {
     harness::run(&scenarios![
@@ -60,10 +74,44 @@ fn main() {
         Both plans::s27_a_plan_tells_everything_and_changes_nothing,
         Both plans::s27_a_plan_opens_nothing_for_writing,
         Root plans::s27_a_plan_for_somebody_who_may_not_read_the_keys,
+        Both verification::s16_a_rebuilt_host_has_zero_drift,
+        Both verification::s16_a_host_is_rebuilt_from_two_repositories_and_one_key,
+        Both verification::s42_every_tampering_has_its_class,
+        Root verification::s42_owners_and_mounts_are_compared,
+        Both verification::s42_offline_needs_a_record_and_a_key,
+        Both certificates::s15_a_server_shows_the_leaf_that_the_report_names,
         Both certificates::s25_certificates_that_will_not_do_are_refused_with_the_reason,
         Both certificates::s25_keys_of_every_form_are_accepted,
         Both certificates::the_leaf_that_is_expected_is_compared,
         Root refusals::s26_blocked_targets_are_reported_together,
+        RootMachine drop_in::s27_a_rehearsal_tells_what_would_change_and_writes_lists_only,
+        Both values::s22_keys_lead_to_strings_and_everything_else_is_named,
+        Both values::s23_what_stands_in_place_of_a_sops_file_is_found_at_build_time,
+        Both values::s37_templates_are_rendered_in_one_pass_every_time,
+        Both values::s40_each_sops_file_is_read_once_however_many_secrets_come_from_it,
+        Both values::s41_keys_that_lie_around_count_only_when_asked_for,
+        Machine values::s44_processes_show_nothing,
+        RootMachine crash::s28_killed_at_any_call_a_rotation_leaves_old_or_new,
+        RootMachine crash::s28_killed_at_any_call_a_first_run_leaves_nothing_that_the_next_one_minds,
+        RootMachine crash::s29_an_error_of_any_call_leaves_old_or_new,
+        RootMachine limits::s13b_after_a_reboot_the_links_of_secrets_that_went_are_gone,
+        RootMachine limits::s30_a_full_or_read_only_file_system_keeps_the_old_generation,
+        Machine limits::s31_activations_at_once_all_end_well,
+        Machine limits::s32_readers_never_miss_a_file_and_pairs_match,
+        Machine limits::s33_another_kind_of_mount_hides_no_live_generation,
+        RootMachine drop_in::s39_generations_are_numbered_and_pruned_as_by_the_reference,
+        RootMachine drop_in::s39_links_to_other_places_begin_a_new_count,
+        RootMachine drop_in::s39_changes_are_told_line_by_line,
+        RootMachine drop_in::s39_units_are_told_as_by_the_reference,
+        RootMachine drop_in::s39_what_stands_at_a_path_gives_way_but_for_a_full_directory,
+        RootMachine drop_in::s39_owners_and_modes_are_those_of_the_manifest,
+        RootMachine drop_in::s39_keys_are_heeded_where_the_format_has_some,
+        RootMachine drop_in::s39_checks_need_neither_keys_nor_accounts,
+        RootMachine samples::s39_every_sample_manifest_gives_the_tree_of_the_reference,
+        RootMachine drop_in::s41_keys_of_the_environment_open_with_a_warning,
+        RootMachine drop_in::s44_private_keys_of_the_former_program_are_removed,
+        RootMachine drop_in::s46_secrets_for_users_need_no_accounts_and_touch_nothing_else,
+        RootMachine drop_in::s51_the_command_line_is_that_of_the_reference,
         Machine units::s34_a_unit_that_does_not_exist_blocks_nothing_and_is_tried_again,
         Root results::s36_modes_and_owners_are_exact_under_any_umask,
         Machine units::s38_changes_of_mode_and_secrets_that_went_are_told_to_their_units,
@@ -72,6 +120,11 @@ fn main() {
         Both results::a_report_that_nobody_can_read_is_a_failed_step_and_no_refusal,
         Both results::two_runs_at_once_both_end_well,
         Both results::links_that_went_are_placed_again_and_told,
+        Both repairs::lost_links_are_placed_again_without_any_key,
+        Both repairs::what_is_in_the_way_of_a_link_is_a_failed_step,
+        Both repairs::an_interrupted_run_is_finished,
+        Machine repairs::s34_repair_tells_units_that_were_not_told,
+        Both repairs::generations_that_nobody_wants_are_pruned,
         Both results::rotation_makes_a_new_generation_and_removes_the_old_one,
         Anywhere refusals::a_manifest_that_is_not_there_or_no_file_is_refused,
         Anywhere refusals::a_report_that_cannot_be_written_is_a_later_step_that_failed,

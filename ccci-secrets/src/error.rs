@@ -46,12 +46,16 @@ error_codes! {
     ConflictMarkers = "conflict-markers",
     /// A value that does not open: wrong key, moved, or damaged.
     DoesNotOpen = "does-not-open",
+    /// What is there is not what should be there.
+    DriftFound = "drift-found",
     /// The file is not valid in its format.
     DocumentInvalid = "document-invalid",
     /// Not everything that a recovery drill demands is proved.
     DrillFailed = "drill-failed",
     /// No editor was found, or it failed.
     EditorFailed = "editor-failed",
+    /// A server cannot be reached, or does not speak TLS.
+    EndpointUnreachable = "endpoint-unreachable",
     /// The file is sealed already.
     FileAlreadySealed = "file-already-sealed",
     /// A file that should exist does not.

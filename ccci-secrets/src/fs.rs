@@ -12,7 +12,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::fs::{
+    AtFlags, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags, StatVfsMountFlags,
+};
 use rustix::io::Errno;
 
 /// What kind of thing a name stands for.
@@ -147,6 +149,12 @@ pub trait Fs {
     /// # Errors
     /// Those of the system.
     fn file_system(&self, fd: BorrowedFd<'_>) -> io::Result<FileSystem>;
+
+    /// Whether neither devices nor set-user-id programs nor programs at all work where a file lies.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn is_closed_mount(&self, fd: BorrowedFd<'_>) -> io::Result<bool>;
 
     // --- changes ----------------------------------------------------------------------------------------------
 
@@ -456,6 +464,13 @@ impl Fs for RealFs {
             TMPFS => FileSystem::Tmpfs,
             _ => FileSystem::Persistent,
         })
+    }
+
+    fn is_closed_mount(&self, fd: BorrowedFd<'_>) -> io::Result<bool> {
+        let found = rustix::fs::fstatvfs(fd)?;
+        let closed =
+            StatVfsMountFlags::NODEV | StatVfsMountFlags::NOSUID | StatVfsMountFlags::NOEXEC;
+        Ok(found.f_flag.contains(closed))
     }
 
     fn make_dir(&self, dir: BorrowedFd<'_>, name: &OsStr, mode: u32) -> io::Result<()> {

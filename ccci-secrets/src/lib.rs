@@ -1,10 +1,13 @@
 //! Reads, edits and writes sops files.
+//!
+//! What that means in detail, and what it does not, stands in the [`manual`].
 pub mod activation;
 pub mod atomic;
 pub mod audit;
 pub mod certificate;
 pub mod config;
 pub mod crypto;
+pub mod dangerous;
 pub mod digest;
 pub mod doctor;
 pub mod document;
@@ -20,6 +23,7 @@ pub mod key;
 pub mod keyring;
 pub mod leaf;
 pub mod mac;
+pub mod manual;
 pub mod metadata;
 mod nearest;
 pub mod path;

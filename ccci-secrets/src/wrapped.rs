@@ -1,6 +1,8 @@
 //! A recipient's copy of the data key, as a sops file holds it. No key code here: a build that cannot use a kind still
 //! carries it through every rewrite.
 
+use serde_json::Value;
+
 /// The kinds of key that sops files name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -63,9 +65,21 @@ pub struct WrappedKey {
     pub kind: KeyKind,
     /// The fields as the file holds them, names in lower case: `recipient` and `enc` for age.
     pub fields: Vec<(String, String)>,
+    /// Fields that are no text, such as the encryption context of KMS: carried, and read by nobody.
+    pub(crate) carried: Vec<(String, Value)>,
 }
 
 impl WrappedKey {
+    /// An entry of that kind.
+    #[must_use]
+    pub fn new(kind: KeyKind, fields: Vec<(String, String)>) -> Self {
+        Self {
+            kind,
+            fields,
+            carried: Vec::new(),
+        }
+    }
+
     /// A field by its name.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
@@ -79,10 +93,8 @@ impl WrappedKey {
     #[must_use]
     pub fn age(recipient: &str, enc: &str) -> Self {
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        Self {
-            kind: KeyKind::Age,
-            fields: vec![field("enc", enc), field("recipient", recipient)],
-        }
+        let fields = vec![field("enc", enc), field("recipient", recipient)];
+        Self::new(KeyKind::Age, fields)
     }
 
     /// The text by which people know this key: an age recipient, a PGP fingerprint, an ARN. Never secret.
@@ -120,6 +132,19 @@ impl WrappedKey {
 pub struct WrappedGroup {
     /// The keys, in the order of the file.
     pub keys: Vec<WrappedKey>,
+    /// Lists of kinds that this build has no name for: carried, and read by nobody.
+    pub(crate) carried: Vec<(String, Value)>,
+}
+
+impl WrappedGroup {
+    /// A group of these keys.
+    #[must_use]
+    pub fn new(keys: Vec<WrappedKey>) -> Self {
+        Self {
+            keys,
+            carried: Vec::new(),
+        }
+    }
 }
 
 /// What the caller knows recipients as: `age1…` to `&host`, from the anchors and comments of `.sops.yaml`.

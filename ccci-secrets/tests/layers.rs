@@ -22,17 +22,19 @@ const LAYERS: [&[&str]; 10] = [
     &["document", "envelope", "hmac_key"],
     &["key", "leaf", "mac", "metadata", "selection", "tree"],
     &["config", "keyring", "repository"],
-    &["file"],
+    &["dangerous", "file"],
     &["finding"],
     &["audit"],
     &["survey"],
-    &["activation", "doctor", "drill"],
+    // The manual is text, and speaks of all the others.
+    &["activation", "doctor", "drill", "manual"],
 ];
 
 /// Arrows inside a layer.
-const BESIDE: [(&str, &str); 4] = [
+const BESIDE: [(&str, &str); 5] = [
     // The name of a temporary file is random.
     ("atomic", "crypto"),
+    ("dangerous", "file"),
     ("mac", "leaf"),
     // Whether the MAC covers clear values is a field of the metadata.
     ("metadata", "mac"),
@@ -44,7 +46,16 @@ const BESIDE: [(&str, &str); 4] = [
 const NEVER: [(&str, &[&str]); 10] = [
     (
         "activation",
-        &["config", "crypto", "envelope", "key", "leaf", "mac", "tree"],
+        &[
+            "config",
+            "crypto",
+            "dangerous",
+            "envelope",
+            "key",
+            "leaf",
+            "mac",
+            "tree",
+        ],
     ),
     ("document", &["crypto"]),
     ("envelope", &["crypto"]),

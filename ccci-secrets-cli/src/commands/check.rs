@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use ccci_secrets::activation::manifest::Manifest;
+use ccci_secrets::activation::manifest::{Dialect, Manifest};
 use ccci_secrets::activation::{self, Checked, Report, Run};
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::wrapped::Names;
 
-use super::activate::{directory_of, refusal};
+use super::activate::refusal;
+use super::activate::request::Request;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -29,35 +30,52 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Mode {
+pub(crate) enum Mode {
     /// The manifest itself
     Manifest,
     /// The manifest, and that its sops files are there, sealed, and hold every key that it names
     Sopsfile,
 }
 
-pub(crate) fn run(args: &Args) -> Result<Exit, CommandError> {
+pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
     let Some(mode) = args.mode else {
         return Err(which_mode(args));
     };
-    let started = Context::now();
-    let text = read_manifest(&args.manifest)?;
-    let directory = directory_of(&args.manifest);
-    let manifest = Manifest::parse(&text, directory).ok();
-    let checked = match (&manifest, mode) {
-        (Some(manifest), Mode::Sopsfile) => activation::check_sops_files(manifest),
-        _ => activation::check_manifest(&text, directory),
-    };
+    let request = Request::new(&args.manifest, Dialect::Native, Context::now());
+    let examined = examine(&request, context, mode)?;
     tell(
         args,
-        &checked,
+        &examined.checked,
         &Run {
             tool: Context::TOOL,
-            started,
-            manifest: manifest.as_ref(),
+            started: request.started,
+            manifest: examined.manifest.as_ref(),
             names: &Names::default(),
         },
     )
+}
+
+/// What a check found, and the manifest if its rules hold.
+#[derive(Debug)]
+pub(crate) struct Examined {
+    pub(crate) checked: Checked,
+    manifest: Option<Manifest>,
+}
+
+/// Checks the manifest of a request.
+pub(crate) fn examine(
+    request: &Request<'_>,
+    context: &Context,
+    mode: Mode,
+) -> Result<Examined, CommandError> {
+    let text = read_manifest(request.manifest)?;
+    let reading = request.reading(context);
+    let manifest = Manifest::parse(&text, reading).ok();
+    let checked = match (&manifest, mode) {
+        (Some(manifest), Mode::Sopsfile) => activation::check_sops_files(manifest),
+        _ => activation::check_manifest(&text, reading),
+    };
+    Ok(Examined { checked, manifest })
 }
 
 /// The text of a manifest, which holds no secret.

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use ccci_secrets::document::{CanonicalLayout, Format};
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::file::ExtractError;
 use ccci_secrets::path::TreePath;
+use ccci_secrets::secret::Secret;
 
 use crate::arguments::{FormatArgs, OutputArgs, UnwrapArgs};
 use crate::context::Context;
@@ -13,11 +15,12 @@ use crate::exit::{self, Exit, Family};
 use crate::input::Input;
 use crate::output;
 use crate::policy;
-use crate::sealed;
+use crate::sealed::{self, Opened, Part};
 
 /// Decrypt a file to standard output, or a single value of it
 ///
-/// Every value is opened and the MAC is checked before anything is written. A file that is made gets mode 0600.
+/// Every value is opened and the MAC is checked before anything is written. A file that is made gets mode 0600. YAML
+/// documents that were encrypted one by one and then put into one file are decrypted one by one.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "ccsec decrypt [OPTIONS] [FILE]",
@@ -53,28 +56,68 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     let layout = indents.layout(output_format)?;
     let path = args.extract.as_deref().filter(|path| !path.is_empty());
     let path = path.map(parse_path).transpose()?;
-    let name = input.name();
-    let sealed = sealed::parse(&name, format, input.read()?)?;
-    let opened = sealed::open(&name, sealed, &context.keyring())?;
+    let parts = sealed::parse_parts(&input.name(), format, input.read()?)?;
+    let keyring = context.keyring();
+    let open = |part: Part| {
+        let opened = Opened::open(&part.name, part.file, &keyring, args.unwrap.mac())?;
+        Ok((part.name, opened))
+    };
     let plain = match path {
-        Some(path) => opened
-            .expose_at_as(&path, output_format, layout)
-            .map_err(|error| not_there(&name, args.extract.as_deref(), &error))?,
+        Some(path) => {
+            // As in every file of several documents, a path leads into the first.
+            let first = parts.into_iter().next().expect("a file has a first part");
+            let (name, opened) = open(first)?;
+            opened
+                .expose_at_as(&path, output_format, layout)
+                .map_err(|error| not_there(&name, args.extract.as_deref(), &error))?
+        }
         None => {
-            let exposed = if output_format == format {
-                opened.into_exposed_document()
-            } else {
-                opened.expose_as(output_format, layout)
-            };
-            let (plain, notes) = exposed.in_file(&name).map_err(|error| {
-                error.exit_if(ErrorCode::ValueUnsupported, Exit::SopsCannotPrint)
-            })?;
-            sealed::tell(&name, &notes);
-            plain
+            let opened: Vec<_> = parts.into_iter().map(open).collect::<Result<_, _>>()?;
+            let layout = (output_format != format).then_some((output_format, layout));
+            join(opened, layout)?
         }
     };
     output::plaintext(&target, &plain)?;
     Ok(Exit::Done)
+}
+
+/// The plaintext of a file: that of all its parts, in the layout of the file unless another format is asked for.
+fn join(
+    parts: Vec<(String, Opened)>,
+    other: Option<(Format, CanonicalLayout)>,
+) -> Result<Secret, CommandError> {
+    if let ([_, (second, _), ..], Some((format, _))) = (parts.as_slice(), other) {
+        let format = format.as_str();
+        let text = format!("{second}: several documents cannot be written as {format}");
+        return Err(
+            CommandError::new(ErrorCode::ValueUnsupported, text).exit_with(Exit::SopsCannotPrint)
+        );
+    }
+    let mut joined = None;
+    for (name, part) in parts {
+        let exposed = match other {
+            Some((format, layout)) => part.expose_as(format, layout),
+            None => part.into_exposed_document(),
+        };
+        let (plain, notes) = exposed
+            .in_file(&name)
+            .map_err(|error| error.exit_if(ErrorCode::ValueUnsupported, Exit::SopsCannotPrint))?;
+        sealed::tell(&name, &notes);
+        joined = Some(match joined {
+            None => plain,
+            Some(before) => with(&before, &plain),
+        });
+    }
+    Ok(joined.expect("a file has a first part"))
+}
+
+/// One text behind the other.
+fn with(before: &Secret, behind: &Secret) -> Secret {
+    let mut joined = Secret::with_capacity(before.expose().len() + behind.expose().len());
+    // EXPOSE: into the wiping buffer that is written out.
+    joined.extend(before.expose());
+    joined.extend(behind.expose());
+    joined
 }
 
 fn parse_path(text: &str) -> Result<TreePath, CommandError> {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use ccci_secrets::atomic::{self, NewFileMode};
 use ccci_secrets::config::Policy;
-use ccci_secrets::document::Format;
+use ccci_secrets::document::{CanonicalLayout, Format};
 use ccci_secrets::error::ErrorCode;
-use ccci_secrets::file::{OpenFile, SealedFile};
+use ccci_secrets::file::SealedFile;
 use ccci_secrets::keyring::Keyring;
 use ccci_secrets::secret::Secret;
 
@@ -19,7 +19,7 @@ use crate::input::{self, Input};
 use crate::interrupts::{Heed, Interrupts};
 use crate::output;
 use crate::policy::{self, PolicyArgs};
-use crate::sealed;
+use crate::sealed::{self, MacCheck, Opened};
 use crate::spawn::editor::Editor;
 use crate::workspace::Workspace;
 
@@ -56,11 +56,12 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     let format = Input::File(path.clone()).format(args.format.input_type, None);
     args.format.require_same(format)?;
     let mut subject = if input::is_missing(&path) {
-        let policy = args.policy.resolve(context, &path)?.policy;
-        Subject::new_file(&path, format, policy)?
+        let resolved = args.policy.resolve(context, &path)?;
+        let layout = resolved.indents.layout(format)?;
+        Subject::new_file(&path, format, resolved.policy, layout)?
     } else {
         policy::warn_about_config(context);
-        Subject::existing(&path, format, context.keyring())?
+        Subject::existing(&path, format, context.keyring(), args.unwrap.mac())?
     };
     session(context, &mut subject)?;
     Ok(Exit::Done)
@@ -128,17 +129,23 @@ enum State {
         /// The file as it was read, to begin again from, and to see whether somebody else changed it.
         before: Secret,
         /// Used up by an attempt to seal.
-        opened: Option<Box<OpenFile>>,
+        opened: Option<Box<Opened>>,
         keyring: Keyring,
+        mac: MacCheck,
     },
-    New(Policy),
+    New(Policy, CanonicalLayout),
 }
 
 impl Subject {
-    fn existing(path: &Path, format: Format, keyring: Keyring) -> Result<Self, CommandError> {
+    fn existing(
+        path: &Path,
+        format: Format,
+        keyring: Keyring,
+        mac: MacCheck,
+    ) -> Result<Self, CommandError> {
         let name = path.display().to_string();
         let before = input::read_file(path)?;
-        let opened = open(&name, format, &before, &keyring)?;
+        let opened = open(&name, format, &before, &keyring, mac)?;
         Ok(Self {
             name,
             path: path.to_owned(),
@@ -147,12 +154,18 @@ impl Subject {
                 before,
                 opened: Some(Box::new(opened)),
                 keyring,
+                mac,
             },
         })
     }
 
     /// Whatever would stop the file from being made is found before the editor opens.
-    fn new_file(path: &Path, format: Format, policy: Policy) -> Result<Self, CommandError> {
+    fn new_file(
+        path: &Path,
+        format: Format,
+        policy: Policy,
+        layout: CanonicalLayout,
+    ) -> Result<Self, CommandError> {
         let name = path.display().to_string();
         let directory = path
             .parent()
@@ -170,7 +183,7 @@ impl Subject {
             name,
             path: path.to_owned(),
             format,
-            state: State::New(policy),
+            state: State::New(policy, layout),
         })
     }
 
@@ -190,15 +203,18 @@ impl Subject {
     /// Seals the text that the editor left. May be called again when it failed.
     fn seal(&mut self, text: Secret) -> Result<SealedFile, CommandError> {
         match &mut self.state {
-            State::New(policy) => encrypt::seal(&self.name, self.format, text, policy),
+            State::New(policy, layout) => {
+                encrypt::seal(&self.name, (self.format, *layout), text, policy)
+            }
             State::Existing {
                 before,
                 opened,
                 keyring,
+                mac,
             } => {
                 let opened = match opened.take() {
                     Some(opened) => *opened,
-                    None => open(&self.name, self.format, before, keyring)?,
+                    None => open(&self.name, self.format, before, keyring, *mac)?,
                 };
                 let edited = opened.edit(text).in_file(&self.name).map_err(|error| {
                     error.exit_if(ErrorCode::DocumentInvalid, Exit::SopsCannotRead)
@@ -211,7 +227,7 @@ impl Subject {
     /// Writes the sealed file, unless somebody else wrote there in the meantime.
     fn write(&self, sealed: &SealedFile) -> Result<(), CommandError> {
         match &self.state {
-            State::New(_) => atomic::create_new(&self.path, sealed.text(), NewFileMode::Umask)
+            State::New(..) => atomic::create_new(&self.path, sealed.text(), NewFileMode::Umask)
                 .map_err(CommandError::cannot_write),
             State::Existing { before, .. } => {
                 let now = input::read_file(&self.path)?;
@@ -236,8 +252,9 @@ fn open(
     format: Format,
     bytes: &Secret,
     keyring: &Keyring,
-) -> Result<OpenFile, CommandError> {
+    mac: MacCheck,
+) -> Result<Opened, CommandError> {
     // EXPOSE: sealed text, into a second buffer; the first is compared with the file at the end.
     let sealed = sealed::parse(name, format, Secret::from_slice(bytes.expose()))?;
-    sealed::open(name, sealed, keyring)
+    Opened::open(name, sealed, keyring, mac)
 }

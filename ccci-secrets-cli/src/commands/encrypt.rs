@@ -68,6 +68,9 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     input.require(context)?;
     let format = input.format(args.format.input_type, Some(named));
     let output = args.format.output(&input, Some(named));
+    if format == Format::Binary && args.format.input_type.is_none() {
+        warn_about_dotenv(named);
+    }
     let Resolved {
         mut policy,
         indents,
@@ -106,14 +109,14 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
 /// Seals plaintext as a new file.
 pub(crate) fn seal(
     name: &str,
-    format: Format,
+    (format, layout): (Format, CanonicalLayout),
     plain: Secret,
     policy: &Policy,
 ) -> Result<SealedFile, CommandError> {
     let formats = Formats {
         input: format,
         output: format,
-        layout: CanonicalLayout::default(),
+        layout,
     };
     seal_as(name, formats, plain, policy)
 }
@@ -126,6 +129,11 @@ fn seal_as(
     policy: &Policy,
 ) -> Result<SealedFile, CommandError> {
     let draft = formats.draft(name, plain)?;
+    for line in draft.cut_values() {
+        output::warning(format_args!(
+            "{name}: line {line}: the value ends before the `#` or `;`, and a comment begins there; if it is part of the value, put the value in backticks"
+        ));
+    }
     let sealed = finish(name, draft.seal(policy, Context::now()))?;
     sealed.laid_out(formats.layout).in_file(name)
 }
@@ -154,7 +162,14 @@ impl Formats {
     fn draft(self, name: &str, plain: Secret) -> Result<DraftFile, CommandError> {
         let draft = DraftFile::parse(self.input, plain).map_err(|error| {
             let exit = plaintext_exit(self.input, &error);
-            CommandError::about(name, error).exit_if(ErrorCode::DocumentInvalid, exit)
+            let is_no_map = matches!(&error, FileError::Parse(error) if error.kind == ParseErrorKind::RootNotAMap);
+            let error = CommandError::about(name, error).exit_if(ErrorCode::DocumentInvalid, exit);
+            match is_no_map {
+                true => error.hint(
+                    "put it below a key, or encrypt the file as one value: --input-type binary --output-type binary",
+                ),
+                false => error,
+            }
         })?;
         if self.sealed() == self.input {
             return Ok(draft);
@@ -171,11 +186,28 @@ fn finish(name: &str, sealed: Result<SealedFile, SealError>) -> Result<SealedFil
         .in_file(name)
         .map_err(|error| error.exit_if(ErrorCode::DocumentInvalid, Exit::SopsCannotRead))?;
     if sealed.sealed_leaves() == 0 {
+        let settings = sealed.metadata().selection.settings();
+        let rules: Vec<String> = settings
+            .named()
+            .map(|(setting, value)| format!("`{setting}: {value}`"))
+            .collect();
         output::warning(format_args!(
-            "{name}: not a single value was encrypted: the rule selects none of them"
+            "{name}: not a single value was encrypted: the rule {} selects none of them",
+            rules.join(", ")
         ));
     }
     Ok(sealed)
+}
+
+/// sops takes `.env.local` for a binary file, which is one value.
+fn warn_about_dotenv(path: &Path) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name.starts_with(".env.") || name.contains(".env.") {
+        output::warning(format_args!(
+            "{}: the name does not end in .env, so the whole file is encrypted as one value; for single values, give --input-type dotenv --output-type dotenv",
+            path.display()
+        ));
+    }
 }
 
 /// The older version that was named. What would not be the same for a new file is refused: whoever could open it once

@@ -1,6 +1,7 @@
 //! One file per command. Each has `Args`, as typed, and `run`.
 
 pub(crate) mod activate;
+pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod decrypt;
 pub(crate) mod doctor;
@@ -9,5 +10,8 @@ pub(crate) mod edit;
 pub(crate) mod encrypt;
 pub(crate) mod key;
 pub(crate) mod plan;
+pub(crate) mod prune;
+pub(crate) mod repair;
 pub(crate) mod set;
 pub(crate) mod unset;
+pub(crate) mod verify;

@@ -3,17 +3,14 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use ccci_secrets::activation::manifest::Manifest;
-use ccci_secrets::activation::{
-    self, Before, Change, Options, Preview, PreviewEntry, PreviewReport, Run,
-};
+use ccci_secrets::activation::manifest::Dialect;
+use ccci_secrets::activation::{Before, Change, Preview, PreviewEntry, PreviewReport, Run};
 use ccci_secrets::error::ErrorCode;
-use ccci_secrets::fs::RealFs;
 use ccci_secrets::hmac_key::HmacKey;
-use ccci_secrets::keyring::Keyring;
 use ccci_secrets::secret::Secret;
 
-use super::activate::{directory_of, names, refusal};
+use super::activate::request::Request;
+use super::activate::{names, refusal};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -32,6 +29,9 @@ pub(crate) struct Args {
     /// Use keys from the environment and the home directory too
     #[arg(long)]
     ambient_keys: bool,
+    /// Look nobody up: everything belongs to root
+    #[arg(long)]
+    ignore_passwd: bool,
     /// Print the plan as JSON
     #[arg(long)]
     json: bool,
@@ -44,40 +44,39 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
-    harden::activation();
-    let started = Context::now();
     let key = args.hmac_key.as_deref().map(read_key).transpose()?;
-    let fs = RealFs::new();
-    let mut options = Options::new(&fs, &std::thread::sleep);
-    options.root = args.root.as_deref();
-    options.now = Some(started);
-    options.digest_key = key.as_ref();
-    options.ambient = args
-        .ambient_keys
-        .then(|| Keyring::discover(&context.environment));
-    let found = match std::fs::read(&args.manifest) {
-        Err(error) => Err(activation::refuse_unreadable(&args.manifest, error)),
-        Ok(text) => match Manifest::parse(&text, directory_of(&args.manifest)) {
-            Err(faults) => Err(activation::refuse_manifest(&text, faults, &options)),
-            Ok(manifest) => {
-                activation::preview(&manifest, options).map(|preview| (manifest, preview))
-            }
-        },
+    let request = Request {
+        ambient_keys: args.ambient_keys,
+        ignore_passwd: args.ignore_passwd,
+        root: args.root.as_deref(),
+        digest_key: key.as_ref(),
+        ..Request::new(&args.manifest, Dialect::Native, Context::now())
     };
-    match found {
-        Ok((manifest, preview)) => {
+    tell(context, request, args.json)
+}
+
+/// Finds out what would be done, and says it.
+pub(super) fn tell(
+    context: &Context,
+    request: Request<'_>,
+    json: bool,
+) -> Result<Exit, CommandError> {
+    harden::activation();
+    let ended = request.preview(context);
+    match &ended.result {
+        Ok(preview) => {
             let names = names::of_provenance(&context.directory, &preview.provenance);
             let run = Run {
                 tool: Context::TOOL,
-                started,
-                manifest: Some(&manifest),
+                started: request.started,
+                manifest: ended.manifest.as_ref(),
                 names: &names,
             };
-            tell(args, &preview, &run)
+            print(request.manifest, json, preview, &run)
         }
         Err(refused) => {
-            let names = names::of_refusal(&context.directory, &refused);
-            let text = refusal::text(&refused, &args.manifest, &names);
+            let names = names::of_refusal(&context.directory, refused);
+            let text = refusal::text(refused, request.manifest, &names);
             Err(CommandError::new(refused.code(), text).verbatim())
         }
     }
@@ -92,14 +91,19 @@ fn read_key(path: &Path) -> Result<HmacKey, CommandError> {
     HmacKey::from_bytes(Secret::from_vec(bytes)).map_err(|error| cannot_use(&error))
 }
 
-fn tell(args: &Args, preview: &Preview, run: &Run<'_>) -> Result<Exit, CommandError> {
+fn print(
+    manifest: &Path,
+    json: bool,
+    preview: &Preview,
+    run: &Run<'_>,
+) -> Result<Exit, CommandError> {
     for line in refusal::warnings(&preview.warnings) {
         output::note(line);
     }
-    for line in refusal::of_faults(&preview.faults, &args.manifest, run.names) {
+    for line in refusal::of_faults(&preview.faults, manifest, run.names) {
         output::note(line);
     }
-    let text = match args.json {
+    let text = match json {
         true => PreviewReport::new(run, preview).to_json(),
         false => text(preview),
     };

@@ -16,7 +16,7 @@ use crate::exit::{self, Exit, Family};
 use crate::input::{self, Input};
 use crate::output;
 use crate::policy;
-use crate::sealed;
+use crate::sealed::{self, Opened};
 
 /// Set one value of an encrypted file
 ///
@@ -62,7 +62,7 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     let new = parse_value(request.source.read()?, args.raw)?;
     let name = request.file.display().to_string();
     let sealed = sealed::parse(&name, format, input::read_file(&request.file)?)?;
-    let opened = sealed::open(&name, sealed, &context.keyring())?;
+    let opened = Opened::open(&name, sealed, &context.keyring(), args.unwrap.mac())?;
     if args.idempotent && opened.holds(&path, &new) {
         return Ok(Exit::Done);
     }

@@ -14,7 +14,7 @@ use crate::exit::{self, Exit, Family};
 use crate::input::{self, Input};
 use crate::output;
 use crate::policy;
-use crate::sealed;
+use crate::sealed::{self, Opened};
 
 /// Take one entry out of an encrypted file
 ///
@@ -55,7 +55,7 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     let path = parse_path(&path)?;
     let name = file.display().to_string();
     let sealed = sealed::parse(&name, format, input::read_file(&file)?)?;
-    let opened = sealed::open(&name, sealed, &context.keyring())?;
+    let opened = Opened::open(&name, sealed, &context.keyring(), args.unwrap.mac())?;
     let edited = match opened.unset(&path) {
         Err(error) if args.idempotent && error.is_absence() => return Ok(Exit::Done),
         edited => edited.in_file(&name)?,

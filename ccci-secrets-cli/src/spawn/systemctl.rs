@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use ccci_secrets::activation::fault::UnitProblem;
+use ccci_secrets::activation::manifest::Dialect;
 use ccci_secrets::activation::{UnitFault, Units};
 use ccci_secrets::env::Environment;
 
@@ -22,13 +23,36 @@ pub(crate) enum Teller {
         directory: PathBuf,
         prefix: &'static str,
     },
+    /// By sentences on standard error: nothing happens.
+    Sentences,
     /// By the service manager of the system, or of the user.
     Systemctl { user: bool },
 }
 
 impl Teller {
-    /// The lists of a switch, or of its rehearsal.
-    pub(crate) fn lists(prefix: &'static str) -> Self {
+    /// How the units of a run are told. While NixOS switches, it restarts units at the end, from lists; that is what
+    /// sops-install-secrets takes for granted.
+    pub(crate) fn of_run(is_user: bool, dialect: Dialect, environment: &Environment) -> Self {
+        let switches = match dialect {
+            Dialect::SopsInstallSecrets => true,
+            _ => is_set(environment, "NIXOS_ACTION"),
+        };
+        match () {
+            () if is_user => Self::Systemctl { user: true },
+            () if switches && !is_set(environment, VIA_SYSTEMCTL) => Self::lists("activation-"),
+            () => Self::Systemctl { user: false },
+        }
+    }
+
+    /// How it is said which units a run would tell; none if nobody wants to know.
+    pub(crate) fn of_rehearsal(is_user: bool, environment: &Environment) -> Self {
+        match is_user || is_set(environment, VIA_SYSTEMCTL) {
+            true => Self::Sentences,
+            false => Self::lists("dry-activation-"),
+        }
+    }
+
+    fn lists(prefix: &'static str) -> Self {
         Self::Lists {
             directory: "/run/nixos".into(),
             prefix,
@@ -50,11 +74,25 @@ impl Teller {
                 Self::Lists { directory, prefix } => {
                     append(directory, &format!("{prefix}{what}-list"), units)
                 }
+                Self::Sentences => {
+                    for unit in units {
+                        output::note(format_args!("would {what} {unit}"));
+                    }
+                    Vec::new()
+                }
                 Self::Systemctl { user } => systemctl(verb, units, *user, environment),
             });
         }
         faults
     }
+}
+
+/// What a NixOS with systemd in the first stage sets, whose lists nobody reads.
+const VIA_SYSTEMCTL: &str = "SOPS_RESTART_UNITS_VIA_SYSTEMCTL";
+
+fn is_set(environment: &Environment, name: &str) -> bool {
+    let value = environment.var_os(name);
+    value.is_some_and(|value| !value.is_empty())
 }
 
 /// One write for all lines: whoever reads meanwhile sees none of them or all.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{CERTIFICATE, CERTIFICATE_KEY};
 use crate::harness::{Skip, Verdict};
-use crate::world::{Run, World};
+use crate::world::{LIVE_CERTIFICATE, LIVE_KEY, Run, World};
 
 /// The manifest of the operator with a check of the certificate.
 pub(crate) fn checking_manifest(world: &World) -> Value {
@@ -218,4 +218,140 @@ pub(crate) fn fingerprint(path: &Path) -> String {
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.trim_end().rsplit_once('=').unwrap().1.to_owned()
+}
+
+/// A server on the files that were activated; it ends with the scenario.
+struct Server {
+    process: std::process::Child,
+    port: u16,
+}
+
+impl Server {
+    /// None if no server came up.
+    fn start(certificate: &Path, key: &Path) -> Option<Self> {
+        for _ in 0..5 {
+            // Free now; somebody else may be faster.
+            let port = std::net::TcpListener::bind("127.0.0.1:0")
+                .ok()?
+                .local_addr()
+                .ok()?
+                .port();
+            let mut process = Command::new("openssl")
+                .args([
+                    "s_server",
+                    "-quiet",
+                    "-accept",
+                    &format!("127.0.0.1:{port}"),
+                    "-cert",
+                ])
+                .arg(certificate)
+                .arg("-key")
+                .arg(key)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .ok()?;
+            for _ in 0..200 {
+                if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                    return Some(Self { process, port });
+                }
+                if process.try_wait().ok()?.is_some() {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            drop(process.kill());
+            drop(process.wait());
+        }
+        None
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+pub(crate) fn s15_a_server_shows_the_leaf_that_the_report_names(world: &World) -> Verdict {
+    let made = openssl(world, "files", "true")?;
+    let run = world.activate(&checking_manifest(world));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let leaf = world.report()["certs"][0]["leaf_sha256"].clone();
+    let live = world.out(LIVE_CERTIFICATE);
+    assert_eq!(leaf, json!(fingerprint(&live)));
+    let leaf = leaf.as_str().unwrap();
+    if !cfg!(feature = "probe") {
+        let run = world.run(&[
+            "cert",
+            "probe",
+            "--connect",
+            "127.0.0.1:1",
+            "--sni",
+            "probe.ci.example",
+        ]);
+        assert_eq!(run.code, 10, "{}", run.stderr);
+        for part in [
+            "cargo feature `probe`",
+            "openssl s_client -connect 127.0.0.1:1 -servername probe.ci.example",
+        ] {
+            assert!(run.stderr.contains(part), "{}", run.stderr);
+        }
+        return Err(Skip(
+            "the report names the leaf; that a server shows it is not asked, as this build has no `probe`".into(),
+        ));
+    }
+    // A source: the key of the server stands in it.
+    let key = made.0.join("privkey.pem");
+    std::fs::copy(world.out(LIVE_KEY), &key).unwrap();
+    let Some(server) = Server::start(&live, &key) else {
+        return Err(Skip("openssl s_server does not come up here".into()));
+    };
+    let address = format!("127.0.0.1:{}", server.port);
+    let probe = |more: &[&str]| {
+        let arguments = [
+            "cert",
+            "probe",
+            "--connect",
+            &address,
+            "--sni",
+            "probe.ci.example",
+        ];
+        world.run(&[&arguments, more].concat())
+    };
+    let run = probe(&[]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(run.stdout.lines().next(), Some(leaf));
+    assert_eq!(run.stderr, "");
+    let run = probe(&["--expect-leaf", leaf]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let other = leaf.replace(|c: char| c.is_ascii_digit(), "F");
+    let run = probe(&["--expect-leaf", &other]);
+    assert_eq!(run.code, 32, "{}", run.stderr);
+    assert!(
+        run.stderr.contains(leaf) && run.stderr.contains(&other),
+        "{}",
+        run.stderr
+    );
+    // Another name is told, and nobody there is a fault.
+    let run = world.run(&[
+        "cert",
+        "probe",
+        "--connect",
+        &address,
+        "--sni",
+        "other.example",
+    ]);
+    assert!(
+        run.stderr.contains("does not cover other.example"),
+        "{}",
+        run.stderr
+    );
+    drop(server);
+    let run = probe(&["--timeout", "2"]);
+    assert_eq!(run.code, 32, "{}", run.stderr);
+    assert!(run.stderr.contains("cannot connect to"), "{}", run.stderr);
+    Ok(())
 }

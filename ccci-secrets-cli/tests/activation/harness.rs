@@ -19,6 +19,8 @@ pub(crate) enum Needs {
     Machine,
     /// As `Both`, and files of other users have to be made.
     Root,
+    /// As `Machine`, and files of other users have to be made.
+    RootMachine,
 }
 
 /// Not run, and why.
@@ -73,7 +75,7 @@ pub(crate) fn run(scenarios: &[Scenario]) {
     let namespaces = Namespaces::probe();
     let mut table = Table::default();
     for scenario in selected {
-        if scenario.needs != Needs::Machine {
+        if !matches!(scenario.needs, Needs::Machine | Needs::RootMachine) {
             table.add(
                 scenario.name,
                 "below a directory",
@@ -200,7 +202,10 @@ impl Namespaces {
     fn run(&self, scenario: &Scenario, fixtures: &Fixtures) -> Outcome {
         let arguments = match &self.arguments {
             Err(reason) => return Outcome::Skipped(reason.clone()),
-            Ok(_) if scenario.needs == Needs::Root && !self.real_root => {
+            Ok(_)
+                if matches!(scenario.needs, Needs::Root | Needs::RootMachine)
+                    && !self.real_root =>
+            {
                 return Outcome::Skipped("only root can make files of other users".into());
             }
             Ok(arguments) => arguments,

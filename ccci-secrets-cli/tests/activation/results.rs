@@ -73,7 +73,9 @@ pub(crate) fn s12_files_of_the_operator_are_adopted_or_kept(world: &World) -> Ve
     let place = |name: &str, text: &[u8]| {
         let path = world.out(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        std::fs::write(&path, text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(path, mode).unwrap();
     };
     // Equal content: the file gives way to the link.
     let (certificate, key) = (
@@ -114,7 +116,46 @@ pub(crate) fn s12_files_of_the_operator_are_adopted_or_kept(world: &World) -> Ve
         "the backup is reported: {}",
         run.stderr
     );
+    give_it_back(world, &backups[0]);
     Ok(())
+}
+
+/// The operator wants the file back: content and mode are as they were, and the link is gone.
+fn give_it_back(world: &World, backup: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let live = world.out(LIVE_CERTIFICATE);
+    // Somebody has put a file there: it stays.
+    std::fs::remove_file(&live).unwrap();
+    std::fs::write(&live, "newer\n").unwrap();
+    world.assert_refused(42, || {
+        world.run_about_manifest("repair", &["--give-back", LIVE_CERTIFICATE])
+    });
+    std::fs::remove_file(&live).unwrap();
+    // Nothing was kept for the key.
+    let run = world.run_about_manifest("repair", &["--give-back", LIVE_KEY]);
+    assert_eq!(run.code, 11, "{}", run.stderr);
+    assert!(run.stderr.contains("no file is kept for"), "{}", run.stderr);
+
+    let run = world.run_about_manifest("repair", &[]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    world.assert_complete();
+    let run = world.run_about_manifest("repair", &["--give-back", LIVE_CERTIFICATE]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains("fullchain.pem"), "{}", run.stdout);
+    let found = live.symlink_metadata().unwrap();
+    assert!(found.is_file(), "the link is gone");
+    assert_eq!(found.permissions().mode() & 0o7777, 0o644);
+    assert_eq!(std::fs::read(&live).unwrap(), b"made by hand\n");
+    assert!(!backup.exists());
+
+    // The manifest still wants its link: the file is kept once more.
+    let run = world.activate_again(&[]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    world.assert_complete();
+    let seen_from_outside = live.to_str().unwrap();
+    let run = world.run_about_manifest("repair", &["--give-back", seen_from_outside]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(std::fs::read(&live).unwrap(), b"made by hand\n");
 }
 
 pub(crate) fn s36_modes_and_owners_are_exact_under_any_umask(world: &World) -> Verdict {

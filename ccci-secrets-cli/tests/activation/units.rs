@@ -2,7 +2,7 @@
 //! what it was called with, and where the link led then.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -11,13 +11,13 @@ use crate::harness::Verdict;
 use crate::world::{LIVE_KEY, Run, World, mode, secret};
 
 /// The stand-in, and what it wrote down.
-struct Systemctl<'w> {
+pub(crate) struct Systemctl<'w> {
     world: &'w World,
     directory: PathBuf,
 }
 
 impl<'w> Systemctl<'w> {
-    fn new(world: &'w World) -> Self {
+    pub(crate) fn new(world: &'w World) -> Self {
         let directory = world.aside("bin");
         std::fs::create_dir(&directory).unwrap();
         let stand_in = Self { world, directory };
@@ -25,8 +25,13 @@ impl<'w> Systemctl<'w> {
         stand_in
     }
 
+    /// Where it lies.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// What it does when it is called.
-    fn answer(&self, script: &str) {
+    pub(crate) fn answer(&self, script: &str) {
         let log = self.directory.join("log");
         let text = format!(
             "#!/bin/sh\necho \"$(/bin/readlink /run/secrets)\" \"$@\" >>{}\n{script}\n",
@@ -38,16 +43,24 @@ impl<'w> Systemctl<'w> {
     }
 
     /// The calls since this was last asked.
-    fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         let log = self.directory.join("log");
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         drop(std::fs::remove_file(log));
         text.lines().map(str::to_owned).collect()
     }
 
-    fn activate(&self, manifest: &Value) -> Run {
+    pub(crate) fn activate(&self, manifest: &Value) -> Run {
         self.world.write_manifest(manifest);
         self.activate_with(&[("PATH", self.directory.to_str().unwrap())])
+    }
+
+    pub(crate) fn repair(&self) -> Run {
+        let mut command = self
+            .world
+            .command(&self.world.about_manifest("repair", &[]));
+        command.env("PATH", &self.directory);
+        self.world.finish(command.spawn().unwrap())
     }
 
     fn activate_with(&self, variables: &[(&str, &str)]) -> Run {
@@ -72,7 +85,7 @@ fn manifest(world: &World, units: [(&[&str], &[&str]); 5]) -> Value {
 }
 
 /// Gives every token another value.
-fn rotate(world: &World, version: &str) {
+pub(crate) fn rotate(world: &World, version: &str) {
     let fixtures = world.fixtures();
     let plain = fixtures.plaintext(|name| match TOKENS.contains(&name) {
         true => version.as_bytes().to_vec(),

@@ -352,7 +352,7 @@ pub(crate) fn secret(name: &str, mode: &str) -> Value {
     json!({"name": name, "key": name, "mode": mode, "sopsFile": "secrets.yaml", "format": "yaml"})
 }
 
-fn mount(arguments: &[&str]) {
+pub(crate) fn mount(arguments: &[&str]) {
     let status = Command::new("mount").args(arguments).status();
     assert!(status.unwrap().success(), "mount {arguments:?}");
 }
@@ -362,6 +362,21 @@ pub(crate) fn mode(path: &Path) -> u32 {
 }
 
 impl Snapshot {
+    /// As [`Self::assert_same`], whatever became of one file.
+    #[track_caller]
+    pub(crate) fn assert_same_but(&self, other: &Self, path: &Path) {
+        let without = |snapshot: &Self| Self {
+            entries: snapshot
+                .entries
+                .iter()
+                .filter(|(known, _)| *known != path)
+                .map(|(known, facts)| (known.clone(), facts.clone()))
+                .collect(),
+            mounts: snapshot.mounts.clone(),
+        };
+        without(self).assert_same(&without(other));
+    }
+
     #[track_caller]
     pub(crate) fn assert_same(&self, other: &Self) {
         let differs = |one: &Self, two: &Self| -> Vec<String> {

@@ -161,7 +161,14 @@ fn as_nobody(place: &Place, name: &str) -> Option<Run> {
     let directory = place.path("");
     std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755)).unwrap();
     let program = place.path("ccsec");
-    std::fs::copy(env!("CARGO_BIN_EXE_ccsec"), &program).unwrap();
+    // By a process of its own: while this one holds the copy open for writing, a child that another test starts holds it,
+    // too, and then it cannot be run.
+    let copied = place
+        .command("cp".as_ref())
+        .arg(env!("CARGO_BIN_EXE_ccsec"))
+        .arg(&program)
+        .status();
+    assert!(copied.unwrap().success());
     let output = place
         .command("setpriv".as_ref())
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::program::Sops;
 use crate::support::{Place, Run, recipient, testdata};
 
 const TYPES: [&str; 5] = ["yaml", "json", "dotenv", "ini", "binary"];
@@ -471,4 +472,33 @@ fn an_idempotent_unset_of_nothing_does_not_write() {
         .expect(1)
         .says(&["s.yaml", "Key not found: zz"]);
     assert!(before == place.read("s.yaml"), "the file was written");
+}
+
+#[test]
+fn every_version_of_sops_prints_what_we_sealed_as_it_prints_its_own() {
+    let place = Place::new();
+    for (sops, name) in Sops::all()
+        .iter()
+        .flat_map(|sops| INPUTS.map(|name| (sops, name)))
+    {
+        // These read the integers of JSON as floats, so that they seal another number for a large one and for `-0`.
+        let takes_floats = sops.is_old() || sops.version == "3.13.1";
+        if takes_floats && name == "types.json" {
+            continue;
+        }
+        place.write(name, input(name));
+        let kind = type_of(name);
+        let encrypt = ["encrypt", "--age", &recipient(1), name];
+        place.write("ours", place.ccsec(encrypt).expect(0).out);
+        place.write("theirs", place.sops_of(sops, encrypt, b"").expect(0).out);
+        let print = |file: &str| {
+            let types = ["--input-type", kind, "--output-type", kind];
+            let decrypt = [&["decrypt"], &types[..], &[file]].concat();
+            let run = place.sops_of(sops, decrypt, b"");
+            (run.code, run.out, run.err)
+        };
+        let (code, _, said) = print("ours");
+        assert_eq!((code, &*said), (Some(0), ""), "{sops:?} {name}");
+        assert_eq!(print("ours"), print("theirs"), "{sops:?} {name}");
+    }
 }

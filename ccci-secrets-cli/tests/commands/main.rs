@@ -15,8 +15,11 @@ mod exit_codes;
 mod files;
 mod formats;
 mod groups;
+mod ignore_mac;
 mod onto;
 #[path = "../../../ccci-secrets/tests/sops/program.rs"]
 mod program;
+mod sealed_apart;
+mod sharp_edges;
 mod support;
 mod usage;

@@ -93,7 +93,6 @@ fn flags_of_parts_that_are_not_built_are_refused_by_name() {
     place.seal("s.yaml", PLAIN);
     place.write("p.yaml", PLAIN);
     let cases: &[&[&str]] = &[
-        &["decrypt", "--ignore-mac", "s.yaml"],
         &["decrypt", "--keyservice", "tcp://localhost:1", "s.yaml"],
         &["edit", "--show-master-keys", "s.yaml"],
         &["encrypt", "--encryption-context", "a:b", "p.yaml"],

@@ -13,7 +13,8 @@ use super::records::{BackupRecord, Records, StagedLink};
 use super::site::Site;
 use crate::fs::{Entry, FileFacts, FileKind};
 
-const KEPT_MODE: u32 = 0o600;
+/// Nobody but its owner may read a file that is kept.
+pub(super) const KEPT_MODE: u32 = 0o600;
 
 /// Where link and file are.
 #[derive(Clone, Copy)]

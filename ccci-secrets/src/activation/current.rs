@@ -133,7 +133,12 @@ pub(super) fn inner_text(rest: &str, name: &str) -> PathBuf {
 
 /// Names of everything below a generation that is no directory. Names that are not text cannot be ours; they are shown
 /// as well as they can be.
-fn list_names(site: &Site<'_>, dir: BorrowedFd<'_>, prefix: &str, names: &mut BTreeSet<String>) {
+pub(super) fn list_names(
+    site: &Site<'_>,
+    dir: BorrowedFd<'_>,
+    prefix: &str,
+    names: &mut BTreeSet<String>,
+) {
     for name in site.fs.list(dir).unwrap_or_default() {
         let shown = format!("{prefix}{}", name.to_string_lossy());
         let facts = site.fs.facts_at(dir, &name);

@@ -79,7 +79,7 @@ pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault>
         }
     }
     let mut ledger = intended_ledger(&run, records);
-    run.directories = directories(scene, &run, &ledger, records)?;
+    run.directories = directories(scene.site, &scene.reals.mount, &run, &ledger, records)?;
     if !ledger.staged.is_empty() {
         ledger.directories.clone_from(&run.directories);
     }
@@ -186,7 +186,7 @@ fn target_link(
 }
 
 /// The ledger while the run lasts: all links that are ours before or after it, and all temporary names.
-fn intended_ledger(run: &Run, records: &Records) -> Ledger {
+pub(super) fn intended_ledger(run: &Run, records: &Records) -> Ledger {
     let mut ledger = records.ledger.value().clone();
     for link in lasting(&run.next.links) {
         if !ledger.links.contains(&link) {
@@ -203,8 +203,9 @@ fn intended_ledger(run: &Run, records: &Records) -> Ledger {
 }
 
 /// All directories that are missing, each behind those above it.
-fn directories(
-    scene: Scene<'_>,
+pub(super) fn directories(
+    site: &Site<'_>,
+    mount: &Path,
     run: &Run,
     ledger: &Ledger,
     records: &Records,
@@ -214,13 +215,13 @@ fn directories(
     wanted.extend(records.journal.directory_for(&journal));
     wanted.extend(records.ledger.directory_for(ledger));
     if run.stage.is_some() {
-        wanted.push(&scene.reals.mount);
+        wanted.push(mount);
     }
     wanted.extend(run.staged.iter().map(|link| link.directory.as_path()));
     let mut all = Vec::new();
     for directory in wanted {
-        let missing = parents::missing(scene.site, directory)
-            .map_err(|hazard| target_fault(scene.site, directory, TargetProblem::Way(hazard)))?;
+        let missing = parents::missing(site, directory)
+            .map_err(|hazard| target_fault(site, directory, TargetProblem::Way(hazard)))?;
         for directory in missing {
             if !all.contains(&directory) {
                 all.push(directory);

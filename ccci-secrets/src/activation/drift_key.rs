@@ -1,8 +1,10 @@
 //! The key under which this machine writes down digests of contents. Activation makes it, after all else is done; nobody
 //! else does.
 
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use super::fault::Fault;
 use super::parents::{self, Manner};
@@ -19,37 +21,56 @@ pub(super) fn read(site: &Site<'_>, path: &Path) -> Option<HmacKey> {
     HmacKey::from_bytes(bytes).ok()
 }
 
-/// Puts a new key into its place; a half-written one of an earlier run goes.
-pub(super) fn put(site: &Site<'_>, path: &Path, key: &HmacKey) -> Result<(), Fault> {
+/// The key, and a new one if there is none. Manifests with other mounts have other locks and the same key: whoever is at
+/// it has the directory to itself.
+pub(super) fn obtain(
+    site: &Site<'_>,
+    path: &Path,
+    make: fn() -> io::Result<HmacKey>,
+    pause: &dyn Fn(Duration),
+) -> Result<HmacKey, Fault> {
     let failed = |source| site.failed("write", path, source);
     let dir = parents::make(site, path.parent().unwrap_or(path), Manner::Records)?;
-    let persists = !site
-        .fs
-        .file_system(dir.as_fd())
-        .map_err(failed)?
-        .is_memory();
+    let mut attempts = 0..MOST_ATTEMPTS;
+    while !site.fs.lock(dir.as_fd()).map_err(failed)? {
+        if attempts.next().is_none() {
+            return Err(failed(io::ErrorKind::WouldBlock.into()));
+        }
+        pause(STEP);
+    }
+    if let Some(key) = read(site, path) {
+        return Ok(key);
+    }
+    let key = make().map_err(failed)?;
+    put(site, dir.as_fd(), path, &key).map_err(failed)?;
+    Ok(key)
+}
+
+const STEP: Duration = Duration::from_millis(20);
+const MOST_ATTEMPTS: usize = 100;
+
+/// Puts a new key into its place; a half-written one of an earlier run goes.
+fn put(site: &Site<'_>, dir: BorrowedFd<'_>, path: &Path, key: &HmacKey) -> io::Result<()> {
+    let persists = !site.fs.file_system(dir)?.is_memory();
     let name = path.file_name().unwrap_or_default();
     let mut new = name.to_owned();
     new.push(".new");
-    let at = |name| Entry {
-        dir: dir.as_fd(),
-        name,
-    };
-    if site.fs.facts_at(dir.as_fd(), &new).is_ok() {
-        site.fs.remove_file(dir.as_fd(), &new).map_err(failed)?;
+    let at = |name| Entry { dir, name };
+    if site.fs.facts_at(dir, &new).is_ok() {
+        site.fs.remove_file(dir, &new)?;
     }
     // EXPOSE: into the file, which nobody but root may read.
     let bytes = key.bytes().expose();
-    let written = write::new_file(site.fs, dir.as_fd(), Path::new(&new), bytes, persists)
+    let written = write::new_file(site.fs, dir, Path::new(&new), bytes, persists)
         .and_then(|file| site.fs.change_mode(file.as_fd(), 0o600))
         .and_then(|()| site.fs.rename(at(&new), at(name)));
-    if let Err(error) = written {
+    if written.is_err() {
         // The error that led here is the one to report.
-        drop(site.fs.remove_file(dir.as_fd(), &new));
-        return Err(failed(error));
+        drop(site.fs.remove_file(dir, &new));
+        return written;
     }
     match persists {
-        true => site.fs.sync(dir.as_fd()).map_err(failed),
+        true => site.fs.sync(dir),
         false => Ok(()),
     }
 }
@@ -76,5 +97,42 @@ impl EntryRecord {
     pub(super) fn with_digest(mut self, key: Option<&HmacKey>, wanted: &Wanted) -> Self {
         self.hmac = key.map(|key| key.digest(&wanted.name, &wanted.content));
         self
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests write their own files"
+)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::fs::RealFs;
+
+    const PATH: &str = "/var/lib/ccsec/drift.key";
+
+    #[test]
+    fn the_key_is_made_once_and_a_half_written_one_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let fs = RealFs::new();
+        let site = Site::new(&fs, Some(dir.path()));
+        let at = |path: &str| dir.path().join(path.trim_start_matches('/'));
+        std::fs::create_dir_all(at("/var/lib/ccsec")).unwrap();
+        std::fs::write(at("/var/lib/ccsec/drift.key.new"), "half").unwrap();
+        std::fs::write(at(PATH), "too short").unwrap();
+        let obtain = || {
+            let key = obtain(&site, Path::new(PATH), HmacKey::make_random, &|_| ());
+            key.unwrap()
+        };
+        let first = obtain();
+        assert!(obtain().bytes().ct_eq(first.bytes().expose()));
+        assert!(first.bytes().ct_eq(&std::fs::read(at(PATH)).unwrap()));
+        let mode = std::fs::metadata(at(PATH)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+        let names = std::fs::read_dir(at("/var/lib/ccsec")).unwrap().count();
+        assert_eq!(names, 1);
     }
 }

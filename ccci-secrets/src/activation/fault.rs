@@ -96,6 +96,12 @@ pub enum Fault {
         /// Those of the certificates that the manifest has checked.
         found: Vec<Fingerprint>,
     },
+    /// No file is kept for a path.
+    #[error("no file is kept for {}", .0.display())]
+    NothingKept(PathBuf),
+    /// No run has written down what it did.
+    #[error("no activation has been written down in {} since the machine was started", .0.display())]
+    NothingRecorded(PathBuf),
     /// The plaintext of a whole file cannot be produced.
     #[error("cannot write out {}: {source}", file.display())]
     Plaintext {
@@ -187,6 +193,8 @@ impl Fault {
             }) => ErrorCode::NotBuilt,
             Self::Manifest(_) | Self::ManifestUnreadable { .. } => ErrorCode::ManifestInvalid,
             Self::NoIdentity(_) => ErrorCode::NoIdentity,
+            Self::NothingKept(_) => ErrorCode::FileMissing,
+            Self::NothingRecorded(_) => ErrorCode::DriftFound,
             Self::Plaintext { source, .. } => source.code(),
             Self::SopsFile { source, .. } => source.code(),
             Self::Target { .. } => ErrorCode::TargetConflict,
@@ -295,6 +303,9 @@ pub enum TargetProblem {
     /// A directory where a link is due.
     #[error("a directory is there")]
     Directory,
+    /// A link where a file is to be given back.
+    #[error("a link is there that activation has not placed")]
+    ForeignLink,
     /// Something is mounted there.
     #[error("something is mounted there")]
     MountPoint,

@@ -127,12 +127,16 @@ impl Placement<'_> {
         match (staged.map(|facts| facts.kind), there) {
             // The file that was there has changed places with the link, and was not put aside yet.
             (Some(FileKind::Regular), _) => warnings.push(spot.put_aside(records)?),
+            (Some(FileKind::Directory), _) if self.has_text(dir.as_fd(), &link.name) => {
+                self.remove_directory(dir.as_fd(), &link.staged)?;
+            }
             (Some(FileKind::Link), there) if self.has_text(dir.as_fd(), &link.staged) => {
                 match self.conflict(dir.as_fd(), there)? {
                     Obstacle::None => {
                         self.rename(dir.as_fd())?;
                         spot.close_backup(records)?;
                     }
+                    Obstacle::EmptyDirectory => self.replace_directory(dir.as_fd())?,
                     Obstacle::File(facts) => warnings.push(spot.back_up(facts, records)?),
                 }
             }
@@ -165,6 +169,37 @@ impl Placement<'_> {
             .map_err(|source| self.failed(source))
     }
 
+    /// Lets an empty directory and the link change places, and removes the directory; whatever is in it by then stops that.
+    fn replace_directory(&self, dir: BorrowedFd<'_>) -> Result<(), Fault> {
+        let at = |name: &'_ Path| name.as_os_str().to_owned();
+        let (staged, name) = (at(&self.link.staged), at(&self.link.name));
+        let exchanged = self
+            .site
+            .fs
+            .exchange(Entry { dir, name: &staged }, Entry { dir, name: &name });
+        match exchanged {
+            Ok(()) => self.remove_directory(dir, &self.link.staged),
+            // A file system that cannot let two names change places.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+                ) =>
+            {
+                self.remove_directory(dir, &self.link.name)?;
+                self.rename(dir)
+            }
+            Err(source) => Err(self.failed(source)),
+        }
+    }
+
+    fn remove_directory(&self, dir: BorrowedFd<'_>, name: &Path) -> Result<(), Fault> {
+        self.site
+            .fs
+            .remove_dir(dir, name.as_os_str())
+            .map_err(|source| self.failed(source))
+    }
+
     /// What has to be done about the thing that stands at the target.
     fn conflict(&self, dir: BorrowedFd<'_>, there: Option<FileFacts>) -> Result<Obstacle, Fault> {
         let Some(facts) = there else {
@@ -173,6 +208,12 @@ impl Placement<'_> {
         let problem = match facts.kind {
             _ if facts.mount_point => TargetProblem::MountPoint,
             FileKind::Link => return Ok(Obstacle::None),
+            FileKind::Directory
+                if self.on_conflict != OnConflict::Refuse
+                    && is_empty(self.site.fs, dir, &self.link.name) =>
+            {
+                return Ok(Obstacle::EmptyDirectory);
+            }
             FileKind::Directory => TargetProblem::Directory,
             FileKind::Special => TargetProblem::Special,
             FileKind::Regular if self.is_same(dir).unwrap_or(false) => return Ok(Obstacle::None),
@@ -208,7 +249,15 @@ impl Placement<'_> {
     }
 }
 
+fn is_empty(fs: &dyn Fs, dir: BorrowedFd<'_>, name: &Path) -> bool {
+    let names = fs
+        .open_dir(dir, name)
+        .and_then(|inside| fs.list(inside.as_fd()));
+    names.is_ok_and(|names| names.is_empty())
+}
+
 enum Obstacle {
+    EmptyDirectory,
     None,
     /// A file that has to be kept.
     File(FileFacts),
@@ -261,6 +310,11 @@ pub(super) fn settle(
     match (found.map(|facts| facts.kind), &link.role) {
         (Some(FileKind::Regular), Role::Target { .. }) => spot.put_aside(records).map(Some),
         (None, Role::Target { .. }) => spot.close_backup(records).map(|()| None),
+        (Some(FileKind::Directory), Role::Target { .. }) => site
+            .fs
+            .remove_dir(dir.as_fd(), link.staged.as_os_str())
+            .map_err(failed)
+            .map(|()| None),
         (Some(FileKind::Directory), Role::Active) => {
             remove_replaced_directory(site, link).map(|()| None)
         }

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::current::{Current, find_current, find_foreign};
 use super::fault::{Active, Fault, TargetProblem};
-use super::manifest::{Manifest, Target};
+use super::manifest::{Manifest, OnConflict, Target};
 use super::records::{LinkRecord, Records, STAGE_PREFIX};
 use super::site::{Site, relative};
 use super::targets::{TargetFound, find_former, find_target, look_past_obstacles};
@@ -186,7 +186,7 @@ fn looked<T>(site: &Site<'_>, path: &Path, result: io::Result<T>) -> Result<T, F
     })
 }
 
-fn find_mount(site: &Site<'_>, frame: &Frame) -> Result<MountFound, Fault> {
+pub(super) fn find_mount(site: &Site<'_>, frame: &Frame) -> Result<MountFound, Fault> {
     let path = &frame.mount;
     let place = site
         .walk(path)
@@ -348,11 +348,19 @@ pub(super) fn obstacles(site: &Site<'_>, frame: &Frame, manifest: &Manifest) -> 
         faults.push(target_fault(site, &frame.link, TargetProblem::Way(hazard)));
     }
     for entry in manifest.files() {
-        if let Target::Outside(path) = &entry.target
-            && let Err(problem) = look_past_obstacles(site, Path::new(path))
-        {
-            faults.push(target_fault(site, Path::new(path), problem));
-        }
+        let Target::Outside(path) = &entry.target else {
+            continue;
+        };
+        let problem = match look_past_obstacles(site, Path::new(path)) {
+            Ok(Some((_, facts)))
+                if facts.kind == FileKind::Directory && entry.on_conflict == OnConflict::Refuse =>
+            {
+                TargetProblem::Directory
+            }
+            Ok(_) => continue,
+            Err(problem) => problem,
+        };
+        faults.push(target_fault(site, Path::new(path), problem));
     }
     faults
 }

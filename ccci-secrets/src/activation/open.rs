@@ -263,7 +263,7 @@ fn open_files<'m>(
         let recipients = read.sealed.recipients();
         match read.sealed.open(&keys.keyring) {
             Ok(open) => opened.push(OpenedFile {
-                provenance: FileProvenance::of(file.path, read.sha256, &open),
+                provenance: FileProvenance::of(file.path, read.facts, &open),
                 file,
                 open,
             }),
@@ -376,7 +376,10 @@ fn content(
 
 fn comment_warning(note: &Note, secret: &SecretEntry) -> Warning {
     let (kind, line) = match note {
-        Note::ClearComment { line } => (WarningKind::ClearComment, line),
+        // Closed ones are let out of files only whose MAC was not asked for, and those do not come here.
+        Note::ClearComment { line } | Note::ClosedComment { line } => {
+            (WarningKind::ClearComment, line)
+        }
         Note::LayoutLost { line } => (WarningKind::LayoutLost, line),
         Note::MovedComment { line } => (WarningKind::MovedComment, line),
     };

@@ -176,6 +176,12 @@ impl Plan {
                         continue;
                     }
                 },
+                TargetFound::EmptyDirectory => {
+                    if item.on_conflict == OnConflict::Refuse {
+                        faults.push(conflict(item, TargetProblem::Directory));
+                        continue;
+                    }
+                }
                 TargetFound::Blocked(problem) => {
                     faults.push(conflict(item, problem));
                     continue;
@@ -222,18 +228,21 @@ impl Plan {
         let Some(active) = self.active() else {
             return;
         };
-        if keep == 0 || self.mount.is_some() {
-            return;
+        if self.mount.is_none() {
+            self.prune = surplus(&observed.mount.numbers, active, keep);
         }
-        let oldest_gone = active.checked_sub(keep);
-        self.prune = observed
-            .mount
-            .numbers
-            .iter()
-            .copied()
-            .filter(|number| *number > active || oldest_gone.is_some_and(|last| *number <= last))
-            .collect();
     }
+}
+
+/// Generations that are not to be kept: too old, or never activated. None is too old where 0 are to be kept.
+pub(super) fn surplus(numbers: &[u64], active: u64, keep: u64) -> Vec<u64> {
+    if keep == 0 {
+        return Vec::new();
+    }
+    let oldest_gone = active.checked_sub(keep);
+    let is_surplus =
+        |number: &u64| *number > active || oldest_gone.is_some_and(|last| *number <= last);
+    numbers.iter().copied().filter(is_surplus).collect()
 }
 
 fn conflict(item: &Item, problem: TargetProblem) -> Fault {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::sops_file::ReadFacts;
 use crate::file::OpenFile;
 use crate::keyring::OpenedBy;
 use crate::repository;
@@ -38,6 +39,8 @@ pub struct GitFacts {
     pub submodule: bool,
     /// The commit that the work tree around a submodule records for it.
     pub recorded_commit: Option<String>,
+    /// Whether the file is another one than the index of the work tree records.
+    pub dirty: bool,
 }
 
 impl FileProvenance {
@@ -46,7 +49,7 @@ impl FileProvenance {
         std::iter::once(&self.opened_by).chain(&self.also_opened_by)
     }
 
-    pub(super) fn of(path: &Path, sha256_ciphertext: [u8; 32], open: &OpenFile) -> Self {
+    pub(super) fn of(path: &Path, read: ReadFacts, open: &OpenFile) -> Self {
         let opened_by = open.opened_by().clone();
         let also_opened_by = open.also_opened_by().to_vec();
         let mut other_recipients = open.recipients();
@@ -58,8 +61,8 @@ impl FileProvenance {
         }
         Self {
             path: path.into(),
-            sha256_ciphertext,
-            git: GitFacts::of(path),
+            sha256_ciphertext: read.sha256,
+            git: GitFacts::of(path, read.changed),
             lastmodified: open.lastmodified().into(),
             opened_by,
             also_opened_by,
@@ -74,13 +77,14 @@ impl GitFacts {
         self.recorded_commit.is_some() && self.recorded_commit != self.commit
     }
 
-    fn of(path: &Path) -> Option<Self> {
+    fn of(path: &Path, changed: Option<bool>) -> Option<Self> {
         let tree = repository::work_tree_of(path)?;
         Some(Self {
             repository: tree.root,
             commit: tree.commit,
             submodule: tree.submodule,
             recorded_commit: tree.recorded_commit,
+            dirty: changed.unwrap_or(false),
         })
     }
 }

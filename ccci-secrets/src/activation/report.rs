@@ -2,12 +2,14 @@
 //! plaintext, and nothing here could hold any.
 
 mod preview;
+mod verified;
 
 use std::path::Path;
 
 use serde::Serialize;
 
 pub use self::preview::PreviewReport;
+pub use self::verified::VerifiedReport;
 use super::check::Checked;
 use super::checks::CheckedCertificate;
 use super::fault::{Active, Fault, Refusal, Warning};
@@ -105,6 +107,7 @@ struct Git {
     commit: Option<String>,
     submodule: bool,
     recorded_commit: Option<String>,
+    dirty: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -353,6 +356,7 @@ impl File {
                 commit: git.commit.clone(),
                 submodule: git.submodule,
                 recorded_commit: git.recorded_commit.clone(),
+                dirty: git.dirty,
             }),
             lastmodified: file.lastmodified.clone(),
             mac: "ok",

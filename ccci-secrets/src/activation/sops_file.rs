@@ -23,8 +23,15 @@ pub(super) struct SopsFile<'m> {
 #[derive(Debug)]
 pub(super) struct ReadFile {
     pub(super) sealed: SealedFile,
-    /// SHA-256 of the bytes that were read.
+    pub(super) facts: ReadFacts,
+}
+
+/// What is known of the bytes that were read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadFacts {
     pub(super) sha256: [u8; 32],
+    /// Whether git records other bytes; none outside of a work tree.
+    pub(super) changed: Option<bool>,
 }
 
 /// The sops files that a manifest names, in the order in which it first names them.
@@ -56,9 +63,12 @@ pub(super) fn read(path: &Path, secret: &SecretEntry) -> Result<ReadFile, Fault>
         });
     }
     // EXPOSE: hashed; see above.
-    let sha256 = digest::sha256(bytes.expose());
+    let facts = ReadFacts {
+        sha256: digest::sha256(bytes.expose()),
+        changed: repository::is_changed(path, bytes.expose()),
+    };
     match SealedFile::parse(secret.format, bytes) {
-        Ok(sealed) => Ok(ReadFile { sealed, sha256 }),
+        Ok(sealed) => Ok(ReadFile { sealed, facts }),
         Err(source) => Err(sops_file_fault(path, source)),
     }
 }

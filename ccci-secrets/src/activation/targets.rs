@@ -19,6 +19,7 @@ pub(super) enum TargetFound {
     Absent,
     /// Something that a link cannot take the place of.
     Blocked(TargetProblem),
+    EmptyDirectory,
     /// No target outside is wanted.
     NotOutside,
     OtherLink(PathBuf),
@@ -79,6 +80,7 @@ fn look_at_target(
                 false => TargetFound::OtherLink(text),
             })
         }
+        FileKind::Directory => Ok(TargetFound::EmptyDirectory),
         _ => {
             let file = site
                 .fs
@@ -109,7 +111,7 @@ fn io_problem(site: &Site<'_>, path: &Path, source: io::Error) -> TargetProblem 
     })
 }
 
-/// What stands at a path, if a link can take its place, whatever it holds.
+/// What stands at a path, if a link can take its place, whatever it holds. A directory can give way when nothing is in it.
 pub(super) fn look_past_obstacles(
     site: &Site<'_>,
     path: &Path,
@@ -120,10 +122,24 @@ pub(super) fn look_past_obstacles(
         .map_err(|source| io_problem(site, path, source))?;
     match found {
         Some(facts) if facts.mount_point => Err(TargetProblem::MountPoint),
-        Some(facts) if facts.kind == FileKind::Directory => Err(TargetProblem::Directory),
+        Some(facts) if facts.kind == FileKind::Directory && !is_empty(site, &place) => {
+            Err(TargetProblem::Directory)
+        }
         Some(facts) if facts.kind == FileKind::Special => Err(TargetProblem::Special),
         found => Ok(found.map(|facts| (place, facts))),
     }
+}
+
+/// Whether a directory is known to hold nothing.
+fn is_empty(site: &Site<'_>, place: &Place) -> bool {
+    let Some(parent) = place.parent() else {
+        return false;
+    };
+    let names = site
+        .fs
+        .open_dir(parent, Path::new(&place.name))
+        .and_then(|dir| site.fs.list(dir.as_fd()));
+    names.is_ok_and(|names| names.is_empty())
 }
 
 /// Links of earlier manifests that still are what we made them.

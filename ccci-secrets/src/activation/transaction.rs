@@ -364,12 +364,14 @@ impl Transaction<'_> {
         records: &mut Records,
         warnings: &mut Vec<Warning>,
     ) -> Option<FailedStep> {
-        let key = (self.options.make_key)().ok()?;
-        if drift_key::put(self.site, path, &key).is_err() {
+        let Options {
+            make_key, pause, ..
+        } = self.options;
+        let Ok(key) = drift_key::obtain(self.site, path, *make_key, *pause) else {
             let path = self.site.shown(path);
             warnings.push(Warning::at(WarningKind::DriftKeyMissing, &path));
             return None;
-        }
+        };
         let entered = drift_key::enter(self.site, &key, scene.wanted, records);
         entered.err().map(|fault| FailedStep {
             step: Step::Records,

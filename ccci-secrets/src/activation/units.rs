@@ -67,6 +67,12 @@ impl Units {
         self.reload.retain(|unit| !has(restarted, unit));
     }
 
+    /// Those that are not among others.
+    pub(super) fn without(mut self, others: &Self) -> Self {
+        self.retain(|unit| !others.all().any(|other| other == unit));
+        self
+    }
+
     fn retain(&mut self, keep: impl Fn(&String) -> bool) {
         self.restart.retain(&keep);
         self.reload.retain(&keep);

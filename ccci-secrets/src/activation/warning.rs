@@ -90,6 +90,8 @@ warning_kinds! {
     ClearComment = "clear-comment" "a comment that should be sealed is in the clear; nothing protects it",
     /// A leaf that nothing protects was accepted.
     ClearLeaf = "clear-leaf" "neither sealed nor covered by the MAC, accepted all the same",
+    /// Nothing to compare a content with.
+    ContentNotCompared = "content-not-compared" "the content was not compared: no digest of it was written down",
     /// A directory stood where the link is.
     DirectoryReplaced = "directory-replaced" "the directory that was there gave way to the link",
     /// The key for digests of contents could not be made.
@@ -118,6 +120,8 @@ warning_kinds! {
     KeyUnusable = "key-unusable" "the key was left out",
     /// A link of somebody else was replaced.
     LinkReplaced = "link-replaced" "a link to another place was replaced",
+    /// The manifest is another one than that of the last run.
+    ManifestChanged = "manifest-changed" "was written for another manifest: what has changed in it since then is not seen",
     /// The mount has another type than asked for.
     MountKept = "mount-kept" "the file system in memory that is there was kept, though the manifest asks for another",
     /// A comment opened only as that of another place.

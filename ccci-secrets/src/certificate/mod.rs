@@ -164,11 +164,19 @@ impl Chain {
         if let Some(other) = other {
             return Err(CertificateFault::OtherBlock { line: other.line });
         }
-        let certificates: Vec<Certificate> = blocks
-            .iter()
-            .enumerate()
-            // EXPOSE: to the parser; a certificate is no secret.
-            .map(|(nth, block)| Certificate::nth(nth + 1, block.der.expose()))
+        // EXPOSE: to the parser; a certificate is no secret.
+        let ders: Vec<&[u8]> = blocks.iter().map(|block| block.der.expose()).collect();
+        Self::from_der(&ders)
+    }
+
+    /// Takes certificates in their DER form, as a server shows them.
+    ///
+    /// # Errors
+    /// There is none, or one that is not X.509.
+    pub fn from_der(certificates: &[impl AsRef<[u8]>]) -> Result<Self, CertificateFault> {
+        let parsed = certificates.iter().enumerate();
+        let certificates: Vec<Certificate> = parsed
+            .map(|(nth, der)| Certificate::nth(nth + 1, der.as_ref()))
             .collect::<Result<_, _>>()?;
         match certificates.is_empty() {
             true => Err(CertificateFault::NoCertificate),

@@ -433,3 +433,37 @@ fn openssl(dir: &Path, command: &str) -> Option<Vec<u8>> {
     );
     Some(output.stdout)
 }
+
+/// One bit of every byte: nothing panics, and no signature is good any more.
+#[test]
+fn damaged_certificates_and_keys_are_never_good() {
+    let issuer = chain(&["intermediate.pem"]);
+    let leaf = chain(&["leaf.pem"]).0.remove(0).der;
+    let key = Secret::from_vec(read("leaf.key"));
+    for at in 0..leaf.len() {
+        let mut der = leaf.clone();
+        der[at] ^= 1 << (at % 8);
+        let Ok(damaged) = Chain::from_der(&[der]) else {
+            continue;
+        };
+        assert_ne!(
+            chain::is_signed_by(damaged.leaf(), issuer.leaf()),
+            Some(true),
+            "{at}"
+        );
+        let names = names(&["*.ci.example"]);
+        drop(damaged.examine(Expectations {
+            private_key: Some(&key),
+            names: &names,
+            ..expectations()
+        }));
+    }
+    let sound = chain(&["leaf.pem"]);
+    let text = read("leaf.key");
+    for at in 0..text.len() {
+        let mut damaged = text.clone();
+        damaged[at] ^= 1 << (at % 7);
+        // The line ends are no part of the key, nor is the public half that stands behind it.
+        drop(sound.key_fault(Some(&Secret::from_vec(damaged))));
+    }
+}

@@ -121,10 +121,7 @@ fn add_map(
     let fields = reader.fields(name, id)?;
     let known: Vec<&'static str> = form.iter().map(|(known, _)| *known).collect();
     reader.refuse_unknown(&fields, &known, "a key")?;
-    let mut wrapped = WrappedKey {
-        kind,
-        fields: Vec::new(),
-    };
+    let mut wrapped = WrappedKey::new(kind, Vec::new());
     for field in &fields {
         if field.name == "context" {
             for entry in reader.fields("context", field.value)? {

@@ -30,7 +30,8 @@ pub use self::rule::{Rule, RuleKey};
 pub use self::stores::Stores;
 
 use self::read::Reader;
-use crate::document::{Document, Format, ParseErrorKind};
+use crate::document::yaml::{self, Keys};
+use crate::document::{Document, ParseErrorKind};
 use crate::error::Location;
 use crate::nearest;
 use crate::secret::Secret;
@@ -64,7 +65,7 @@ impl Config {
             names: Names::default(),
             notes: Vec::new(),
         };
-        match Document::parse(Format::Yaml, Secret::from_slice(bytes)) {
+        match yaml::parse_with(Secret::from_slice(bytes), Keys::Scalars) {
             Ok(document) => config.read_document(&document)?,
             Err(error) if is_empty(&error.kind) => {}
             Err(error) => return Err(error::invalid(path, error.line, error.kind.into())),

@@ -72,12 +72,18 @@ impl<'d> Reader<'d> {
             _ => return Err(self.wrong_type(name, "a map", id)),
         };
         let mut merged = Vec::new();
+        let mut own = HashSet::new();
         for item in &map.items {
             let Item::Entry(entry) = item else { continue };
             self.spend(1, id)?;
+            let key = self.document.key(entry);
+            if !own.insert(key) {
+                let twice = ParseErrorKind::DuplicateKey(key.to_owned());
+                return Err(self.fault(self.line_at(entry.key), twice.into()));
+            }
             if self.document.source().slice(entry.key) == MERGE {
                 merged.extend(self.merged_maps(entry)?);
-            } else if known.insert(self.document.key(entry)) {
+            } else if known.insert(key) {
                 fields.push(self.field(entry));
             }
         }

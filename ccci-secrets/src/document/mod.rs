@@ -742,8 +742,13 @@ impl Document {
             Format::Binary | Format::Json => json::append_metadata(self, block),
             Format::Dotenv => dotenv::append_metadata(self, block),
             Format::Ini => ini::append_metadata(self, block),
-            Format::Yaml => yaml::write::append_metadata(self, block),
+            Format::Yaml => self.append_block(block, canonical::YAML_STEP),
         }
+    }
+
+    /// As [`Document::append_metadata`], for YAML, with so many columns per level.
+    pub(crate) fn append_block(&self, block: &NewNode, step: usize) -> Vec<Edit> {
+        yaml::write::append_metadata(self, block, step)
     }
 
     /// The edits that take the `sops` entry out of every part: exactly the bytes that

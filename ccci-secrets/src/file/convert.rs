@@ -12,6 +12,7 @@ use crate::document::{
     CanonicalLayout, Comment, Document, Format, ParseError, Place, Resolved, Scalar,
 };
 use crate::error::Location;
+use crate::metadata::plain_tree;
 use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
 use crate::tree::{Event, Walk};
@@ -113,7 +114,7 @@ pub(super) fn end(steps: &[Step<'_>], mut at: usize) -> usize {
     }
 }
 
-impl OpenFile {
+impl<Proof> OpenFile<Proof> {
     /// The plaintext in another format, or in the layout of sops where the format is the file's own.
     ///
     /// A comment that was sealed stands on a line of its own, and a float without a fraction loses its point, as sops
@@ -208,21 +209,44 @@ impl DraftFile {
 }
 
 impl SealedFile {
-    /// The same file with the JSON around a new binary file indented as the layout says. Other formats are laid out
-    /// already when they are sealed.
+    /// The same file with what is new in a sealed file indented as the layout says: the JSON around a binary file, and
+    /// the `sops` block of YAML. Other formats are laid out already when they are sealed.
     ///
     /// # Errors
     /// None in practice: the text means what it meant before.
-    pub fn laid_out(self, layout: CanonicalLayout) -> Result<Self, FileError> {
-        let (Format::Binary, Some(spaces)) = (self.format(), layout.json_indent) else {
-            return Ok(self);
+    pub fn laid_out(self, layout: CanonicalLayout) -> Result<Self, SealError> {
+        let text = match (self.format(), layout.json_indent) {
+            (Format::Binary, Some(spaces)) => binary::indented(self.text(), spaces),
+            (Format::Yaml, _) if layout.yaml_step() != canonical::YAML_STEP => {
+                self.with_block_step(layout.yaml_step())?
+            }
+            _ => return Ok(self),
         };
-        Self::parse(Format::Binary, binary::indented(self.text(), spaces))
+        Ok(Self::parse(self.format(), text)?)
+    }
+
+    /// The text with a new block that holds what the old one does.
+    fn with_block_step(&self, step: usize) -> Result<Secret, SealError> {
+        let old = &self.document;
+        let entry = old
+            .parts()
+            .first()
+            .and_then(|part| old.metadata_entry(part));
+        let (_, entry) = entry.ok_or(SealError::Check("no metadata"))?;
+        let block = plain_tree(old, entry.value).map_err(FileError::from)?;
+        let without = old.source().splice(old.remove_metadata())?;
+        let without = Document::parse(Format::Yaml, without)?;
+        Ok(without
+            .source()
+            .splice(without.append_block(&block, step))?)
     }
 }
 
 /// The tokens of steps without comments, which stay sealed.
-pub(super) fn kept_values<'f>(file: &'f OpenFile, steps: &[Step<'f>]) -> Vec<Token<'f>> {
+pub(super) fn kept_values<'f, Proof>(
+    file: &'f OpenFile<Proof>,
+    steps: &[Step<'f>],
+) -> Vec<Token<'f>> {
     let value = |at: usize| {
         let entry = file.sealed.index.entries.get(at)?;
         if matches!(entry.what, What::ListComment(_)) {

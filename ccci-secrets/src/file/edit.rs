@@ -7,6 +7,7 @@ use super::open::{Content, open_leaves};
 use super::seal::{Block, OldLeaf, Reuse, Sealer, Shown, first_line, refresh_block, timestamp};
 use super::sidecar::{self, Stored};
 use super::unchanged::{check_opens, leaves_at, subtree};
+use super::unproved::NoProof;
 use super::{DraftFile, FileError, OpenFile, SealError, SealedFile, find};
 use crate::document::binary::DATA_KEY;
 use crate::document::plain_text::text_of;
@@ -25,7 +26,7 @@ use crate::value::{Kind, Value};
 /// A file after a change. Its only way out is [`EditedFile::seal`]: nothing claims the old proof any more.
 #[derive(Debug)]
 pub struct EditedFile {
-    pub(super) base: OpenFile,
+    pub(super) base: OpenFile<NoProof>,
     pub(super) change: Change,
 }
 
@@ -42,7 +43,7 @@ pub(super) enum Change {
     },
 }
 
-impl OpenFile {
+impl<Proof> OpenFile<Proof> {
     /// Sets what stands at a path of the first part: replaces it, or inserts it (yaml.md 5.4).
     ///
     /// # Errors
@@ -60,7 +61,7 @@ impl OpenFile {
         let document = Document::parse(document.format(), text)?;
         let replaced = leaves_at(&self.sealed, path);
         Ok(EditedFile {
-            base: self,
+            base: self.without_proof(),
             change: Change::Spliced {
                 document,
                 fresh,
@@ -199,9 +200,9 @@ pub(super) fn without_aliases_of(
 
 impl EditedFile {
     /// New plaintext for the whole of a file.
-    pub(super) fn over(base: OpenFile, document: Document) -> Self {
+    pub(super) fn over<Proof>(base: OpenFile<Proof>, document: Document) -> Self {
         Self {
-            base,
+            base: base.without_proof(),
             change: Change::Document(document),
         }
     }
@@ -236,7 +237,7 @@ pub(super) struct Resealed {
 }
 
 pub(super) fn seal_document(
-    base: OpenFile,
+    base: OpenFile<NoProof>,
     document: Document,
     lastmodified: &str,
 ) -> Result<Resealed, SealError> {
@@ -348,7 +349,7 @@ fn is_older(version: &str) -> bool {
 }
 
 /// What every sealed leaf and comment of the old version held, by place and order.
-fn reuse_of(base: &OpenFile) -> Result<Reuse, SealError> {
+fn reuse_of(base: &OpenFile<NoProof>) -> Result<Reuse, SealError> {
     let mut reuse = Reuse::default();
     let mut counts: HashMap<(String, bool), usize> = HashMap::new();
     let document = &base.sealed.document;
@@ -442,7 +443,7 @@ fn old_leaf(document: &Document, scalar: &Scalar, kind: Kind, spelling: &[u8]) -
 
 /// Seals the fresh leaves of a spliced text, then gives it a new MAC.
 fn seal_spliced(
-    mut base: OpenFile,
+    mut base: OpenFile<NoProof>,
     document: Document,
     fresh: &[Span],
     replaced: usize,
@@ -497,7 +498,7 @@ fn seal_spliced(
 
 /// Binds the sidecar to the new MAC, without what no longer fits.
 fn renew_sidecar(
-    base: OpenFile,
+    base: OpenFile<NoProof>,
     sealed: SealedFile,
     (content, authentic): (Content, Authentic),
     mac: &Mac,
@@ -514,7 +515,10 @@ fn renew_sidecar(
 }
 
 /// A comment whose place changed through the edit is sealed anew under its new one.
-fn reseal_moved_comments(base: &mut OpenFile, document: Document) -> Result<Document, SealError> {
+fn reseal_moved_comments(
+    base: &mut OpenFile<NoProof>,
+    document: Document,
+) -> Result<Document, SealError> {
     let index = Index::of(&document, &base.sealed.metadata.selection, State::Sealed)?;
     let mut old: HashMap<Vec<u8>, usize> = HashMap::new();
     for (at, entry) in base.sealed.index.entries.iter().enumerate() {

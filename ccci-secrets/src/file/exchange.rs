@@ -101,11 +101,24 @@ impl Sops {
         }
     }
 
-    /// The comments that are left when sops opens what it sealed itself: beside empty lists it loses some.
-    fn comments_after_a_round_trip(&self, theirs: &str) -> Option<Vec<String>> {
+    /// What is left when sops opens what it sealed itself: beside empty lists it loses comments, and 3.9.0 loses an empty
+    /// line at the start of a text.
+    fn after_a_round_trip(&self, theirs: &str) -> Option<Content> {
         let plain = self.decrypt(theirs).ok()?;
         Document::parse(Format::Yaml, Secret::from_slice(plain.as_bytes())).ok()?;
-        Some(Content::of(&plain, PRINTED).comments)
+        Some(Content::of(&plain, PRINTED))
+    }
+
+    /// Whether what it printed is other than what was meant, and not by its own doing.
+    fn is_wrong(&self, expected: &Content, found: &Content, theirs: &str) -> bool {
+        let own = self.after_a_round_trip(theirs);
+        let prints = |part: fn(&Content) -> &Vec<String>| {
+            own.as_ref().is_some_and(|own| part(own) == part(found))
+        };
+        let values = expected.values == found.values
+            || self.program.is_old() && prints(|content| &content.values);
+        let comments = expected.comments == found.comments || prints(|content| &content.comments);
+        !(values && comments)
     }
 
     fn encrypt(&self, rule: Rule, text: &str) -> Result<String, String> {
@@ -239,6 +252,10 @@ fn exchange(sops: &Sops, keyring: &Keyring, rule: Rule, text: &str, outcome: &mu
         (Err(error), Ok(_)) if error.contains("behind an alias") => return outcome.refused += 1,
         // It encodes each scalar on its own and cannot read back those that start with a tab and have several lines.
         (Ok(_), Err(error)) if error.contains("unknown kind 0") => return outcome.unreadable += 1,
+        // 3.9.0 has no times.
+        (Ok(_), Err(error)) if sops.program.is_old() && error.contains("time.Time") => {
+            return outcome.unreadable += 1;
+        }
         (Ok(_), Err(error)) => return wrong("only sops refuses", &error),
         (Err(error), Ok(_)) => return wrong("only we refuse", &error),
     };
@@ -251,9 +268,8 @@ fn exchange(sops: &Sops, keyring: &Keyring, rule: Rule, text: &str, outcome: &mu
         (Ok(plain), _) if sops.encrypt(Rule::NONE, &plain).is_err() => outcome.unreadable += 1,
         (Ok(plain), Ok(expected)) => {
             let found = Content::of(&plain, PRINTED);
-            let own = || sops.comments_after_a_round_trip(&theirs);
             if let Some(changed) = expected.difference(&found)
-                && (expected.values != found.values || own() != Some(found.comments))
+                && sops.is_wrong(&expected, &found, &theirs)
             {
                 wrong(&format!("sops reads ours as other: {changed}"), &ours);
             }
@@ -268,9 +284,8 @@ fn exchange(sops: &Sops, keyring: &Keyring, rule: Rule, text: &str, outcome: &mu
         Ok((plain, _)) => {
             let expected = Content::of(text, AS_SOPS);
             let found = Content::of(&plain, PRINTED);
-            let own = || sops.comments_after_a_round_trip(&theirs);
             if let Some(changed) = expected.difference(&found)
-                && (expected.values != found.values || own() != Some(found.comments))
+                && (expected.values != found.values || sops.is_wrong(&expected, &found, &theirs))
             {
                 wrong(
                     &format!("we read theirs as other: {changed}"),

@@ -9,7 +9,7 @@ use crate::error::ErrorCode;
 use crate::path::{Segment, TreePath};
 use crate::secret::Secret;
 
-impl OpenFile {
+impl<Proof> OpenFile<Proof> {
     /// Lets out what stands at a path of the first part: a string as its bytes, anything else as text in the format of
     /// the file, laid out as sops does it. Comments stay sealed, so they are left out.
     ///

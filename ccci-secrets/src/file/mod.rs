@@ -15,6 +15,7 @@ mod seal;
 mod sequence;
 mod sidecar;
 mod unchanged;
+mod unproved;
 mod unset;
 
 use std::fmt;
@@ -26,12 +27,13 @@ pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
 pub use self::open::{Leaf, Note, OpenFile};
 pub use self::reuse::PolicyDifference;
+pub(crate) use self::unproved::NoProof;
 pub use self::unset::UnsetError;
 use crate::config::Policy;
 use crate::crypto::ThresholdError;
 use crate::document::{
-    ConvertError, Document, Format, Node, ParseError, Resolved, ScalarError, SetError, SpliceError,
-    Unwritable,
+    Comment, ConvertError, Document, Format, Item, Node, ParseError, Place, Resolved, ScalarError,
+    SetError, SpliceError, Unwritable,
 };
 use crate::envelope::Envelope;
 use crate::error::{ErrorCode, IoResultExt as _, Location, PathError};
@@ -64,6 +66,10 @@ impl SealedFile {
         let document = Document::parse(format, bytes)?;
         let metadata = metadata::read(&document)?;
         Self::refuse_other_blocks(&document)?;
+        Self::of_document(document, metadata)
+    }
+
+    fn of_document(document: Document, metadata: Metadata) -> Result<Self, FileError> {
         let index = Index::of(&document, &metadata.selection, State::Sealed)?;
         let file = Self {
             document,
@@ -237,6 +243,32 @@ impl DraftFile {
         self.document.format()
     }
 
+    /// The lines of an INI file where a value ends at a `#` or `;` that follows it without a blank, as in `a = b#c`: what
+    /// follows is a comment to sops, and may have been meant as part of the value.
+    #[must_use]
+    pub fn cut_values(&self) -> Vec<usize> {
+        if self.format() != Format::Ini {
+            return Vec::new();
+        }
+        let text = self.document.source().bytes();
+        let is_cut = |comment: &Comment| {
+            let before = comment.span.start().checked_sub(1);
+            let before = before.and_then(|at| text.get(at));
+            comment.place == Place::Inline
+                && before
+                    .is_some_and(|byte| !matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'`' | b']'))
+        };
+        let items = self.document.nodes.iter().flat_map(|node| match node {
+            Node::Map(map) => map.items.as_slice(),
+            _ => &[],
+        });
+        let cut = items.filter_map(|item| match item {
+            Item::Comment(comment) if is_cut(comment) => Some(self.document.line(comment.span)),
+            _ => None,
+        });
+        cut.collect()
+    }
+
     /// Seals every leaf that the policy selects, to all of its recipients.
     ///
     /// `now` becomes `lastmodified`, UTC to whole seconds.
@@ -297,6 +329,14 @@ pub enum FileError {
         /// Where.
         place: Location,
     },
+    /// Something about documents that were sealed apart from those before them. Lines in it count from theirs.
+    #[error("documents from line {line}: {source}")]
+    Apart {
+        /// Where they start.
+        line: usize,
+        /// What.
+        source: Box<Self>,
+    },
     /// A leaf that the file's rule selects is not sealed.
     #[error(
         "{place}: the value does not match sops' data format: it stands in the clear where the rule wants it sealed"
@@ -338,6 +378,7 @@ impl FileError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::AlreadySealed { .. } => ErrorCode::FileAlreadySealed,
+            Self::Apart { source, .. } => source.code(),
             Self::ClearLeaf { .. } => ErrorCode::DoesNotOpen,
             Self::Metadata(error) => error.code(),
             Self::Parse(error) => error.code(),

@@ -7,6 +7,7 @@ use super::convert;
 use super::index::{self, Index, What};
 use super::sequence::Sequence;
 use super::sidecar::Stored;
+use super::unproved::{ClosedComments, NoProof};
 use super::{Assurance, OpenError, SealError, SealedFile, State};
 use crate::crypto::Cipher;
 use crate::document::binary::DATA_KEY;
@@ -28,16 +29,18 @@ use crate::value::{Kind, Value};
 
 /// A file whose every leaf opened and whose MAC matched.
 ///
-/// What that proves is said at [`Authentic`]. Plaintext leaves it only through calls named `expose…`.
+/// What that proves is said at [`Authentic`]: it is the proof that such a file holds, and nothing outside of this crate
+/// can name another one. Plaintext leaves it only through calls named `expose…`.
 #[derive(Debug)]
-pub struct OpenFile {
+pub struct OpenFile<Proof = Authentic> {
     pub(crate) sealed: SealedFile,
     pub(crate) content: Content,
     pub(crate) cipher: LeafCipher,
     pub(super) sidecar: Stored,
     opened_by: OpenedBy,
     also_opened_by: Vec<OpenedBy>,
-    _authentic: Authentic,
+    pub(super) closed_comments: ClosedComments,
+    _proof: Proof,
 }
 
 /// The opened leaves of a file, parallel to the entries of its index.
@@ -83,21 +86,34 @@ impl SealedFile {
     /// [`OpenError::NoKey`] lists what was tried; [`OpenError::Leaf`] and [`OpenError::Mac`] mean that the values are not
     /// the ones that were sealed.
     pub fn open(self, keyring: &Keyring) -> Result<OpenFile, OpenError> {
+        let (file, authentic) = self.open_leaves(keyring)?;
+        Ok(file.with_proof(authentic?))
+    }
+
+    /// Opens every sealed leaf, and tells what the MAC says.
+    pub(super) fn open_leaves(
+        self,
+        keyring: &Keyring,
+    ) -> Result<(OpenFile<NoProof>, Result<Authentic, MacError>), OpenError> {
         let unwrapped = keyring.unwrap(&self.metadata.groups, self.metadata.threshold)?;
         let cipher = LeafCipher::new(Cipher::new(unwrapped.key));
         let (content, mac) = open_leaves(&self, &cipher)?;
-        let aad = self.metadata.mac_aad().ok_or(MacError::DoesNotOpen)?;
         let stored = self.metadata.mac.as_deref().map(str::as_bytes);
-        let authentic = mac.verify(&cipher, stored, &aad)?;
-        Ok(OpenFile {
+        let authentic = match self.metadata.mac_aad() {
+            Some(aad) => mac.verify(&cipher, stored, &aad),
+            None => Err(MacError::DoesNotOpen),
+        };
+        let file = OpenFile {
             sidecar: Stored::of(&self.metadata, &cipher, &mac),
             sealed: self,
             content,
             cipher,
             opened_by: unwrapped.opened_by,
             also_opened_by: unwrapped.also_opened_by,
-            _authentic: authentic,
-        })
+            closed_comments: ClosedComments::AreRefused,
+            _proof: NoProof,
+        };
+        Ok((file, authentic))
     }
 }
 
@@ -155,22 +171,36 @@ pub(crate) fn open_leaves(
     Ok((Content { arena, leaves }, mac.finish()))
 }
 
-impl OpenFile {
+impl<Proof> OpenFile<Proof> {
+    fn with_proof<New>(self, proof: New) -> OpenFile<New> {
+        OpenFile {
+            sealed: self.sealed,
+            content: self.content,
+            cipher: self.cipher,
+            sidecar: self.sidecar,
+            opened_by: self.opened_by,
+            also_opened_by: self.also_opened_by,
+            closed_comments: self.closed_comments,
+            _proof: proof,
+        }
+    }
+
+    /// For a change, which no old proof says anything about.
+    pub(super) fn without_proof(self) -> OpenFile<NoProof> {
+        self.with_proof(NoProof)
+    }
+
     /// A newer version of this file, sealed under the same key; and what was known about the layout of the older one.
     pub(super) fn succeeded_by(
-        self,
+        mut self,
         sealed: SealedFile,
         content: Content,
         authentic: Authentic,
-    ) -> (Self, Stored) {
-        let newer = Self {
-            sealed,
-            content,
-            sidecar: Stored::Absent,
-            _authentic: authentic,
-            ..self
-        };
-        (newer, self.sidecar)
+    ) -> (OpenFile, Stored) {
+        let older = std::mem::replace(&mut self.sidecar, Stored::Absent);
+        self.sealed = sealed;
+        self.content = content;
+        (self.with_proof(authentic), older)
     }
 
     /// Which identity opened it, or the first of its key groups.
@@ -480,12 +510,17 @@ impl OpenFile {
             notes.push(Note::ClearComment { line });
             return Ok(None);
         }
-        let (opened, moved) = self.open_comment(at, &text).ok_or_else(|| {
-            SealError::from(OpenError::Leaf {
-                place: Location::line(line),
-                source: LeafError::NotAuthentic,
-            })
-        })?;
+        let Some((opened, moved)) = self.open_comment(at, &text) else {
+            // As an item of a list, it would be a value.
+            let is_comment = matches!(entry.what, What::Comment(_));
+            if is_comment && self.closed_comments == ClosedComments::AreKept {
+                notes.push(Note::ClosedComment { line });
+                return Ok(None);
+            }
+            let place = Location::line(line);
+            let source = LeafError::NotAuthentic;
+            return Err(OpenError::Leaf { place, source }.into());
+        };
         if moved {
             notes.push(Note::MovedComment { line });
         }
@@ -745,6 +780,11 @@ impl<'a> Leaf<'a> {
 pub enum Note {
     /// A comment where a sealed one is due is in the clear; it is kept.
     ClearComment {
+        /// Its line.
+        line: usize,
+    },
+    /// A sealed comment opens nowhere in the file; it is kept as it is. Only in a file whose MAC was not asked for.
+    ClosedComment {
         /// Its line.
         line: usize,
     },

@@ -43,7 +43,7 @@ impl DraftFile {
         now: jiff::Timestamp,
     ) -> Result<Option<SealedFile>, SealError> {
         self.require_format_of(&old)?;
-        let resealed = seal_document(old, self.document, &timestamp(now))?;
+        let resealed = seal_document(old.without_proof(), self.document, &timestamp(now))?;
         Ok((resealed.fresh == 0).then_some(resealed.file))
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::index::{self, What};
 use super::open::{Content, open_leaves};
+use super::unproved::NoProof;
 use super::{Entry, OpenFile, SealError, SealedFile, find};
 use crate::document::{Document, Item, Node, NodeId};
 use crate::error::Location;
@@ -13,7 +14,7 @@ use crate::value::Kind;
 
 /// The result must open under the same data key, with a matching MAC.
 pub(super) fn check_opens(
-    base: &OpenFile,
+    base: &OpenFile<NoProof>,
     sealed: &SealedFile,
     replaced: usize,
 ) -> Result<(Content, Authentic), SealError> {
@@ -33,7 +34,7 @@ pub(super) fn check_opens(
 /// All leaves but those that were replaced must be what they were, and as well protected: what a comment rule seals can
 /// depend on where comments stand, and these can move with any change.
 fn check_others(
-    base: &OpenFile,
+    base: &OpenFile<NoProof>,
     (sealed, content): (&SealedFile, &Content),
     replaced: usize,
 ) -> Result<(), SealError> {

@@ -9,7 +9,7 @@ use crate::error::ErrorCode;
 use crate::path::{Segment, TreePath};
 use crate::value::Kind;
 
-impl OpenFile {
+impl<Proof> OpenFile<Proof> {
     /// Takes out what stands at a path of the first part, with the comments directly above and behind it; a map or list
     /// that is left without any item becomes an empty one (yaml.md 5.4).
     ///
@@ -28,7 +28,7 @@ impl OpenFile {
         }
         let replaced = leaves_at(&self.sealed, path);
         Ok(EditedFile {
-            base: self,
+            base: self.without_proof(),
             change: Change::Spliced {
                 document: after,
                 fresh: Vec::new(),

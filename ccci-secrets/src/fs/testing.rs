@@ -101,6 +101,10 @@ impl Fs for Watched {
         self.real.file_system(fd).map(|_| FileSystem::Persistent)
     }
 
+    fn is_closed_mount(&self, fd: BorrowedFd<'_>) -> io::Result<bool> {
+        self.real.is_closed_mount(fd)
+    }
+
     fn make_dir(&self, dir: BorrowedFd<'_>, name: &OsStr, mode: u32) -> io::Result<()> {
         self.change("make_dir", &name)?;
         self.real.make_dir(dir, name, mode)

@@ -67,9 +67,7 @@ pub(crate) fn wrap(
 
 fn wrap_part(part: &[u8], group: &[Box<dyn Recipient>]) -> Result<WrappedGroup, WrapError> {
     let keys = group.iter().map(|recipient| recipient.wrap(part));
-    Ok(WrappedGroup {
-        keys: keys.collect::<Result<_, _>>()?,
-    })
+    Ok(WrappedGroup::new(keys.collect::<Result<_, _>>()?))
 }
 
 /// A data key that cannot be wrapped for these groups.

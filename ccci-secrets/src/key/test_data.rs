@@ -34,7 +34,7 @@ pub(crate) fn entries(name: &str) -> WrappedGroup {
             keys.push(WrappedKey::age(recipient, &std::mem::take(&mut enc)));
         }
     }
-    WrappedGroup { keys }
+    WrappedGroup::new(keys)
 }
 
 /// The identity line of an age key file.

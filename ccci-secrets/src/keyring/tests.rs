@@ -126,9 +126,7 @@ fn a_label_with_other_spaces_or_comment_still_matches() {
     let group = entries("yaml-ssh.yaml");
     let key = &group.keys[0];
     let label = key.label().replace(' ', "  ") + " and more";
-    let group = WrappedGroup {
-        keys: vec![WrappedKey::age(&label, key.field("enc").unwrap())],
-    };
+    let group = WrappedGroup::new(vec![WrappedKey::age(&label, key.field("enc").unwrap())]);
     let mut keyring = Keyring::empty();
     keyring
         .add_ssh_key_file(&test_data::path("ssh_ed25519"), KeyFileModes::Warn)
@@ -168,13 +166,13 @@ fn damaged_and_unsupported_entries_are_told_apart_and_do_not_stop_the_search() {
     let good = group.keys[0].clone();
     group.keys = vec![
         WrappedKey::age(AGE_1, "no age file"),
-        WrappedKey {
-            kind: KeyKind::Pgp,
-            fields: vec![(
+        WrappedKey::new(
+            KeyKind::Pgp,
+            vec![(
                 "fp".into(),
                 "85D77543B3D624B63CEA9E6DBC17301B491B3F21".into(),
             )],
-        },
+        ),
         entries("yaml-pq.yaml").keys[0].clone(),
         WrappedKey::age("age1yubikey1qwt50d05", "x"),
     ];
@@ -667,7 +665,7 @@ fn no_bytes_in_a_key_file_can_cause_a_panic() {
         }
         drop(crate::key::parse_recipient(&text));
         let key = WrappedKey::age(AGE_1, &text);
-        assert!(age_keyring("age-1.txt").unwrap(&[WrappedGroup { keys: vec![key] }], None).is_err());
+        assert!(age_keyring("age-1.txt").unwrap(&[WrappedGroup::new(vec![key])], None).is_err());
     });
 }
 

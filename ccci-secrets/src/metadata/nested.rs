@@ -209,7 +209,7 @@ fn flat_group(lists: Vec<(KeyKind, NewNode)>) -> Result<WrappedGroup, MetadataEr
             keys.push(wrapped_key(kind, entry)?);
         }
     }
-    Ok(WrappedGroup { keys })
+    Ok(WrappedGroup::new(keys))
 }
 
 fn groups(node: Option<NewNode>) -> Result<Vec<WrappedGroup>, MetadataError> {
@@ -226,11 +226,15 @@ fn groups(node: Option<NewNode>) -> Result<Vec<WrappedGroup>, MetadataError> {
                     return Err(bad("key_groups", "a list of maps"));
                 }
             };
-            let lists = fields
-                .into_iter()
-                .filter_map(|(name, node)| Some((KeyKind::from_metadata_key(&name)?, node)))
-                .collect();
-            flat_group(lists)
+            let (mut lists, mut carried) = (Vec::new(), Vec::new());
+            for (name, node) in fields {
+                match KeyKind::from_metadata_key(&name) {
+                    Some(kind) => lists.push((kind, node)),
+                    None => carried.push((name, to_json(node))),
+                }
+            }
+            let group = flat_group(lists)?;
+            Ok(WrappedGroup { carried, ..group })
         })
         .collect()
 }
@@ -248,14 +252,11 @@ fn wrapped_key(kind: KeyKind, node: NewNode) -> Result<WrappedKey, MetadataError
     let NewNode::Map(fields) = node else {
         return Err(bad(kind.metadata_key(), "a list of maps"));
     };
-    let mut key = WrappedKey {
-        kind,
-        fields: Vec::new(),
-    };
+    let mut key = WrappedKey::new(kind, Vec::new());
     for (name, node) in fields {
         let name = name.to_ascii_lowercase();
-        // Nested fields, such as the encryption context of KMS, stay in the text of the file; no key code here reads them.
         if matches!(node, NewNode::Map(_) | NewNode::List(_)) {
+            key.carried.push((name, to_json(node)));
             continue;
         }
         let is_time = name == "created_at" && kind != KeyKind::Age;
@@ -267,6 +268,45 @@ fn wrapped_key(kind: KeyKind, node: NewNode) -> Result<WrappedKey, MetadataError
         key.fields.push((name, value));
     }
     Ok(key)
+}
+
+/// What is carried and not read.
+fn to_json(node: NewNode) -> serde_json::Value {
+    match node {
+        NewNode::List(items) => items.into_iter().map(to_json).collect(),
+        NewNode::Map(fields) => {
+            let fields = fields.into_iter().map(|(key, node)| (key, to_json(node)));
+            serde_json::Value::Object(fields.collect())
+        }
+        NewNode::Null => serde_json::Value::Null,
+        NewNode::Value(Value::Bool(truth)) => truth.into(),
+        NewNode::Value(Value::Float(number)) => number.into(),
+        NewNode::Value(Value::Int(number)) => number.into(),
+        // EXPOSE: metadata is not secret.
+        NewNode::Value(other) => String::from_utf8_lossy(other.canonical().expose()).into(),
+    }
+}
+
+/// What was carried, its keys sorted.
+fn of_json(value: &serde_json::Value) -> NewNode {
+    match value {
+        serde_json::Value::Array(items) => NewNode::List(items.iter().map(of_json).collect()),
+        serde_json::Value::Bool(truth) => NewNode::Value(Value::Bool(*truth)),
+        serde_json::Value::Null => NewNode::Null,
+        serde_json::Value::Number(number) => NewNode::Value(match number.as_i64() {
+            Some(number) => Value::Int(number),
+            None => Value::Float(number.as_f64().unwrap_or_default()),
+        }),
+        serde_json::Value::Object(fields) => {
+            let fields = fields.iter();
+            let mut fields: Vec<_> = fields
+                .map(|(key, value)| (key.clone(), of_json(value)))
+                .collect();
+            fields.sort_by(|(left, _), (right, _)| left.cmp(right));
+            NewNode::Map(fields)
+        }
+        serde_json::Value::String(text) => NewNode::text(text),
+    }
 }
 
 fn bad(field: &str, expected: &'static str) -> MetadataError {
@@ -327,7 +367,10 @@ fn number(field: &str, node: &NewNode) -> Result<Option<u32>, MetadataError> {
         NewNode::Value(Value::Bool(truth)) => Some(i64::from(*truth)),
         NewNode::Value(Value::Int(number)) => Some(*number),
         NewNode::Value(Value::Float(number)) => Some(*number as i64),
-        other => text(field, other)?.map_or(Some(0), |text| go_integer(&text)),
+        // sops 3.9.0 writes a threshold of 2 into INI as `2.000000`, which no version of it reads.
+        other => text(field, other)?.map_or(Some(0), |text| {
+            go_integer(text.strip_suffix(".000000").unwrap_or(&text))
+        }),
     };
     let number = number.ok_or_else(|| bad(field, "a whole number"))?;
     // What is too large stays too large for any number of groups.
@@ -395,7 +438,7 @@ pub(super) fn print(metadata: Metadata) -> NewNode {
     }
     if let [group] = metadata.groups.as_slice() {
         for (name, list) in print_group(group) {
-            put(name, list);
+            put(&name, list);
         }
     } else {
         let groups = metadata.groups.iter().map(grouped).collect();
@@ -414,19 +457,14 @@ fn grouped(group: &WrappedGroup) -> NewNode {
         KeyKind::HashicorpVault.metadata_key(),
     ] {
         if !lists.iter().any(|(of, _)| *of == name) {
-            lists.push((name, NewNode::List(Vec::new())));
+            lists.push((name.to_owned(), NewNode::List(Vec::new())));
         }
     }
-    lists.sort_by_key(|(name, _)| *name);
-    NewNode::Map(
-        lists
-            .into_iter()
-            .map(|(name, list)| (name.to_owned(), list))
-            .collect(),
-    )
+    lists.sort_by(|(left, _), (right, _)| left.cmp(right));
+    NewNode::Map(lists)
 }
 
-fn print_group(group: &WrappedGroup) -> Vec<(&'static str, NewNode)> {
+fn print_group(group: &WrappedGroup) -> Vec<(String, NewNode)> {
     let of_kind = |kind: KeyKind| -> Vec<NewNode> {
         group
             .keys
@@ -435,20 +473,24 @@ fn print_group(group: &WrappedGroup) -> Vec<(&'static str, NewNode)> {
             .map(print_key)
             .collect()
     };
-    KeyKind::LOAD_ORDER
+    let known = KeyKind::LOAD_ORDER
         .into_iter()
-        .map(|kind| (kind.metadata_key(), of_kind(kind)))
+        .map(|kind| (kind.metadata_key().to_owned(), of_kind(kind)))
         .filter(|(_, keys)| !keys.is_empty())
-        .map(|(name, keys)| (name, NewNode::List(keys)))
-        .collect()
+        .map(|(name, keys)| (name, NewNode::List(keys)));
+    known.chain(carried(&group.carried)).collect()
+}
+
+fn carried(fields: &[(String, serde_json::Value)]) -> impl Iterator<Item = (String, NewNode)> {
+    fields
+        .iter()
+        .map(|(name, value)| (name.clone(), of_json(value)))
 }
 
 fn print_key(key: &WrappedKey) -> NewNode {
-    let mut fields: Vec<(String, NewNode)> = key
-        .fields
-        .iter()
-        .map(|(name, value)| (name.clone(), NewNode::text(value)))
-        .collect();
+    let texts = key.fields.iter();
+    let texts = texts.map(|(name, value)| (name.clone(), NewNode::text(value)));
+    let mut fields: Vec<(String, NewNode)> = texts.chain(carried(&key.carried)).collect();
     for name in required_fields(key.kind) {
         if key.field(name).is_none() {
             fields.push(((*name).to_owned(), NewNode::text("")));
@@ -583,6 +625,25 @@ mod tests {
             format!("{:?}", shape(&printed)),
             format!("{:?}", shape(&theirs))
         );
+    }
+
+    // `context` and `quorum` are fields of KMS entries, `new_kind` is a kind of key that no version of sops has.
+    #[test]
+    fn what_is_not_read_is_printed_again() {
+        let golden = golden();
+        let kms = "          hc_vault: []\n          kms:\n            - arn: arn:aws:kms:eu-west-1:1:key/2\n              \
+                   aws_profile: \"\"\n              context:\n                app: db\n                none: null\n              \
+                   created_at: \"2020-01-01T00:00:00Z\"\n              enc: AQ==\n              quorum: [1, 1.5, true]\n          \
+                   new_kind:\n            - a: x\n              b: [y, z]\n";
+        let text = golden.replace("          hc_vault: []\n", kms);
+        assert_ne!(text, golden);
+        let printed = print(metadata(&text).unwrap());
+        let document = Document::parse(Format::Yaml, Secret::from_slice(text.as_bytes())).unwrap();
+        let (_, entry) = document
+            .metadata_entry(document.parts().first().unwrap())
+            .unwrap();
+        let theirs = plain_tree(&document, entry.value).unwrap();
+        assert_eq!(shape(&printed), shape(&theirs));
     }
 
     /// Keys, in order, with the texts below them.

@@ -81,6 +81,16 @@ impl GitDirectory {
         read_bounded(&self.own.join("index"), MAX_INDEX)
     }
 
+    /// Whether the index records this content for a file.
+    pub(super) fn records(&self, file: &Path, content: &[u8]) -> bool {
+        let format = self.object_format();
+        let file = file.as_os_str().as_encoded_bytes();
+        let recorded = self
+            .index()
+            .and_then(|index| index::object_of(&index, format, file));
+        recorded.is_some_and(|object| object == format.name_of(content))
+    }
+
     fn object_format(&self) -> ObjectFormat {
         let config = read_bounded(&self.common.join("config"), MAX_TEXT).unwrap_or_default();
         let formats = git_config::values(&config, "extensions", "objectformat");

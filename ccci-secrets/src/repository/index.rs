@@ -1,8 +1,10 @@
-//! The index of git, versions 2 to 4 (gitformat-index): only the submodules in it are of interest.
+//! The index of git, versions 2 to 4 (gitformat-index): submodules, and the names of single files' contents.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+
+use sha2::Digest as _;
 
 use crate::digest;
 
@@ -16,6 +18,21 @@ pub(super) enum ObjectFormat {
 }
 
 impl ObjectFormat {
+    /// The name of a file's content (git-hash-object).
+    pub(super) fn name_of(self, content: &[u8]) -> Vec<u8> {
+        let header = format!("blob {}\0", content.len());
+        match self {
+            Self::Sha1 => {
+                let hash = sha1::Sha1::new_with_prefix(header);
+                hash.chain_update(content).finalize().to_vec()
+            }
+            Self::Sha256 => {
+                let hash = sha2::Sha256::new_with_prefix(header);
+                hash.chain_update(content).finalize().to_vec()
+            }
+        }
+    }
+
     fn len(self) -> usize {
         match self {
             Self::Sha1 => 20,
@@ -35,7 +52,7 @@ pub(super) struct Gitlink {
 /// All entries that are commits of another repository; those before the first damaged entry.
 pub(super) fn gitlinks(bytes: &[u8], format: ObjectFormat) -> Vec<Gitlink> {
     let mut found = Vec::new();
-    each_entry(bytes, format, |mode, path, object| {
+    each(bytes, format, |path, mode, object| {
         if mode == MODE_GITLINK
             && let Ok(path) = std::str::from_utf8(path)
         {
@@ -51,7 +68,7 @@ pub(super) fn gitlinks(bytes: &[u8], format: ObjectFormat) -> Vec<Gitlink> {
 /// The paths of all regular files; those before the first damaged entry.
 pub(super) fn files(bytes: &[u8], format: ObjectFormat) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    each_entry(bytes, format, |mode, path, _| {
+    each(bytes, format, |path, mode, _| {
         if mode & MODE_KIND == MODE_REGULAR {
             found.push(PathBuf::from(OsStr::from_bytes(path)));
         }
@@ -59,8 +76,19 @@ pub(super) fn files(bytes: &[u8], format: ObjectFormat) -> Vec<PathBuf> {
     found
 }
 
-/// Calls `visit` with mode, path and object of every entry before the first damaged one.
-fn each_entry(bytes: &[u8], format: ObjectFormat, mut visit: impl FnMut(u32, &[u8], &[u8])) {
+/// The name of the content that is recorded for a file; none if there is no such entry.
+pub(super) fn object_of(bytes: &[u8], format: ObjectFormat, file: &[u8]) -> Option<Vec<u8>> {
+    let mut found = None;
+    each(bytes, format, |path, mode, object| {
+        if path == file && mode != MODE_GITLINK {
+            found = Some(object.to_vec());
+        }
+    });
+    found
+}
+
+/// Path, mode and object of every entry before the first damaged one.
+fn each(bytes: &[u8], format: ObjectFormat, mut visit: impl FnMut(&[u8], u32, &[u8])) {
     let mut reader = Reader { rest: bytes };
     let Some((version, count)) = header(&mut reader) else {
         return;
@@ -70,7 +98,7 @@ fn each_entry(bytes: &[u8], format: ObjectFormat, mut visit: impl FnMut(u32, &[u
         let Some((mode, object)) = entry(&mut reader, version, format, &mut path) else {
             return;
         };
-        visit(mode, &path, object);
+        visit(&path, mode, object);
     }
 }
 

@@ -84,6 +84,18 @@ pub fn work_tree_of(path: &Path) -> Option<WorkTree> {
     })
 }
 
+/// Whether a file holds other bytes than the index of its work tree records for it, or is not recorded at all; none
+/// outside of any work tree. What git makes of line ends on the way plays no part.
+#[must_use]
+pub fn is_changed(path: &Path, content: &[u8]) -> Option<bool> {
+    let path = physical(path)?;
+    path.ancestors().find_map(|root| {
+        let git = GitDirectory::of_work_tree(root)?;
+        let file = path.strip_prefix(root).ok()?;
+        Some(!git.records(file, content))
+    })
+}
+
 /// Whether a work tree further out lists this one, as it does for a submodule that was cloned by hand.
 fn is_recorded_outside(root: &Path) -> bool {
     root.ancestors().skip(1).any(|superproject| {

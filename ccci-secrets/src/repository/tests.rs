@@ -209,6 +209,28 @@ fn a_path_that_leaves_its_superproject_is_ignored() {
 }
 
 #[test]
+fn a_file_is_changed_when_git_would_record_other_bytes() {
+    let Some(place) = Place::new() else { return };
+    for (directory, format) in [("one", "sha1"), ("two", "sha256")] {
+        fs::create_dir_all(place.path(directory)).unwrap();
+        let format = format!("--object-format={format}");
+        place.git(directory, &["init", "-q", &format]);
+        let name = format!("{directory}/deep/s.yaml");
+        let changed = |text: &str| is_changed(&place.path(&name), text.as_bytes());
+        place.write(&name, "a: 1\n");
+        assert_eq!(changed("a: 1\n"), Some(true), "not recorded yet");
+        place.git(directory, &["add", "."]);
+        for version in ["2", "4"] {
+            place.git(directory, &["update-index", "--index-version", version]);
+            assert_eq!(changed("a: 1\n"), Some(false), "{directory} {version}");
+            assert_eq!(changed("a: 2\n"), Some(true), "{directory} {version}");
+        }
+    }
+    place.write("none/s.yaml", "a: 1\n");
+    assert_eq!(is_changed(&place.path("none/s.yaml"), b"a: 1\n"), None);
+}
+
+#[test]
 fn the_commit_of_a_work_tree_is_what_git_says() {
     let Some(place) = Place::new() else { return };
     place.with_submodule();

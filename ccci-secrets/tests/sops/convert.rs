@@ -166,14 +166,76 @@ fn what_is_converted_and_sealed_opens_again_in_sops_and_here() {
                 kind,
                 "sealed",
             ];
-            for sops in Sops::all() {
+            // `Unknown datatype: time`
+            let has_times = format != Format::Binary && name == "types.yaml";
+            let able = Sops::all()
+                .iter()
+                .filter(|sops| !(sops.is_old() && has_times));
+            for sops in able {
                 let output = run(sops, &args, place);
                 let about = format!("{sops:?} {name} as {kind}");
                 assert_eq!(shown(&output.stderr), "", "{about}");
-                assert_eq!(ours, shown(&output.stdout), "{about}");
+                let mut theirs = shown(&output.stdout);
+                if sops.is_old() && format == Format::Json {
+                    theirs.push('\n');
+                }
+                assert_eq!(ours, theirs, "{about}");
                 opened += 1;
             }
         }
     }
     assert!(opened > 40 * Sops::all().len(), "{opened}");
+}
+
+/// The `sops` block of a YAML file: how far in each line stands, and the name in it.
+fn block_of(sealed: &str) -> Vec<String> {
+    let block = sealed.lines().skip_while(|line| *line != "sops:");
+    let head = |line: &str| {
+        let text = line.trim_start();
+        let name = text.split(' ').find(|word| word.ends_with(':'));
+        format!("{} {}", line.len() - text.len(), name.unwrap_or_default())
+    };
+    block.map(head).collect()
+}
+
+#[test]
+fn the_block_of_a_new_yaml_file_is_indented_as_sops_indents_it() {
+    let Some(sops) = Sops::newest() else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let text = "a:\n  b: 1\n# end\n";
+    std::fs::write(dir.path().join("p.yaml"), text).unwrap();
+    let policy = Policy::age(&[&recipient()]).unwrap();
+    let key = testdata().join("keys/age-1.txt");
+    let environment = Environment::empty().with_var("SOPS_AGE_KEY_FILE", key.to_str().unwrap());
+    for yaml_indent in [0, 1, 2, 3, 5, 9, 10] {
+        let spaces = yaml_indent.to_string();
+        let args = [
+            "--indent",
+            &spaces,
+            "encrypt",
+            "--age",
+            &recipient(),
+            "p.yaml",
+        ];
+        let theirs = shown(&run(sops, &args, dir.path()).stdout);
+        let draft = DraftFile::parse(Format::Yaml, Secret::from_slice(text.as_bytes())).unwrap();
+        let sealed = draft
+            .seal(&policy, "2026-01-02T03:04:05Z".parse().unwrap())
+            .unwrap();
+        let layout = CanonicalLayout {
+            yaml_indent,
+            ..CanonicalLayout::default()
+        };
+        let ours = sealed.laid_out(layout).unwrap();
+        assert_eq!(
+            block_of(&ours.to_string()),
+            block_of(&theirs),
+            "{yaml_indent}"
+        );
+        let opened = ours.open(&Keyring::discover(&environment)).unwrap();
+        let (plain, _) = opened.expose_document().unwrap();
+        assert_eq!(shown(plain.expose()), text);
+    }
 }

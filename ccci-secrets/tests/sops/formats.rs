@@ -133,7 +133,7 @@ fn sops_opens_numbered_keys_as_we_leave_them() {
     assert_eq!(shown(&open(Format::Ini, sealed.text())), shown(text));
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("file"), sealed.text()).unwrap();
-    for sops in Sops::all() {
+    for sops in Sops::all().iter().filter(|sops| !sops.is_old()) {
         let tree = sops_tree(sops, Format::Ini, dir.path(), "file");
         let expected = r##"{"DEFAULT":{"#1":"first","#2":"second"}}"##;
         let tree: serde_json::Value = serde_json::from_str(&tree).unwrap();
@@ -173,7 +173,8 @@ fn the_first_sealing_of_a_binary_file_writes_no_selection() {
     assert!(!sealed.contains("unencrypted_suffix"), "{sealed}");
 }
 
-/// The values and comments as sops sees them in what it decrypts, as JSON.
+/// The values as sops sees them in what it decrypts, as JSON. Not for 3.9.0, which prints no empty map as JSON, such as
+/// the section of an INI file that has no name: `invalid character '}' looking for beginning of object key string`.
 fn sops_tree(sops: &Sops, format: Format, dir: &Path, name: &str) -> String {
     let kind = format.as_str();
     let args = [
@@ -208,7 +209,12 @@ fn sops_opens_what_we_seal_to_what_it_opens_of_its_own() {
         assert!(theirs.status.success(), "{}", shown(&theirs.stderr));
         std::fs::write(dir.path().join("theirs"), &theirs.stdout).unwrap();
         // Real printed text holds the comments too; INI is compared as it prints it.
-        for printed in [kind, "json"] {
+        let printed_as = match sops.is_old() {
+            // See `sops_tree`.
+            true => vec![kind],
+            false => vec![kind, "json"],
+        };
+        for printed in printed_as {
             let print = |file: &str| {
                 let args = [
                     "decrypt",
@@ -362,7 +368,18 @@ fn sops_opens_a_file_after_set_and_an_edit_keeps_every_untouched_envelope() {
             .count();
         assert_eq!(changed, 3, "{after}\n{edited}");
         for sops in Sops::all() {
-            sops_tree(sops, format, dir.path(), "file");
+            let kind = format.as_str();
+            let args = [
+                "decrypt",
+                "--input-type",
+                kind,
+                "--output-type",
+                kind,
+                "file",
+            ];
+            let output = run(sops, &args, dir.path());
+            assert!(output.status.success(), "{sops:?}");
+            assert_eq!(shown(&output.stderr), "", "{sops:?}");
         }
     }
 }

@@ -83,7 +83,7 @@ struct Shape {
     does_not: &'static [&'static str],
 }
 
-const SHAPES: [Shape; 7] = [
+const SHAPES: [Shape; 8] = [
     Shape {
         rule: "shamir_threshold: 2\n  key_groups: [{age: [K1]}, {age: [K2]}, {age: [K3]}]",
         threshold: Some(2),
@@ -123,6 +123,13 @@ const SHAPES: [Shape; 7] = [
         opens: &["1", "2"],
         does_not: &["3"],
     },
+    // Too low for two groups; for one it means as little.
+    Shape {
+        rule: "shamir_threshold: 1\n  key_groups: [{age: [K1, K2]}]",
+        threshold: Some(1),
+        opens: &["1", "2"],
+        does_not: &["3"],
+    },
     Shape {
         rule: "shamir_threshold: 1\n  age: K1,K2",
         threshold: Some(1),
@@ -142,6 +149,20 @@ const REFUSED: [&str; 4] = [
 const YAML: &str =
     "# note\na: text\nb:\n    c: 5\n    d: [1.5, true, null]\nplain_unencrypted: x\n";
 const JSON: &str = "{\n    \"a\": \"text\",\n    \"b\": {\"c\": 5, \"d\": [1.5, true, null]},\n    \"plain_unencrypted\": \"x\"\n}\n";
+
+/// Those that this sops knows. 3.9.0 has no SSH recipients: `failed to parse input as Bech32-encoded age public key`.
+fn shapes(sops: &Sops) -> impl Iterator<Item = &'static Shape> {
+    let is_known = |shape: &&Shape| !sops.is_old() || !shape.rule.contains("KS");
+    SHAPES.iter().filter(is_known)
+}
+
+/// Two groups, somebody who opens them, and somebody else who does.
+fn two_groups(sops: &Sops) -> (&'static str, &'static str, &'static str) {
+    match sops.is_old() {
+        true => (SHAPES[4].rule, "23", "1"),
+        false => (SHAPES[3].rule, "s3", "12"),
+    }
+}
 
 /// One for each form of the metadata.
 const FORMS: [(&str, Format, &str); 4] = [
@@ -217,7 +238,7 @@ fn sops_opens_what_we_seal_for_groups_and_only_for_enough_of_them() {
     for sops in Sops::all() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
-        for shape in &SHAPES {
+        for shape in shapes(sops) {
             for (name, format, text) in FORMS {
                 let sealed = seal(format, text, &policy(dir, shape.rule));
                 assert_eq!(sealed.metadata().threshold, shape.threshold);
@@ -250,9 +271,13 @@ fn we_open_what_sops_seals_for_groups_and_only_for_enough_of_them() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let nobody = Holder { dir, keys: "" };
-        for shape in &SHAPES {
+        for shape in shapes(sops) {
             std::fs::write(dir.join(".sops.yaml"), configuration(shape.rule)).unwrap();
             for (name, format, text) in FORMS {
+                // `panic: interface conversion: interface {} is float64, not string`: 3.9.0 writes no threshold there.
+                if sops.is_old() && format == Format::Dotenv {
+                    continue;
+                }
                 std::fs::write(dir.join(name), text).unwrap();
                 let output = nobody.run(sops, &["encrypt", name]);
                 assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -283,7 +308,11 @@ fn rules_that_no_key_can_be_split_by_are_refused_by_both() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         std::fs::write(dir.join("f.yaml"), YAML).unwrap();
-        for rule in REFUSED {
+        // 3.9.0 seals to a group without keys, which nobody opens, as to any other.
+        let refused = REFUSED
+            .iter()
+            .filter(|rule| !sops.is_old() || !rule.contains("[]"));
+        for rule in refused {
             let path = dir.join(".sops.yaml");
             std::fs::write(&path, configuration(rule)).unwrap();
             let config = Config::read(&path).unwrap();
@@ -346,9 +375,9 @@ fn what_we_edit_keeps_every_wrapped_share_and_sops_opens_it() {
     for sops in Sops::all() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
-        let rule = SHAPES[3].rule;
+        let (rule, keys, others) = two_groups(sops);
         std::fs::write(dir.join(".sops.yaml"), configuration(rule)).unwrap();
-        let holder = Holder { dir, keys: "s3" };
+        let holder = Holder { dir, keys };
         for (name, format, text) in DOCUMENTS {
             std::fs::write(dir.join(name), text).unwrap();
             let output = holder.run(sops, &["encrypt", name]);
@@ -371,7 +400,7 @@ fn what_we_edit_keeps_every_wrapped_share_and_sops_opens_it() {
                 assert_eq!(wrapped(after, format), wrapped(&before, format), "{name}");
             }
             std::fs::write(dir.join(name), edited.text()).unwrap();
-            let other = Holder { dir, keys: "12" };
+            let other = Holder { dir, keys: others };
             let output = other.run(sops, &["decrypt", name]);
             assert_eq!(String::from_utf8_lossy(&output.stderr), "");
             assert_same(format, &output.stdout, edited_text.as_bytes(), name);
@@ -423,11 +452,12 @@ fn what_sops_wraps_anew_opens_for_the_new_groups() {
         let opened = open(Format::Yaml, &rotated, &Holder { dir, keys: "13" }).unwrap();
         assert_same(Format::Yaml, &plain(&opened), YAML.as_bytes(), "rotate");
 
-        std::fs::write(dir.join(".sops.yaml"), configuration(SHAPES[3].rule)).unwrap();
+        let (rule, keys, _) = two_groups(sops);
+        std::fs::write(dir.join(".sops.yaml"), configuration(rule)).unwrap();
         let output = holder.run(sops, &["updatekeys", "-y", "f.yaml"]);
         assert!(output.status.success());
         let updated = std::fs::read(dir.join("f.yaml")).unwrap();
-        let opened = open(Format::Yaml, &updated, &Holder { dir, keys: "s2" }).unwrap();
+        let opened = open(Format::Yaml, &updated, &Holder { dir, keys }).unwrap();
         assert_same(Format::Yaml, &plain(&opened), YAML.as_bytes(), "updatekeys");
     }
 }

@@ -224,10 +224,10 @@ fn configuration(rule: &str) -> String {
 /// Documents in which every rule selects something, as far as this sops can carry them; only YAML and dotenv have
 /// comments to select by.
 fn documents(sops: &Sops, rule: &str) -> Vec<(&'static str, Format, String)> {
-    let yaml = match sops.version {
+    let yaml = match sops.is_old() {
         // `Cannot walk value, unknown type: time.Time`
-        "3.9.0" => YAML.replace("d: 2001-12-14\n", ""),
-        _ => YAML.to_owned(),
+        true => YAML.replace("d: 2001-12-14\n", ""),
+        false => YAML.to_owned(),
     };
     let mut documents = vec![
         ("f.yaml", Format::Yaml, yaml),
@@ -307,8 +307,41 @@ fn we_open_what_sops_seals_by_every_rule() {
     }
 }
 
+#[test]
+fn what_sops_changes_of_ours_opens_here_to_what_it_opens_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = Policy::age(&[&recipient()]).unwrap();
+    for sops in Sops::all() {
+        for (name, format, text) in documents(sops, "") {
+            let draft = DraftFile::parse(format, Secret::from_slice(text.as_bytes())).unwrap();
+            let sealed = draft.seal(&policy, now()).unwrap();
+            std::fs::write(dir.path().join(name), sealed.text()).unwrap();
+            let path = match name {
+                "f.ini" => "[\"s\"][\"k\"]",
+                "f.bin" => "[\"data\"]",
+                "stream.yaml" => "[\"b_enc\"]",
+                _ => "[\"s\"]",
+            };
+            for change in [
+                &["set", name, path, "\"changed\""][..],
+                &["rotate", "-i", name],
+            ] {
+                let about = format!("{} {change:?}", sops.version);
+                let output = run(sops, change, dir.path());
+                assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{about}");
+                let theirs = run(sops, &["decrypt", name], dir.path()).stdout;
+                let ours = open(format, &std::fs::read(dir.path().join(name)).unwrap());
+                let (ours, theirs) = (ours.as_bytes(), theirs.as_slice());
+                assert_eq!(content(format, ours), content(format, theirs), "{about}");
+                let is_new = |line: &String| line.ends_with("changed");
+                assert!(content(format, ours).iter().any(is_new), "{about}");
+            }
+        }
+    }
+}
+
 /// Shapes whose meaning go-yaml and sops decide. `ONE` and `TWO` are recipients.
-const CONFIGURATIONS: [&str; 19] = [
+const CONFIGURATIONS: [&str; 22] = [
     "creation_rules:\n- age: ' ONE , TWO ,'\n",
     "creation_rules:\n- age: [ONE, \"TWO,ONE\"]\n",
     "creation_rules:\n- age: >-\n    ONE,\n    TWO\n",
@@ -328,6 +361,10 @@ const CONFIGURATIONS: [&str; 19] = [
     "creation_rules:\n-\n- age: ONE\n",
     "creation_rules:\n- key_groups:\n  -\n  - age: [ONE, null]\n",
     "creation_rules:\n- {age: ONE, encrypted_regex: ''}\n---\ncreation_rules: []\n",
+    // Only the maps that are read have names for keys, each once.
+    "5: x\nnull: y\ncreation_rules:\n- age: ONE\n",
+    "x: {1: a, 0x1: b, 1.5: c, true: d, ~: e, 2001-01-01: f, !!int 5: g}\ncreation_rules:\n- age: ONE\n",
+    "x: {a: 1, a: 2, 1: a, 1: b}\ncreation_rules:\n- age: ONE\n",
 ];
 
 #[test]
@@ -392,6 +429,10 @@ fn a_configuration_that_sops_refuses_is_refused() {
         "",
         "text\n",
         "a: 1\na: 2\n",
+        "1: a\n1: b\ncreation_rules:\n- age: ONE\n",
+        "1: a\n\"1\": b\ncreation_rules:\n- age: ONE\n",
+        "creation_rules:\n- {age: ONE, age: ONE}\n",
+        "? [a]\n: b\ncreation_rules:\n- age: ONE\n",
     ] {
         let text = template.replace("ONE", &recipient());
         let path = dir.path().join(".sops.yaml");

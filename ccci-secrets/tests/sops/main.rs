@@ -12,5 +12,6 @@ mod formats;
 mod golden;
 mod groups;
 mod interop;
+mod manual;
 mod program;
 mod support;

@@ -41,6 +41,12 @@ impl Sops {
         Some(Self { program, version })
     }
 
+    /// What 3.9.0 cannot do is left out by the tests, each time with what it says to it. Some it says to nothing that is
+    /// compared: `--config` before a command is ignored, and JSON ends without a line break.
+    pub(crate) fn is_old(&self) -> bool {
+        self.version == "3.9.0"
+    }
+
     /// A command that sees this directory, and neither home nor keys of the user.
     pub(crate) fn command(&self, dir: &Path) -> Command {
         let mut command = Command::new(&self.program);
@@ -62,7 +68,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
 
 fn says(program: &Path, version: &str) -> bool {
     let output = Command::new(program)
-        .arg("--version")
+        .args(["--version", "--disable-version-check"])
         .env("SOPS_DISABLE_VERSION_CHECK", "1")
         .output();
     output.is_ok_and(|output| {

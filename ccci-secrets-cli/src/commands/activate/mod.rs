@@ -1,27 +1,27 @@
 //! `ccsec activate`.
 
-pub(super) mod names;
-pub(super) mod refusal;
-mod success;
+pub(crate) mod names;
+pub(crate) mod refusal;
+pub(crate) mod request;
+pub(crate) mod success;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ccci_secrets::activation::fault::Refusal;
-use ccci_secrets::activation::manifest::Manifest;
-use ccci_secrets::activation::{self, Options, Receipt, Report, Run, Units};
+use ccci_secrets::activation::manifest::{Dialect, Manifest};
+use ccci_secrets::activation::{Receipt, Report, Run};
 use ccci_secrets::certificate::Fingerprint;
 use ccci_secrets::error::ErrorCode;
-use ccci_secrets::fs::RealFs;
-use ccci_secrets::keyring::Keyring;
 use ccci_secrets::wrapped::Names;
 
+use self::request::Request;
+use super::plan;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
 use crate::harden;
 use crate::output;
-use crate::spawn::systemctl::Teller;
 
 /// Turn the secrets of a manifest into files, in one transaction
 ///
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Refuse unless a certificate that the manifest checks has this SHA-256 fingerprint, as openssl prints it
     #[arg(long, value_name = "SHA256")]
     expect_leaf: Option<Fingerprint>,
+    /// Look nobody up: everything belongs to root
+    #[arg(long)]
+    ignore_passwd: bool,
     /// Print the report as JSON instead of text
     #[arg(long)]
     json: bool,
@@ -55,67 +58,32 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
+    let request = request(args);
+    if context.environment.var("NIXOS_ACTION") == Some("dry-activate") {
+        return plan::tell(context, request, args.json);
+    }
     harden::activation();
-    let mut told = Told {
+    let ended = request.activate(context);
+    let told = Told {
         context,
         args,
-        started: Context::now(),
-        manifest: None,
+        started: request.started,
+        manifest: ended.manifest.as_ref(),
     };
-    // A manifest holds no secret.
-    let text = match std::fs::read(&args.manifest) {
-        Ok(text) => text,
-        Err(error) => {
-            return told.refusal(&activation::refuse_unreadable(&args.manifest, error));
-        }
-    };
-    let fs = RealFs::new();
-    let teller = teller(context);
-    let tell = |units: &Units| teller.tell(units, &context.environment);
-    let mut options = options(&told, &fs);
-    options.units = Some(&tell);
-    match Manifest::parse(&text, directory_of(&args.manifest)) {
-        Ok(manifest) => {
-            told.manifest = Some(&manifest);
-            match activation::activate(&manifest, options) {
-                Ok(receipt) => told.receipt(&receipt),
-                Err(refusal) => told.refusal(&refusal),
-            }
-        }
-        Err(faults) => told.refusal(&activation::refuse_manifest(&text, faults, &options)),
+    match &ended.result {
+        Ok(receipt) => told.receipt(receipt),
+        Err(refused) => told.refusal(refused),
     }
 }
 
-/// Where relative paths of a manifest count from.
-pub(super) fn directory_of(manifest: &Path) -> &Path {
-    manifest.parent().unwrap_or(Path::new("/"))
-}
-
-fn options<'a>(told: &Told<'a>, fs: &'a RealFs) -> Options<'a> {
-    let Told { context, args, .. } = told;
-    let mut options = Options::new(fs, &std::thread::sleep);
-    options.root = args.root.as_deref();
-    options.lock_timeout = Duration::from_secs(args.lock_timeout);
-    options.now = Some(told.started);
-    options.expected_leaf = args.expect_leaf;
-    // Keys of whoever runs this play no part, unless somebody says so.
-    options.ambient = args
-        .ambient_keys
-        .then(|| Keyring::discover(&context.environment));
-    options
-}
-
-/// How units are told that something changed for them. While NixOS switches, it restarts units at the end, from lists.
-fn teller(context: &Context) -> Teller {
-    let is_set = |name| {
-        context
-            .environment
-            .var_os(name)
-            .is_some_and(|value| !value.is_empty())
-    };
-    match is_set("NIXOS_ACTION") && !is_set("SOPS_RESTART_UNITS_VIA_SYSTEMCTL") {
-        true => Teller::lists("activation-"),
-        false => Teller::Systemctl { user: false },
+fn request(args: &Args) -> Request<'_> {
+    Request {
+        ambient_keys: args.ambient_keys,
+        ignore_passwd: args.ignore_passwd,
+        root: args.root.as_deref(),
+        lock_timeout: Duration::from_secs(args.lock_timeout),
+        expected_leaf: args.expect_leaf,
+        ..Request::new(&args.manifest, Dialect::Native, Context::now())
     }
 }
 

@@ -8,12 +8,12 @@ use ccci_secrets::config::Config;
 use ccci_secrets::wrapped::Names;
 
 /// Names that matter to what a receipt tells. Relative paths count from `base`.
-pub(super) fn of_receipt(base: &Path, receipt: &Receipt) -> Names {
+pub(crate) fn of_receipt(base: &Path, receipt: &Receipt) -> Names {
     of_provenance(base, &receipt.provenance)
 }
 
 /// Names that matter to where contents come from.
-pub(in crate::commands) fn of_provenance(base: &Path, files: &[FileProvenance]) -> Names {
+pub(crate) fn of_provenance(base: &Path, files: &[FileProvenance]) -> Names {
     let mut names = Names::default();
     for file in files {
         let openers = file.openers().map(|opener| &opener.recipient);
@@ -24,7 +24,7 @@ pub(in crate::commands) fn of_provenance(base: &Path, files: &[FileProvenance]) 
 }
 
 /// Names that matter to what a refusal tells.
-pub(in crate::commands) fn of_refusal(base: &Path, refusal: &Refusal) -> Names {
+pub(crate) fn of_refusal(base: &Path, refusal: &Refusal) -> Names {
     let mut names = Names::default();
     for fault in &refusal.faults {
         match fault {

@@ -20,7 +20,7 @@ const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key";
 const KEY_FILE: &str = "/var/lib/ccsec/key.txt";
 
 /// All that is said when nothing was activated.
-pub(in crate::commands) fn text(refusal: &Refusal, manifest: &Path, names: &Names) -> String {
+pub(crate) fn text(refusal: &Refusal, manifest: &Path, names: &Names) -> String {
     let mut lines = warnings(&refusal.warnings);
     lines.extend(of_faults(&refusal.faults, manifest, names));
     for path in &refusal.left_behind {
@@ -31,7 +31,7 @@ pub(in crate::commands) fn text(refusal: &Refusal, manifest: &Path, names: &Name
 }
 
 /// One line for each kind of warning.
-pub(in crate::commands) fn warnings(warnings: &[Warning]) -> Vec<String> {
+pub(crate) fn warnings(warnings: &[Warning]) -> Vec<String> {
     Warning::lines(warnings)
         .iter()
         .map(|line| format!("warning: {line}"))
@@ -39,11 +39,7 @@ pub(in crate::commands) fn warnings(warnings: &[Warning]) -> Vec<String> {
 }
 
 /// Every fault with what is known of it, then what to do.
-pub(in crate::commands) fn of_faults(
-    faults: &[Fault],
-    manifest: &Path,
-    names: &Names,
-) -> Vec<String> {
+pub(crate) fn of_faults(faults: &[Fault], manifest: &Path, names: &Names) -> Vec<String> {
     let mut told = Told {
         manifest,
         names,

@@ -14,7 +14,7 @@ use super::refusal;
 use crate::error::CommandError;
 
 /// The report for people. `root` is what stood for `/`, if not `/` itself.
-pub(super) fn text(receipt: &Receipt, names: &Names, root: Option<&Path>) -> String {
+pub(crate) fn text(receipt: &Receipt, names: &Names, root: Option<&Path>) -> String {
     let mut report = Report {
         text: String::new(),
         receipt,
@@ -30,12 +30,12 @@ pub(super) fn text(receipt: &Receipt, names: &Names, root: Option<&Path>) -> Str
 }
 
 /// What was noticed, one line for each kind.
-pub(super) fn warnings(receipt: &Receipt) -> Vec<String> {
+pub(crate) fn warnings(receipt: &Receipt) -> Vec<String> {
     refusal::warnings(&receipt.warnings)
 }
 
 /// What is said when a step behind the commit failed.
-pub(super) fn failure(receipt: &Receipt, manifest: &Path, names: &Names) -> Option<String> {
+pub(crate) fn failure(receipt: &Receipt, manifest: &Path, names: &Names) -> Option<String> {
     let failed = receipt.failed_step.as_ref()?;
     let mut lines = refusal::of_faults(&failed.faults, manifest, names);
     let step = format!("{}, {}", failed.step.as_str(), failed.step.sentence());
@@ -44,7 +44,7 @@ pub(super) fn failure(receipt: &Receipt, manifest: &Path, names: &Names) -> Opti
 }
 
 /// What is said when the report could not be written.
-pub(super) fn no_report(receipt: &Receipt, error: &CommandError) -> String {
+pub(crate) fn no_report(receipt: &Receipt, error: &CommandError) -> String {
     format!("{error}\n{}", last_line(receipt, "report"))
 }
 

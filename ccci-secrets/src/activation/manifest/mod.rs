@@ -157,6 +157,8 @@ pub(crate) struct SecretEntry {
     pub(crate) key: KeyChoice,
     pub(crate) any_scalar: bool,
     pub(crate) allow_clear: bool,
+    /// Its plain digest may be shown.
+    pub(crate) public: bool,
 }
 
 /// What is taken from a sops file.

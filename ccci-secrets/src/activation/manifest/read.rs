@@ -209,8 +209,7 @@ fn secret(json: &Json, pointer: String, frame: &Frame<'_>) -> Option<SecretEntry
     // Two fields that the NixOS module writes for itself.
     let _ = fields.boolean("neededForUsers");
     let _ = fields.text("sopsFileHash");
-    // Only what shows digests asks whether a secret is public.
-    let _ = fields.boolean("public");
+    let public = fields.boolean("public").unwrap_or(false);
     let any_scalar = fields.word("scalar", SCALARS).unwrap_or(false);
     let is_lenient = frame.dialect.is_lenient();
     let allow_clear = fields.boolean("allowClear").unwrap_or(is_lenient);
@@ -222,6 +221,7 @@ fn secret(json: &Json, pointer: String, frame: &Frame<'_>) -> Option<SecretEntry
         key,
         any_scalar,
         allow_clear,
+        public,
     })
 }
 

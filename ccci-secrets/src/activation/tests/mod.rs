@@ -8,6 +8,7 @@
     reason = "tests make the files that they look at"
 )]
 
+mod repairs;
 mod scenarios;
 mod sweep;
 

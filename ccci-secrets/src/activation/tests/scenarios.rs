@@ -572,3 +572,28 @@ fn s45_a_runtime_directory_that_others_can_enter_is_refused() {
     fs::set_permissions(&runtime, fs::Permissions::from_mode(0o750)).unwrap();
     refused("0700");
 }
+
+// F18, F19.
+#[test]
+fn an_empty_directory_gives_way_where_files_do() {
+    let wish = |conflict| {
+        Wish::new().secret(
+            "key",
+            "key",
+            json!({"path": "/srv/key", "onConflict": conflict}),
+        )
+    };
+    let world = World::new();
+    fs::create_dir_all(world.at("/srv/key")).unwrap();
+    let before = world.snapshot();
+    let refusal = world.activate(&wish("refuse")).unwrap_err();
+    assert_eq!(refusal.code(), ErrorCode::TargetConflict);
+    assert_eq!(world.snapshot(), before);
+    assert_no_failed_step(&world.activate(&wish("backup")).unwrap());
+    assert_eq!(world.read("/srv/key"), b"key");
+    assert_eq!(world.temporary_names(), Vec::<String>::new());
+    let world = World::new();
+    world.write("/srv/key/inside", "x");
+    let refusal = world.activate(&wish("replace")).unwrap_err();
+    assert_eq!(refusal.code(), ErrorCode::TargetConflict);
+}

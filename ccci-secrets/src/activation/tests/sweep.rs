@@ -126,6 +126,7 @@ fn targets() -> Story {
             world.write("/srv/replaced", "of nobody");
             world.write("/srv/adopted", "adopted");
             symlink("/etc/hostname", world.at("/srv/foreign")).unwrap();
+            fs::create_dir(world.at("/srv/empty")).unwrap();
             world
         },
         wish: common("two")
@@ -145,6 +146,11 @@ fn targets() -> Story {
                 json!({"path": "/srv/replaced", "onConflict": "replace"}),
             )
             .secret("adopted", "adopted", json!({"path": "/srv/adopted"}))
+            .secret(
+                "empty",
+                "empty",
+                json!({"path": "/srv/empty", "onConflict": "backup"}),
+            )
             .secret("foreign", "foreign", json!({"path": "/srv/foreign"})),
         is_blank: false,
         readers: vec![
@@ -365,6 +371,7 @@ fn the_sweeps_pass_the_commit_and_the_links() {
         "rename new",
         "exchange kept",
         "rename_new kept.ccsec-backup-1",
+        "exchange empty",
         "remove_file gone",
         "remove_dir 1",
     ] {

@@ -49,6 +49,24 @@ pub struct Layout {
     pub yaml_indent: u8,
 }
 
+impl Layout {
+    /// Columns per level in YAML.
+    pub(crate) fn yaml_step(self) -> usize {
+        yaml_step(self.yaml_indent)
+    }
+}
+
+fn yaml_step(indent: u8) -> usize {
+    match indent {
+        0 => YAML_STEP,
+        2..=9 => usize::from(indent),
+        _ => 2,
+    }
+}
+
+/// Columns per level in YAML, unless something else is said.
+pub(crate) const YAML_STEP: usize = 4;
+
 /// Whether a float without a fraction keeps its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Floats {

@@ -345,7 +345,8 @@ fn number(name: &str, default: u64) -> u64 {
 #[test]
 fn made_up_files_are_read_as_ini_v1_reads_them() {
     let (count, start) = (
-        number("CCSEC_TEST_DOCUMENTS", 20_000),
+        // Some hold what is refused by design.
+        number("CCSEC_TEST_DOCUMENTS", 20_700),
         number("CCSEC_TEST_SEED", 1),
     );
     let texts: Vec<Vec<u8>> = (start..start + count)

@@ -25,9 +25,26 @@ use crate::secret::Secret;
 /// # Errors
 /// [`ParseError`] with the line.
 pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
+    parse_with(bytes, Keys::Names)
+}
+
+/// What may stand for the keys of maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// Text, each once in a map: what sops can seal.
+    Names,
+    /// Every scalar, taken as the text that it is written with. Whoever reads the map looks for names that stand twice.
+    Scalars,
+}
+
+/// Parses YAML that is no sops file.
+///
+/// # Errors
+/// [`ParseError`] with the line.
+pub(crate) fn parse_with(bytes: Secret, keys: Keys) -> Result<Document, ParseError> {
     let source = Source::new(bytes);
     check_characters(source.bytes())?;
-    let (nodes, key_texts, parts) = parser::compose(source.bytes())?;
+    let (nodes, key_texts, parts) = parser::compose(source.bytes(), keys)?;
     Ok(Document {
         format: Format::Yaml,
         source,

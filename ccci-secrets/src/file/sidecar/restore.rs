@@ -33,7 +33,7 @@ pub(in crate::file) struct Respelled {
     pub(in crate::file) misfit: Option<usize>,
 }
 
-impl OpenFile {
+impl<Proof> OpenFile<Proof> {
     /// Puts spellings into the plaintext of this file.
     pub(in crate::file) fn respell(
         &self,

@@ -10,7 +10,7 @@ fn groups() -> Vec<WrappedGroup> {
     let groups: Vec<WrappedGroup> = all
         .keys
         .into_iter()
-        .map(|key| WrappedGroup { keys: vec![key] })
+        .map(|key| WrappedGroup::new(vec![key]))
         .collect();
     assert_eq!(groups.len(), 3);
     groups

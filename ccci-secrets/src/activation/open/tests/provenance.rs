@@ -56,11 +56,14 @@ fn the_commits_of_a_submodule_stand_in_the_provenance() {
     assert_eq!(facts.repository, workshop.path("base/sub"));
     assert_eq!((&facts.commit, facts.submodule), (&head, true));
     assert_eq!(facts.recorded_commit, head);
+    assert!(!facts.dirty);
 
     let ahead = ["commit", "-q", "--allow-empty", "-m", "two"];
     git(&workshop, "base/sub", &ahead);
+    workshop.seal("base/sub/s.yaml", "a: canary-4711\n", &[AGE_1]);
     let opened = workshop.open(fields).unwrap();
     let facts = opened.provenance[0].git.clone().unwrap();
+    assert!(facts.dirty, "sealed anew, and not added");
     assert_eq!(facts.recorded_commit, head);
     assert_eq!(
         facts.commit,

@@ -5,6 +5,7 @@
 use super::nodes::{Content, Id, Node, Nodes};
 use super::scalar::{ScalarText, Style};
 use super::writer::Writer;
+use crate::document::canonical::yaml_step;
 use crate::secret::Secret;
 
 /// Prints documents one after the other.
@@ -51,11 +52,7 @@ impl Emitter {
     pub(super) fn new(indent: u8) -> Self {
         Self {
             writer: Writer::new(),
-            step: match indent {
-                0 => 4,
-                2..=9 => usize::from(indent),
-                _ => 2,
-            },
+            step: yaml_step(indent),
             waiting: Waiting::default(),
             is_first: true,
         }

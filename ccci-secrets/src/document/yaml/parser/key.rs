@@ -6,7 +6,7 @@ use super::{Context, Parser, Start, syntax};
 use crate::document::yaml::frame::PendingKey;
 use crate::document::yaml::scanner::error_at;
 use crate::document::yaml::token::Token;
-use crate::document::yaml::{resolve, text};
+use crate::document::yaml::{Keys, resolve, text};
 use crate::document::{Node, ParseError, ParseErrorKind, Scalar, Style, unquoted};
 use crate::value::Text;
 
@@ -57,6 +57,9 @@ impl<'s> Parser<'s> {
         let tag = scalar.props().tag.map_or(resolve::Tag::None, |tag| {
             resolve::Tag::read(text::slice(self.bytes, tag))
         });
+        if self.keys == Keys::Scalars && (tag.retypes() || is_other(scalar, tag, &decoded)) {
+            return Ok((decoded, false));
+        }
         if tag.retypes() {
             return Err(error_at(token.start, ParseErrorKind::NonStringKey));
         }
@@ -78,7 +81,7 @@ impl<'s> Parser<'s> {
         name: Cow<'s, [u8]>,
         token: &Token,
     ) -> Result<(), ParseError> {
-        if !self.parts.is_empty() {
+        if !self.parts.is_empty() || self.keys == Keys::Scalars {
             return Ok(());
         }
         let Some(frame) = self.stack.last_mut() else {
@@ -91,4 +94,14 @@ impl<'s> Parser<'s> {
         frame.names.insert(name);
         Ok(())
     }
+}
+
+/// Whether a plain scalar without a tag is no string.
+fn is_other(scalar: &Scalar, tag: resolve::Tag, decoded: &[u8]) -> bool {
+    let is_plain = tag == resolve::Tag::None && scalar.style() == Style::Plain;
+    is_plain
+        && !matches!(
+            resolve::plain_kind(decoded),
+            resolve::PlainKind::Str | resolve::PlainKind::Merge
+        )
 }

@@ -11,7 +11,7 @@ use super::frame::{Child, Frame, Shape, surround};
 use super::scanner::error_at;
 use super::stream::{NodeComments, Stream};
 use super::token::{Token, TokenKind};
-use super::{lost, merge, text};
+use super::{Keys, lost, merge, text};
 use crate::document::{
     Collection, KeyTexts, Layout, Node, NodeId, ParseError, ParseErrorKind, Part, Props, Span,
 };
@@ -20,9 +20,13 @@ use crate::document::{
 ///
 /// # Errors
 /// [`ParseError`] with the line.
-pub(super) fn compose(bytes: &[u8]) -> Result<(Vec<Node>, KeyTexts, Vec<Part>), ParseError> {
+pub(super) fn compose(
+    bytes: &[u8],
+    keys: Keys,
+) -> Result<(Vec<Node>, KeyTexts, Vec<Part>), ParseError> {
     let mut parser = Parser {
         bytes,
+        keys,
         stream: Stream::new(bytes),
         nodes: Vec::with_capacity(expected_nodes(bytes.len())),
         key_texts: KeyTexts::default(),
@@ -71,6 +75,7 @@ fn nothing_there(comments: &[Span]) -> ParseError {
 
 struct Parser<'s> {
     bytes: &'s [u8],
+    keys: Keys,
     stream: Stream<'s>,
     nodes: Vec<Node>,
     key_texts: KeyTexts,

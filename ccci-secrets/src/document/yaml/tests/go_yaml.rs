@@ -279,7 +279,8 @@ fn mutate(text: &str, seed: u64) -> String {
 #[test]
 fn made_up_documents_are_read_as_go_yaml_reads_them() {
     let (count, start) = (
-        number("CCSEC_TEST_DOCUMENTS", 20_000),
+        // A few begin with two byte order marks, which is refused by design, and are left out.
+        number("CCSEC_TEST_DOCUMENTS", 20_010),
         number("CCSEC_TEST_SEED", 1),
     );
     let texts: Vec<String> = (start..start + count)

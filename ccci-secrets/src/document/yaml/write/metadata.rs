@@ -11,10 +11,8 @@ use crate::document::{
 };
 use crate::secret::Secret;
 
-/// Columns per level, as sops indents.
-const STEP: usize = 4;
-
-pub(crate) fn append_metadata(document: &Document, block: &NewNode) -> Vec<Edit> {
+/// Puts the block at the end of every part that has none, each level `step` columns further in.
+pub(crate) fn append_metadata(document: &Document, block: &NewNode, step: usize) -> Vec<Edit> {
     let content = Content::of(block);
     let without = document
         .parts
@@ -25,7 +23,7 @@ pub(crate) fn append_metadata(document: &Document, block: &NewNode) -> Vec<Edit>
             Node::Map(root) if root.layout == Layout::Flow => {
                 vec![append_member(document, root, &content)]
             }
-            Node::Map(root) => append_lines(document, part, root, &content),
+            Node::Map(root) => append_lines(document, (part, root), &content, step),
             _ => Vec::new(),
         })
         .collect()
@@ -49,9 +47,9 @@ pub(crate) fn remove_metadata(document: &Document) -> Vec<Edit> {
 
 fn append_lines(
     document: &Document,
-    part: &Part,
-    root: &Collection,
+    (part, root): (&Part, &Collection),
     content: &Content<'_>,
+    step: usize,
 ) -> Vec<Edit> {
     let at = end_of_content(document, part);
     let is_open = !place::is_line_start(document, at);
@@ -72,7 +70,7 @@ fn append_lines(
         0,
         block::Layout {
             base,
-            step: STEP,
+            step,
             newline,
             last_line,
         },
@@ -344,7 +342,7 @@ mod tests {
                 let keys = super::entries(root).map(|entry| document.key(entry).to_owned());
                 keys.filter(|key| key != "sops").collect::<Vec<_>>()
             };
-            let edits = super::append_metadata(&document, &block);
+            let edits = super::append_metadata(&document, &block, 4);
             let sealed = parse(document.source.splice(edits).unwrap().expose());
             assert_eq!(key(&sealed), key(&document), "{text}");
             let edits = super::remove_metadata(&sealed);
@@ -370,7 +368,7 @@ mod tests {
             "a: |\n\n",
         ] {
             let document = parse(text.as_bytes());
-            let edits = super::append_metadata(&document, &block);
+            let edits = super::append_metadata(&document, &block, 4);
             let sealed = parse(document.source.splice(edits).unwrap().expose());
             let edits = super::remove_metadata(&sealed);
             let back = sealed.source.splice(edits).unwrap();

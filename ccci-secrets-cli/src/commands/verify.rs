@@ -1,0 +1,227 @@
+//! `ccsec verify`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use ccci_secrets::activation::manifest::Dialect;
+use ccci_secrets::activation::{
+    Drift, ExpectedDigest, Run, Verification, Verified, VerifiedReport,
+};
+use ccci_secrets::error::ErrorCode;
+use ccci_secrets::wrapped::Names;
+
+use super::activate::refusal;
+use super::activate::request::Request;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::{self, Exit, Family};
+use crate::harden;
+use crate::hint::{self, Hint};
+use crate::output;
+
+/// Say whether what is on disk equals what git says
+///
+/// Every sops file is opened in memory and compared with what activation has put on disk: contents, modes, owners, links,
+/// the mount. Nothing is changed. With --offline, what is on disk is compared with what activation has written down, which
+/// needs no key to the secrets. Contents are never shown: digests are made with a key of this machine, unless the
+/// manifest calls a secret public, or --sha256 asks for plain ones.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = exit::table(Family::Native))]
+pub(crate) struct Args {
+    /// The manifest; relative paths in it count from its directory
+    manifest: PathBuf,
+    /// Use keys from the environment and the home directory too
+    #[arg(long, conflicts_with = "offline")]
+    ambient_keys: bool,
+    /// Compare with these digests too: lines as sha256sum or --sha256 prints them, with names of secrets
+    #[arg(long, value_name = "FILE")]
+    expect: Option<PathBuf>,
+    /// Look nobody up: everything belongs to root
+    #[arg(long)]
+    ignore_passwd: bool,
+    /// Print the result as JSON
+    #[arg(long, conflicts_with = "sha256")]
+    json: bool,
+    /// Compare with what activation has written down, without any key
+    #[arg(long)]
+    offline: bool,
+    /// The directory that `activate --root` was given
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Print the SHA-256 of every file as sha256sum does, for --expect on another machine. Who sees one of a value that
+    /// is easily guessed knows the value
+    #[arg(long)]
+    sha256: bool,
+    /// With --json: say how long every file is
+    #[arg(long, requires = "json")]
+    sizes: bool,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
+    harden::activation();
+    let expected = args.expect.as_deref().map(read_digests).transpose()?;
+    let request = Request {
+        ambient_keys: args.ambient_keys,
+        ignore_passwd: args.ignore_passwd,
+        root: args.root.as_deref(),
+        ..Request::new(&args.manifest, Dialect::Native, Context::now())
+    };
+    let how = Verification {
+        offline: args.offline,
+        sha256: args.sha256,
+        expected: expected.as_deref(),
+    };
+    let ended = request.verify(context, how);
+    let (manifest, verified) = ended.told(context, &args.manifest)?;
+    let run = Run {
+        tool: Context::TOOL,
+        started: request.started,
+        manifest: manifest.as_ref(),
+        names: &Names::default(),
+    };
+    tell(args, &verified, &run)
+}
+
+/// Lines of `sha256sum`: the digest, a space, a space or a star, the name.
+fn read_digests(path: &Path) -> Result<Vec<ExpectedDigest>, CommandError> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("cannot read {}: {error}", path.display());
+        CommandError::new(ErrorCode::FileUnreadable, message)
+    })?;
+    let mut digests = Vec::new();
+    for (line, content) in (1..).zip(text.lines()) {
+        let digest = digest_line(content).ok_or_else(|| {
+            let file = path.display();
+            CommandError::usage(format!("{file}, line {line}: not a line of sha256sum"))
+        })?;
+        digests.push(digest);
+    }
+    Ok(digests)
+}
+
+fn digest_line(line: &str) -> Option<ExpectedDigest> {
+    let (sha256, name) = line.split_once(' ')?;
+    let name = name.strip_prefix([' ', '*'])?;
+    let is_digest = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_digest && !name.is_empty()).then(|| ExpectedDigest {
+        name: name.to_owned(),
+        sha256: sha256.to_ascii_lowercase(),
+    })
+}
+
+fn tell(args: &Args, verified: &Verified, run: &Run<'_>) -> Result<Exit, CommandError> {
+    for line in refusal::warnings(&verified.warnings) {
+        output::note(line);
+    }
+    if verified.unfinished {
+        output::warning("a run did not come to its end; `ccsec repair` finishes it");
+    }
+    for unit in verified.pending_units.all() {
+        output::warning(format_args!(
+            "unit {unit} was not told of a change yet; `ccsec repair` tells it"
+        ));
+    }
+    warn_of_digests(args, verified);
+    let drift: Vec<&Drift> = verified.drift().collect();
+    let text = match (args.json, args.sha256) {
+        (true, _) => VerifiedReport::new(run, verified, args.sizes).to_json(),
+        (false, true) => digests(verified),
+        (false, false) => text(verified, drift.len()),
+    };
+    output::data(text.as_bytes())?;
+    if drift.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let mut lines: Vec<String> = drift
+        .iter()
+        .map(|line| format!("drift: {}: {}", line.subject, line.class.sentence()))
+        .collect();
+    lines.push(format!(
+        "{} of {} things are not as they should be",
+        drift.len(),
+        verified.lines.len()
+    ));
+    let found = CommandError::new(ErrorCode::DriftFound, lines.join("\n")).verbatim();
+    Err(match hint::of(ErrorCode::DriftFound) {
+        Hint::Step(step) => found.hint(step),
+        Hint::None | Hint::Unwritten => found,
+    })
+}
+
+/// The digest of a value that is easily guessed is as good as the value to whoever can read it.
+fn warn_of_digests(args: &Args, verified: &Verified) {
+    let is_secret = verified.files.iter().any(|file| !file.public);
+    if !is_secret {
+        return;
+    }
+    if args.sha256 && output::outlives_the_run() {
+        output::warning(
+            "plain digests of secrets go into a file; keep it from whoever must not guess them",
+        );
+    }
+    if let Some(expect) = &args.expect
+        && output::is_open_to_others(expect)
+    {
+        output::warning(format_args!(
+            "others can read {}, which holds plain digests of secrets",
+            expect.display()
+        ));
+    }
+}
+
+/// As `sha256sum` prints them.
+fn digests(verified: &Verified) -> String {
+    let mut text = String::new();
+    for file in &verified.files {
+        if let Some(sha256) = &file.sha256 {
+            writeln!(text, "{sha256}  {}", file.name).expect("writing to a string does not fail");
+        }
+    }
+    text
+}
+
+/// One line for everything that was compared.
+fn text(verified: &Verified, drift: usize) -> String {
+    let mut text = String::new();
+    for line in &verified.lines {
+        let file = verified.files.iter().find(|file| file.name == line.subject);
+        let digest = file.and_then(|file| match (&file.sha256, &file.hmac) {
+            (Some(sha256), _) => Some(format!("  sha256 {sha256}")),
+            (None, Some(hmac)) => Some(format!("  hmac {hmac}")),
+            (None, None) => None,
+        });
+        let (class, subject) = (line.class.as_str(), &line.subject);
+        let digest = digest.unwrap_or_default();
+        writeln!(text, "{class:<16} {subject}{digest}").expect("writing to a string does not fail");
+    }
+    if drift == 0 {
+        text += "zero drift\n";
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_sha256sum_are_read_in_both_its_modes() {
+        let digest = "AB".repeat(32);
+        for line in [format!("{digest}  a name"), format!("{digest} *a name")] {
+            let found = digest_line(&line).unwrap();
+            assert_eq!(
+                (found.name.as_str(), found.sha256),
+                ("a name", "ab".repeat(32))
+            );
+        }
+        for line in [
+            "",
+            "abc  name",
+            &digest,
+            &format!("{digest}  "),
+            &format!("{digest} name"),
+        ] {
+            assert_eq!(digest_line(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! Does what is on disk equal what git says, or what activation has written down? Nothing is changed, and no lock is
+//! taken.
+
+use std::path::PathBuf;
+
+use super::Options;
+use super::accounts::Accounts;
+use super::drift::{
+    Drift, DriftClass, Expected, ExpectedContent, ExpectedDigest, ExpectedFile, ExpectedLink,
+    Leads, drift, drift_from_digests,
+};
+use super::drift_key;
+use super::fault::{Fault, Refusal, Warning, WarningKind};
+use super::manifest::{Manifest, MountWish, Target};
+use super::observe::{self, Frame};
+use super::open::{self, OpenContext, Opened, Owners};
+use super::records::{EntryRecord, Outcome, Records};
+use super::survey::{FileSeen, Survey, active_number, survey};
+use super::transaction::{Transaction, site_of};
+use super::units::Units;
+use super::wanted::Wanted;
+use crate::digest;
+use crate::hmac_key::HmacKey;
+
+/// What is compared, and what is told of it.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
+pub struct Verification<'a> {
+    /// Compare with what activation has written down, without any key: what changed since then is seen, what changed in
+    /// git is not.
+    pub offline: bool,
+    /// Plain digests of all contents are asked for. Who sees one of a value that is easily guessed knows the value.
+    pub sha256: bool,
+    /// Digests that another machine has published, to compare with too.
+    pub expected: Option<&'a [ExpectedDigest]>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Verified {
+    /// The active generation.
+    pub generation: Option<u64>,
+    /// A line for everything that was compared, and more than one for something that differs in several ways.
+    pub lines: Vec<Drift>,
+    /// Every file of the generation that should be there.
+    pub files: Vec<VerifiedFile>,
+    /// A run did not come to its end.
+    pub unfinished: bool,
+    /// Units that have not been told yet.
+    pub pending_units: Units,
+    /// What was noticed.
+    pub warnings: Vec<Warning>,
+}
+
+/// What is told of a file besides whether it is right. A file that is not there has no digests and no size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifiedFile {
+    /// Its name below the generation.
+    pub name: String,
+    /// Whether the manifest lets its plain digest be shown.
+    pub public: bool,
+    /// The digest of what is there under the machine's key, if there is one.
+    pub hmac: Option<String>,
+    /// The plain digest of what is there, of a public file or if it was asked for.
+    pub sha256: Option<String>,
+    /// The length of what is there.
+    pub size: Option<usize>,
+}
+
+impl Verified {
+    /// What is not as it should be.
+    pub fn drift(&self) -> impl Iterator<Item = &Drift> {
+        self.lines
+            .iter()
+            .filter(|line| line.class != DriftClass::Ok)
+    }
+}
+
+/// Compares what is there with what should be there.
+///
+/// # Errors
+/// What should be there cannot be found out, or what is there cannot be looked at.
+pub fn verify(
+    manifest: &Manifest,
+    mut options: Options<'_>,
+    how: Verification<'_>,
+) -> Result<Verified, Refusal> {
+    let ambient = options.ambient.take();
+    let site = site_of(manifest, &options);
+    let frame = Frame::of(manifest);
+    let transaction = Transaction {
+        site: &site,
+        frame: &frame,
+        manifest,
+        options: &options,
+    };
+    let verifier = Verifier { transaction, how };
+    let result = match how.offline {
+        true => verifier.offline(),
+        false => verifier.online(|accounts| {
+            let context = OpenContext {
+                owners: accounts.map_or(Owners::AllRoot, Owners::Expected),
+                ambient,
+                // A certificate that expires changes nothing on disk.
+                checking: None,
+            };
+            open::open(manifest, context)
+        }),
+    };
+    result.map_err(|mut refusal| {
+        refusal.still_active = observe::active(&site, &frame);
+        refusal
+    })
+}
+
+/// What is compared with.
+enum Basis<'a> {
+    /// What git says.
+    Contents(&'a Opened),
+    /// What activation has written down, and where.
+    Journal(PathBuf),
+}
+
+struct Verifier<'a> {
+    transaction: Transaction<'a>,
+    how: Verification<'a>,
+}
+
+impl Verifier<'_> {
+    fn online(
+        &self,
+        open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<open::NotOpened>>,
+    ) -> Result<Verified, Refusal> {
+        let refuse = |fault| Refusal::new(vec![fault]);
+        let transaction = self.transaction;
+        let account_files = transaction.account_files().map_err(refuse)?;
+        let accounts = account_files
+            .as_ref()
+            .map(|files| files.parse(transaction.options));
+        let opened = open(accounts.as_ref()).map_err(|not_opened| Refusal {
+            warnings: not_opened.warnings,
+            ..Refusal::new(not_opened.faults)
+        })?;
+        self.look(&Basis::Contents(&opened))
+    }
+
+    fn offline(&self) -> Result<Verified, Refusal> {
+        let refuse = |fault| Refusal::new(vec![fault]);
+        let paths = self.transaction.record_paths().map_err(refuse)?;
+        let records = Records::read(self.transaction.site, &paths).map_err(refuse)?;
+        if records.journal.value().active.manifest_sha256.is_empty() {
+            let path = self.transaction.site.shown(&paths.journal);
+            return Err(refuse(Fault::NothingRecorded(path)));
+        }
+        self.look(&Basis::Journal(self.transaction.site.shown(&paths.journal)))
+    }
+
+    /// Looks, and once more if another generation became active meanwhile.
+    fn look(&self, basis: &Basis<'_>) -> Result<Verified, Refusal> {
+        let Transaction { site, frame, .. } = self.transaction;
+        let refuse = |fault| Refusal::new(vec![fault]);
+        let paths = self.transaction.record_paths().map_err(refuse)?;
+        let key = drift_key::read(site, &paths.drift_key);
+        let mut verified = None;
+        for _ in 0..2 {
+            let before = active_number(site, frame);
+            let records = Records::read(site, &paths).map_err(refuse)?;
+            let active = &records.journal.value().active;
+            let expected = match basis {
+                Basis::Contents(opened) => {
+                    self.expected_of_wanted(&opened.wanted, active.generation)
+                }
+                Basis::Journal(_) => self.expected_of_journal(active, key.as_ref()),
+            };
+            let seen = survey(site, frame, &expected);
+            let is_last = active_number(site, frame) == before;
+            let seen = match seen {
+                Err(_) if !is_last => continue,
+                seen => seen.map_err(Refusal::new)?,
+            };
+            verified = Some(Verified {
+                generation: before,
+                lines: self.compare(&expected, &seen),
+                files: self.files(&expected, &seen, key.as_ref()),
+                unfinished: records.is_unfinished(),
+                pending_units: records.journal.value().active.pending.clone(),
+                warnings: self.warnings(basis, active, key.as_ref()),
+            });
+            if is_last {
+                break;
+            }
+        }
+        verified.ok_or_else(|| refuse(Fault::Locked(site.shown(&frame.link))))
+    }
+
+    fn warnings(&self, basis: &Basis<'_>, active: &Outcome, key: Option<&HmacKey>) -> Vec<Warning> {
+        let journal = match basis {
+            Basis::Contents(opened) => return opened.warnings.clone(),
+            Basis::Journal(journal) => journal,
+        };
+        let is_same = active.manifest_sha256 == digest::hex(&self.transaction.manifest.sha256);
+        let changed = (!is_same).then(|| Warning::at(WarningKind::ManifestChanged, journal));
+        let unknown = |entry: &&EntryRecord| key.is_none() || entry.hmac.is_none();
+        let unknown = active.entries.iter().filter(unknown);
+        let unknown =
+            unknown.map(|entry| Warning::new(WarningKind::ContentNotCompared, &entry.name));
+        changed.into_iter().chain(unknown).collect()
+    }
+
+    fn compare(&self, expected: &Expected<'_>, seen: &Survey) -> Vec<Drift> {
+        let mut lines = drift(expected, seen);
+        if let Some(digests) = self.how.expected {
+            let names: Vec<&str> = expected
+                .files
+                .iter()
+                .map(|file| file.name.as_str())
+                .collect();
+            let files: Vec<&FileSeen> = seen.files.iter().map(|entry| &entry.file).collect();
+            for line in drift_from_digests(digests, &names, &files) {
+                if !lines.contains(&line) {
+                    lines.retain(|other| {
+                        other.subject != line.subject || other.class != DriftClass::Ok
+                    });
+                    lines.push(line);
+                }
+            }
+        }
+        lines
+    }
+
+    fn files(
+        &self,
+        expected: &Expected<'_>,
+        seen: &Survey,
+        key: Option<&HmacKey>,
+    ) -> Vec<VerifiedFile> {
+        let files = expected.files.iter().zip(&seen.files);
+        files
+            .map(|(file, found)| {
+                let content = match &found.file {
+                    FileSeen::Regular { content, .. } => Some(content),
+                    _ => None,
+                };
+                let public = self.transaction.manifest.is_public(&file.name);
+                let shows_digest = public || self.how.sha256;
+                VerifiedFile {
+                    name: file.name.clone(),
+                    public,
+                    hmac: content.and_then(|content| Some(key?.digest(&file.name, content))),
+                    sha256: content
+                        .filter(|_| shows_digest)
+                        // EXPOSE: to the hash; whoever asked for it, or the manifest, lets it be shown.
+                        .map(|content| digest::hex(&digest::sha256(content.expose()))),
+                    size: content.map(crate::secret::Secret::len),
+                }
+            })
+            .collect()
+    }
+
+    fn frame_of(&self) -> (bool, bool) {
+        let Transaction { site, manifest, .. } = self.transaction;
+        let mounted = !site.rebased && !manifest.user_mode && manifest.mount == MountWish::Auto;
+        (mounted, site.sets_owners)
+    }
+
+    fn expected_of_wanted<'b>(
+        &self,
+        wanted: &'b [Wanted],
+        generation: Option<u64>,
+    ) -> Expected<'b> {
+        let (mounted, owners) = self.frame_of();
+        let file = |wanted: &'b Wanted| ExpectedFile {
+            name: wanted.name.clone(),
+            content: ExpectedContent::Bytes(&wanted.content),
+            mode: wanted.mode,
+            uid: wanted.uid,
+            gid: wanted.gid,
+            inner: match &wanted.target {
+                Target::Inside(rest) => Some(rest.clone()),
+                Target::Outside(_) | Target::Own => None,
+            },
+        };
+        let link = |wanted: &Wanted| match &wanted.target {
+            Target::Outside(path) => Some(ExpectedLink {
+                path: path.clone(),
+                leads: Leads::To(wanted.name.clone()),
+                owner: Some((wanted.uid, wanted.gid)),
+            }),
+            Target::Inside(_) | Target::Own => None,
+        };
+        Expected {
+            files: wanted.iter().map(file).collect(),
+            links: wanted.iter().filter_map(link).collect(),
+            generation,
+            mounted,
+            owners,
+        }
+    }
+
+    fn expected_of_journal<'b>(
+        &self,
+        active: &'b Outcome,
+        key: Option<&'b HmacKey>,
+    ) -> Expected<'b> {
+        let (mounted, owners) = self.frame_of();
+        let inner = |name: &str| {
+            let file = self
+                .transaction
+                .manifest
+                .files()
+                .find(|file| file.name == name);
+            match &file?.target {
+                Target::Inside(rest) => Some(rest.clone()),
+                Target::Outside(_) | Target::Own => None,
+            }
+        };
+        let file = |entry: &'b EntryRecord| ExpectedFile {
+            name: entry.name.clone(),
+            content: match (key, &entry.hmac) {
+                (Some(key), Some(digest)) => ExpectedContent::Digest { key, digest },
+                _ => ExpectedContent::Unknown,
+            },
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            inner: inner(&entry.name),
+        };
+        let links = active.links.iter().map(|link| ExpectedLink {
+            path: link.path.clone(),
+            leads: Leads::Text(link.text.clone()),
+            owner: None,
+        });
+        Expected {
+            files: active.entries.iter().map(file).collect(),
+            links: links.collect(),
+            generation: active.generation,
+            mounted,
+            owners,
+        }
+    }
+}
+
+impl Manifest {
+    /// Whether the plain digest of a file may be shown.
+    fn is_public(&self, name: &str) -> bool {
+        let mut secrets = self.secrets.iter();
+        secrets.any(|secret| secret.file.name == name && secret.public)
+    }
+}
