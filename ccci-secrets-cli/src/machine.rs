@@ -21,14 +21,13 @@ pub(crate) struct Said<'a> {
 
 /// Looks at the machine.
 pub(crate) fn look(context: &Context, said: &Said<'_>) -> Facts {
-    let named = !said.keys.is_empty();
-    let places = if named {
-        said.keys.to_vec()
-    } else {
+    let places = if said.keys.is_empty() {
         let of_user = context.environment.var_os("SOPS_AGE_KEY_FILE");
         let mut places = doctor::usual_places(context.environment.config_dir());
         places.extend(of_user.map(PathBuf::from));
         places
+    } else {
+        said.keys.to_vec()
     };
     Facts {
         now: Context::now(),
@@ -37,15 +36,14 @@ pub(crate) fn look(context: &Context, said: &Said<'_>) -> Facts {
         is_root: rustix::process::geteuid().is_root(),
         target: said.target.to_owned(),
         target_file_system: file_system(said.target),
-        keys: places.into_iter().map(|path| key(path, named)).collect(),
+        keys: places.into_iter().map(key).collect(),
     }
 }
 
-fn key(path: PathBuf, named: bool) -> KeyPlace {
+fn key(path: PathBuf) -> KeyPlace {
     KeyPlace {
         found: Keyring::empty().add_key_file(&path, KeyFileModes::Warn),
         path,
-        named,
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn after(finding: &Finding) -> String {
             "if this machine is to open files, add {recipient} to .sops.yaml, then, where they can be opened: sops updatekeys FILE"
         ),
         Finding::KeyUnusable { path, .. } => format!(
-            "move it away and put the key there again: ccsec key install --out {}",
+            "if it is yours to read, move it away and put the key there again: ccsec key install --out {}",
             quoted(path)
         ),
         Finding::KeyUsable { .. } => "none".into(),

@@ -40,8 +40,6 @@ pub struct Facts {
 pub struct KeyPlace {
     /// The path.
     pub path: PathBuf,
-    /// Whether somebody asked for this very file, so that its absence matters.
-    pub named: bool,
     /// What is there.
     pub found: Result<KeyFileFacts, KeyFileError>,
 }
@@ -60,6 +58,7 @@ pub fn examine(facts: &Facts, survey: Option<&Survey>) -> Vec<Finding> {
 fn of_keys(places: &[KeyPlace], survey: Option<&Survey>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut usable = false;
+    let mut unknown = false;
     for place in places {
         match &place.found {
             Ok(found) => {
@@ -70,11 +69,16 @@ fn of_keys(places: &[KeyPlace], survey: Option<&Survey>) -> Vec<Finding> {
             }
             Err(KeyFileError::Missing { .. }) => {}
             Err(KeyFileError::Unusable { reason, .. }) => {
-                findings.extend(unusable(place, reason));
+                unknown |= matches!(reason, KeyFileReason::Unreadable(_));
+                findings.push(Finding::KeyUnusable {
+                    path: place.path.clone(),
+                    text: reason.to_string(),
+                });
             }
         }
     }
-    if !usable {
+    // Whoever may not read a key does not know whether it will do.
+    if !usable && !unknown {
         findings.push(Finding::NoKey {
             path: where_a_key_goes(places),
             expected: survey.map(recipients).unwrap_or_default(),
@@ -129,15 +133,6 @@ fn of_key(found: &KeyFileFacts, survey: Option<&Survey>) -> Finding {
             }
         }
     }
-}
-
-/// A place that nobody named may hold anything; only what looks like the key of this machine counts.
-fn unusable(place: &KeyPlace, reason: &KeyFileReason) -> Option<Finding> {
-    let not_ours = matches!(reason, KeyFileReason::Unreadable(_)) && !place.named;
-    (!not_ours).then(|| Finding::KeyUnusable {
-        path: place.path.clone(),
-        text: reason.to_string(),
-    })
 }
 
 /// The first place that is free: a key is never written over anything.
@@ -238,7 +233,6 @@ mod tests {
     fn key(path: &str, warnings: Vec<crate::keyring::KeyFileWarning>) -> KeyPlace {
         KeyPlace {
             path: path.into(),
-            named: false,
             found: Ok(KeyFileFacts {
                 path: path.into(),
                 recipients: vec![AGE.into()],
@@ -250,7 +244,6 @@ mod tests {
     fn missing(path: &str) -> KeyPlace {
         KeyPlace {
             path: path.into(),
-            named: false,
             found: Err(KeyFileError::Missing {
                 path: path.into(),
                 source: std::io::ErrorKind::NotFound.into(),
@@ -320,6 +313,19 @@ mod tests {
             }]
         );
         assert_eq!(findings[0].level(), Level::Fault);
+    }
+
+    #[test]
+    fn whoever_may_not_read_a_key_is_told_so_and_no_more() {
+        let mut facts = sound();
+        facts.is_root = false;
+        facts.keys[0].found = Err(KeyFileError::Unusable {
+            path: "/k".into(),
+            reason: KeyFileReason::Unreadable(crate::keyring::SystemError(13)),
+        });
+        let findings = examine(&facts, None);
+        assert_eq!(kinds(&facts), ["key-unusable"]);
+        assert_eq!(findings[0].level(), Level::Warning);
     }
 
     #[test]
