@@ -7,7 +7,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::commands::{
-    activate, cert, check, decrypt, edit, encrypt, key, plan, prune, repair, set, unset, verify,
+    activate, cert, check, decrypt, doctor, drill, edit, encrypt, key, plan, prune, repair, set,
+    unset, verify,
 };
 use crate::context::Context;
 use crate::error::CommandError;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Cert(cert::Args),
     Check(check::Args),
     Decrypt(decrypt::Args),
+    Doctor(doctor::Args),
+    Drill(drill::Args),
     Edit(edit::Args),
     Encrypt(encrypt::Args),
     Key(key::Args),
@@ -76,6 +79,8 @@ impl Command {
             Self::Activate(_)
             | Self::Cert(_)
             | Self::Check(_)
+            | Self::Doctor(_)
+            | Self::Drill(_)
             | Self::Key(_)
             | Self::Plan(_)
             | Self::Prune(_)
@@ -91,6 +96,8 @@ impl Command {
             Self::Cert(args) => cert::run(&args),
             Self::Check(args) => check::run(context, &args),
             Self::Decrypt(args) => decrypt::run(context, args),
+            Self::Doctor(args) => doctor::run(context, &args),
+            Self::Drill(args) => drill::run(context, &args),
             Self::Edit(args) => edit::run(context, args),
             Self::Encrypt(args) => encrypt::run(context, args),
             Self::Key(args) => key::run(context, args),

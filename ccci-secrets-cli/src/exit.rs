@@ -65,7 +65,8 @@ exits! {
     Locked = 41, [Native], "another run holds the lock";
     Target = 42, [Native], "something is in the way of a file that is to be made";
     CommittedWithFault = 50, [Native], "done, but a later step failed";
-    Drift = 60, [Native], "what is on disk is not what it should be";
+    Drift = 60, [Native], "what is on disk is not what it should be, or a check found something";
+    Drill = 61, [Native], "a recovery drill did not prove all that is demanded";
 
     SopsGeneric = 1, [Sops], "anything without a number of its own";
     SopsCannotRead = 2, [Sops], "the input cannot be read, or plaintext does not parse";
@@ -106,6 +107,8 @@ impl Exit {
             ErrorCode::ActivationLocked => Self::Locked,
             ErrorCode::CertificateInvalid | ErrorCode::EndpointUnreachable => Self::Content,
             ErrorCode::CommittedWithFault => Self::CommittedWithFault,
+            ErrorCode::DrillFailed => Self::Drill,
+            ErrorCode::FindingsFound => Self::Drift,
             ErrorCode::ConflictMarkers
             | ErrorCode::DocumentInvalid
             | ErrorCode::FileAlreadySealed

@@ -25,11 +25,16 @@ pub(crate) fn process() {
 
 /// What activation does beyond that: files that it makes are nobody else's until their mode is set, and no page of
 /// this process goes to a swap device.
+pub(crate) fn activation() {
+    rustix::process::umask(Mode::from_raw_mode(0o077));
+    memory();
+}
+
+/// Keeps every page of this process off a swap device.
 ///
 /// Memory is locked only where that is without limit: with a limit, the first allocation beyond it would end the
 /// process in the middle of the work.
-pub(crate) fn activation() {
-    rustix::process::umask(Mode::from_raw_mode(0o077));
+pub(crate) fn memory() {
     let unlimited = Rlimit {
         current: None,
         maximum: None,

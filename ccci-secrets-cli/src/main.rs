@@ -16,10 +16,13 @@ mod hint;
 mod input;
 mod interrupts;
 mod layout;
+mod machine;
+mod next_step;
 mod output;
 mod policy;
 mod probe;
 mod sealed;
+mod shell;
 mod spawn;
 mod workspace;
 

@@ -38,6 +38,13 @@ pub(crate) fn data(bytes: &[u8]) -> Result<(), CommandError> {
     }
 }
 
+/// Prints something that holds no secret as JSON, for programs.
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<(), CommandError> {
+    let mut text = serde_json::to_vec_pretty(value).expect("text and numbers make JSON");
+    text.push(b'\n');
+    data(&text)
+}
+
 /// Lets plaintext out to its target: standard output, or a file that is 0600 if it is new.
 pub(crate) fn plaintext(target: &Target, plain: &Secret) -> Result<(), CommandError> {
     // EXPOSE: to where the user wants it; the caller's buffer is wiped when it goes.
@@ -66,6 +73,11 @@ pub(crate) fn key(key: &NewKeyFile) -> Result<(), CommandError> {
         }
     }
     Ok(())
+}
+
+/// Whether what is printed is read at once, and not taken by a program.
+pub(crate) fn data_goes_to_a_person() -> bool {
+    io::stdout().is_terminal()
 }
 
 /// Whether standard output is a file that others may read.

@@ -17,6 +17,8 @@
 mod certificates;
 #[path = "activation/crash.rs"]
 mod crash;
+#[path = "activation/drills.rs"]
+mod drills;
 #[path = "activation/drop_in.rs"]
 mod drop_in;
 #[path = "activation/fixtures.rs"]
@@ -79,6 +81,11 @@ fn main() {
         Both verification::s42_every_tampering_has_its_class,
         Root verification::s42_owners_and_mounts_are_compared,
         Both verification::s42_offline_needs_a_record_and_a_key,
+        Anywhere drills::s43_a_drill_names_the_file_that_the_recovery_key_does_not_open,
+        Anywhere drills::s43_a_policy_and_forbidden_keys_are_part_of_the_drill,
+        Anywhere drills::s43_git_settings_with_credentials_are_named_and_the_credential_is_not,
+        Anywhere drills::the_doctor_needs_neither_keys_nor_rights,
+        Anywhere drills::enrolment_is_told_with_the_recipient_that_is_to_be_added,
         Both certificates::s15_a_server_shows_the_leaf_that_the_report_names,
         Both certificates::s25_certificates_that_will_not_do_are_refused_with_the_reason,
         Both certificates::s25_keys_of_every_form_are_accepted,

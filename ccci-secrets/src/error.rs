@@ -50,6 +50,8 @@ error_codes! {
     DriftFound = "drift-found",
     /// The file is not valid in its format.
     DocumentInvalid = "document-invalid",
+    /// Not everything that a recovery drill demands is proved.
+    DrillFailed = "drill-failed",
     /// No editor was found, or it failed.
     EditorFailed = "editor-failed",
     /// A server cannot be reached, or does not speak TLS.
@@ -66,6 +68,8 @@ error_codes! {
     FileUnreadable = "file-unreadable",
     /// A file cannot be written.
     FileUnwritable = "file-unwritable",
+    /// A check found something that somebody has to do something about.
+    FindingsFound = "findings-found",
     /// A format, kind or field that this build does not support.
     NotBuilt = "not-built",
     /// A bug of ours, seen by a check.

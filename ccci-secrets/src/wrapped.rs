@@ -159,6 +159,23 @@ impl Names {
         }
     }
 
+    /// Adds all names of another list.
+    pub fn extend(&mut self, other: &Self) {
+        for (recipient, name) in &other.0 {
+            self.add(recipient, name);
+        }
+    }
+
+    /// The recipients of a name, with or without the `&` of an anchor.
+    pub fn recipients_of(&self, name: &str) -> impl Iterator<Item = &str> {
+        let bare = |text: &str| text.trim_start_matches('&').to_owned();
+        let wanted = bare(name);
+        self.0
+            .iter()
+            .filter(move |(_, known)| bare(known) == wanted)
+            .map(|(recipient, _)| recipient.as_str())
+    }
+
     /// The name of a recipient.
     #[must_use]
     pub fn of(&self, recipient: &str) -> Option<&str> {

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 10] = [
     &["digest", "error", "fs", "nearest", "secret", "words"],
     &[
         "atomic",
@@ -23,8 +23,11 @@ const LAYERS: [&[&str]; 7] = [
     &["key", "leaf", "mac", "metadata", "selection", "tree"],
     &["config", "keyring", "repository"],
     &["dangerous", "file"],
+    &["finding"],
+    &["audit"],
+    &["survey"],
     // The manual is text, and speaks of all the others.
-    &["activation", "manual"],
+    &["activation", "doctor", "drill", "manual"],
 ];
 
 /// Arrows inside a layer.

@@ -67,9 +67,21 @@ struct Install {
 }
 
 /// Print the recipient that belongs to a key
+///
+/// For an SSH key, a person at a terminal is also told how the machine is enrolled: what goes into .sops.yaml, and which
+/// command to run where. --enrol tells it in any case, on standard error.
+#[derive(Debug, clap::Args)]
+struct Show {
+    #[command(flatten)]
+    key: ShownKey,
+    /// Say how the machine of the SSH key is enrolled, under this name
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "host", requires = "ssh")]
+    enrol: Option<String>,
+}
+
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct Show {
+struct ShownKey {
     /// An age key file: one line for each of its keys
     #[arg(short, long = "in", value_name = "FILE")]
     input: Option<PathBuf>,
@@ -113,12 +125,40 @@ fn install(context: &Context, args: &Install) -> Result<Exit, CommandError> {
 }
 
 fn show(args: Show) -> Result<Exit, CommandError> {
-    let recipients = match (args.input, args.ssh) {
-        (Some(path), _) => age_file_recipients(&path),
-        (None, Some(path)) => ssh_file_recipient(&path).map(|recipient| vec![recipient]),
-        (None, None) => Ok(Vec::new()),
-    };
-    print_lines(&recipients.map_err(unusable)?)
+    match (args.key.input, args.key.ssh) {
+        (Some(path), _) => print_lines(&age_file_recipients(&path).map_err(unusable)?),
+        (None, Some(path)) => show_ssh(&path, args.enrol),
+        (None, None) => Ok(Exit::Done),
+    }
+}
+
+fn show_ssh(path: &Path, enrol: Option<String>) -> Result<Exit, CommandError> {
+    let recipient = ssh_file_recipient(path).map_err(unusable)?;
+    let done = print_lines(std::slice::from_ref(&recipient))?;
+    let name = enrol.or_else(|| output::data_goes_to_a_person().then(|| "host".to_owned()));
+    if let Some(name) = name {
+        output::note(enrolment(&recipient, &name));
+    }
+    Ok(done)
+}
+
+/// How a machine gets to open files with its own key.
+fn enrolment(recipient: &str, name: &str) -> String {
+    format!(
+        "\
+To enrol this machine:
+1. In .sops.yaml, name its recipient, and list it in each rule for files that it must open:
+     keys:
+       - &{name} {recipient}
+     creation_rules:
+       - age: [..., *{name}]
+2. Where a key opens the files today, seal each of them for it too, then commit and push:
+     sops updatekeys FILE
+3. On this machine, fetch that, prove it, and only then remove the recovery key:
+     git pull --recurse-submodules
+     ccsec drill --host REPOSITORY
+     shred -u /var/lib/ccsec/recovery.txt"
+    )
 }
 
 /// Creates the file, then says whose key it holds.

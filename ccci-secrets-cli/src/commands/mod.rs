@@ -4,6 +4,8 @@ pub(crate) mod activate;
 pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod decrypt;
+pub(crate) mod doctor;
+pub(crate) mod drill;
 pub(crate) mod edit;
 pub(crate) mod encrypt;
 pub(crate) mod key;

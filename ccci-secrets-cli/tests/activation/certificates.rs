@@ -221,14 +221,14 @@ pub(crate) fn fingerprint(path: &Path) -> String {
 }
 
 /// A server on the files that were activated; it ends with the scenario.
-struct Server {
+pub(crate) struct Server {
     process: std::process::Child,
     port: u16,
 }
 
 impl Server {
     /// None if no server came up.
-    fn start(certificate: &Path, key: &Path) -> Option<Self> {
+    pub(crate) fn start(certificate: &Path, key: &Path) -> Option<Self> {
         for _ in 0..5 {
             // Free now; somebody else may be faster.
             let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -265,6 +265,19 @@ impl Server {
             drop(process.wait());
         }
         None
+    }
+}
+
+impl Server {
+    /// The fingerprint of the certificate that a client of openssl is shown.
+    pub(crate) fn shown_fingerprint(&self) -> String {
+        let script = format!(
+            "openssl s_client -connect 127.0.0.1:{} -servername probe.ci.example </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256",
+            self.port
+        );
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.trim_end().rsplit_once('=').unwrap().1.to_owned()
     }
 }
 

@@ -51,6 +51,19 @@ pub(crate) fn s10_submodule_that_is_not_initialised_is_named(world: &World) -> V
         }
     }
 
+    // The doctor and the drill say the same.
+    let key = world.src("host");
+    let key = key.to_str().unwrap();
+    let run = world.run(&["doctor", "--key", key, to]);
+    assert_eq!(run.code, 60, "{}", run.stderr);
+    let step = format!("next: git -C {to} submodule update --init secrets");
+    for part in ["submodule secrets", "is not initialised", &step] {
+        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+    }
+    let run = world.run(&["drill", "--identity", key, to]);
+    assert_eq!(run.code, 12, "{}", run.stderr);
+    assert!(run.stdout.contains(&step), "{}", run.stdout);
+
     // A copy as a flake makes it: no .git, no content of the submodule.
     let store = world.src("nix/store/abc-source");
     std::fs::create_dir_all(store.join("secrets")).unwrap();
@@ -61,9 +74,16 @@ pub(crate) fn s10_submodule_that_is_not_initialised_is_named(world: &World) -> V
     let run = world.run(&["check", copied.to_str().unwrap(), "--mode", "sopsfile"]);
     assert_eq!(run.code, 12, "{}", run.stderr);
     assert!(run.stderr.contains("?submodules=1"), "{}", run.stderr);
+    let run = world.run(&["doctor", "--key", key, store.to_str().unwrap()]);
+    assert_eq!(run.code, 60, "{}", run.stderr);
+    assert!(run.stdout.contains("?submodules=1"), "{}", run.stdout);
 
     // Initialised, the same tree activates.
     assert!(git(&tree, &["submodule", "--quiet", "update", "--init"]));
+    let run = world.run(&["doctor", "--key", key, to]);
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    let run = world.run(&["drill", "--host", "--identity", key, to]);
+    assert_eq!(run.code, 0, "{}", run.stdout);
     let run = world.run(&activate);
     assert_eq!(run.code, 0, "{}", run.stderr);
     world.assert_complete();

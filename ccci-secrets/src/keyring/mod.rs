@@ -41,7 +41,9 @@ pub use self::report::SourceState;
 pub use self::source::SourceKind;
 pub use self::unwrap::UnwrapError;
 
+use self::open::Named;
 use self::open::OpenFault;
+use self::open::read_as_sops;
 use self::open::read_checked;
 use self::parse::Layout;
 use self::parse::parse_age_keys;
@@ -184,6 +186,69 @@ impl Keyring {
         Ok(self.add_file(SourceKind::Ssh, path, loaded, warnings))
     }
 
+    /// Reads a key file of either kind, under the rules of [`Keyring::add_age_key_file`].
+    ///
+    /// # Errors
+    /// As [`Keyring::add_age_key_file`].
+    pub fn add_key_file(
+        &mut self,
+        path: &Path,
+        modes: KeyFileModes,
+    ) -> Result<KeyFileFacts, KeyFileError> {
+        let (text, warnings) = read_checked(path, modes).map_err(|fault| fault.on(path))?;
+        self.add_text(path, &text, warnings)
+    }
+
+    /// Reads a key file of either kind that somebody names at a prompt: a pipe from the shell (`<(…)`) is as good as a
+    /// file, and nobody asks about modes.
+    ///
+    /// # Errors
+    /// As [`Keyring::add_age_key_file`].
+    pub fn add_named_key_file(&mut self, path: &Path) -> Result<KeyFileFacts, KeyFileError> {
+        let text = read_as_sops(path, Named::ByUser).map_err(|fault| fault.on(path))?;
+        self.add_text(path, &text, Vec::new())
+    }
+
+    fn add_text(
+        &mut self,
+        path: &Path,
+        text: &Secret,
+        mut warnings: Vec<KeyFileWarning>,
+    ) -> Result<KeyFileFacts, KeyFileError> {
+        // EXPOSE: to the parser, which keeps keys in types that wipe themselves.
+        let (kind, loaded) = match parse_age_keys(text.expose(), Layout::Lines) {
+            Ok(keys) => (SourceKind::AgeFile, Loaded::of_age(keys)),
+            Err(KeyFileReason::SshKey) => {
+                let identity =
+                    parse_ssh_key(text).map_err(|reason| OpenFault::from(reason).on(path))?;
+                (SourceKind::Ssh, Loaded::of_ssh(identity))
+            }
+            Err(reason) => return Err(OpenFault::from(reason).on(path)),
+        };
+        let unbuilt = loaded.unbuilt.iter().cloned();
+        warnings.extend(
+            unbuilt.map(|UnbuiltIdentity { line, kind }| KeyFileWarning::NotBuilt { line, kind }),
+        );
+        Ok(self.add_file(kind, path, loaded, warnings))
+    }
+
+    /// One keyring for each identity, which opens with that identity alone. Runs no command.
+    #[must_use]
+    pub fn each_alone(&self) -> Vec<Self> {
+        let files = self.sources.iter().filter(|source| !source.is_command());
+        let alone = files.flat_map(|source| {
+            let loaded = source.load(None);
+            let held = loaded.identities.iter().cloned();
+            let sources = held.map(|identity| source.with(Loaded::of_one(identity)));
+            sources.collect::<Vec<Source>>()
+        });
+        alone
+            .map(|source| Self {
+                sources: vec![source],
+            })
+            .collect()
+    }
+
     /// The public halves of all identities, in order. Reads every place that was not read yet; runs no command.
     #[must_use]
     pub fn recipients(&self) -> Vec<KnownRecipient> {
@@ -237,6 +302,11 @@ impl Keyring {
 }
 
 impl Source {
+    /// The same place with something else in it.
+    fn with(&self, loaded: Loaded) -> Self {
+        Self::ready(self.kind, self.place.clone(), self.ambient, loaded)
+    }
+
     fn known(&self, recipient: String) -> KnownRecipient {
         KnownRecipient {
             recipient,

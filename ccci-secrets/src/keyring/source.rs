@@ -74,8 +74,9 @@ pub(super) struct Loaded {
 }
 
 /// An identity with its public halves, computed once.
+#[derive(Clone)]
 pub(super) struct HeldIdentity {
-    pub(super) identity: Box<dyn Identity>,
+    pub(super) identity: Arc<dyn Identity>,
     pub(super) recipients: Vec<String>,
 }
 
@@ -83,7 +84,7 @@ impl HeldIdentity {
     pub(super) fn new(identity: Box<dyn Identity>) -> Self {
         let recipients = identity.recipients();
         Self {
-            identity,
+            identity: identity.into(),
             recipients,
         }
     }
@@ -205,6 +206,13 @@ impl Loaded {
     pub(super) fn of_ssh(identity: SshIdentity) -> Self {
         Self {
             identities: vec![HeldIdentity::new(Box::new(identity))],
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn of_one(identity: HeldIdentity) -> Self {
+        Self {
+            identities: vec![identity],
             ..Self::default()
         }
     }

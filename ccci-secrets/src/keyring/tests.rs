@@ -690,3 +690,44 @@ fn no_bytes_inside_an_openssh_key_can_cause_a_panic() {
         }
     });
 }
+
+#[test]
+fn each_identity_of_a_file_opens_alone() {
+    let both = format!(
+        "{}\n{}\n",
+        age_identity("age-1.txt"),
+        age_identity("age-2.txt")
+    );
+    let (_directory, path) = key_file(both);
+    let mut keyring = Keyring::empty();
+    keyring.add_named_key_file(&path).unwrap();
+    keyring
+        .add_key_file(&test_data::path("ssh_ed25519"), KeyFileModes::Warn)
+        .unwrap();
+    let alone = keyring.each_alone();
+    let recipients: Vec<usize> = alone.iter().map(|one| one.recipients().len()).collect();
+    assert_eq!(recipients, [1, 1, 2]);
+    assert_eq!(alone[2].recipients()[0].kind, SourceKind::Ssh);
+    let mut for_the_first = entries("yaml-multi-recipient.yaml");
+    for_the_first.keys.retain(|key| key.label() == AGE_1);
+    assert!(alone[0].unwrap(&[for_the_first.clone()], None).is_ok());
+    report(&alone[1], for_the_first);
+}
+
+#[test]
+fn a_key_file_of_either_kind_is_read_and_anything_else_is_named() {
+    let mut keyring = Keyring::empty();
+    for (name, reason) in [
+        ("ssh_rsa", KeyFileReason::UnsupportedType("ssh-rsa".into())),
+        ("ssh_locked_ctr", KeyFileReason::PassphraseProtected),
+        ("locked-age.txt", KeyFileReason::PassphraseProtected),
+        ("ssh_ed25519.pub", KeyFileReason::BadLine { line: 1 }),
+    ] {
+        match keyring.add_named_key_file(&test_data::path(name)) {
+            Err(KeyFileError::Unusable { reason: found, .. }) => {
+                assert_eq!(found, reason, "{name}")
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}

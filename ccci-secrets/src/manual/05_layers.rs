@@ -11,7 +11,8 @@
 //! | 3 | [`selection`](crate::selection) [`metadata`](crate::metadata) [`leaf`](crate::leaf) [`mac`](crate::mac) [`key`](crate::key): the parts of the format, each without the others |
 //! | 4 | [`keyring`](crate::keyring) [`config`](crate::config) [`repository`](crate::repository): where keys and rules come from |
 //! | 5 | [`file`](crate::file) [`dangerous`](crate::dangerous): the only place that sees all of the format |
-//! | 6 | [`activation`](crate::activation): secrets as files on a machine |
+//! | 6 | [`finding`](crate::finding), then [`audit`](crate::audit), then [`survey`](crate::survey): what is wrong with a repository, seen without a key |
+//! | 7 | [`activation`](crate::activation): secrets as files on a machine; [`drill`](crate::drill): which key opens which file; [`doctor`](crate::doctor): what is wrong with a machine |
 //!
 //! Three of the arrows that are forbidden, and why:
 //!

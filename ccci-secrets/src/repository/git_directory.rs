@@ -60,16 +60,33 @@ impl GitDirectory {
 
     /// What the index records as commits of other repositories.
     pub(super) fn gitlinks(&self) -> Vec<Gitlink> {
-        read_bounded(&self.own.join("index"), MAX_INDEX)
+        self.index()
             .map(|bytes| index::gitlinks(&bytes, self.object_format()))
             .unwrap_or_default()
+    }
+
+    /// The regular files that the index records.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.index()
+            .map(|bytes| index::files(&bytes, self.object_format()))
+            .unwrap_or_default()
+    }
+
+    /// The files that hold settings of this work tree.
+    pub(super) fn configurations(&self) -> [PathBuf; 2] {
+        [self.common.join("config"), self.own.join("config.worktree")]
+    }
+
+    fn index(&self) -> Option<Vec<u8>> {
+        read_bounded(&self.own.join("index"), MAX_INDEX)
     }
 
     /// Whether the index records this content for a file.
     pub(super) fn records(&self, file: &Path, content: &[u8]) -> bool {
         let format = self.object_format();
         let file = file.as_os_str().as_encoded_bytes();
-        let recorded = read_bounded(&self.own.join("index"), MAX_INDEX)
+        let recorded = self
+            .index()
             .and_then(|index| index::object_of(&index, format, file));
         recorded.is_some_and(|object| object == format.name_of(content))
     }

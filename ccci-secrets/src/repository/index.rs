@@ -1,5 +1,9 @@
 //! The index of git, versions 2 to 4 (gitformat-index): submodules, and the names of single files' contents.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
 use sha2::Digest as _;
 
 use crate::digest;
@@ -56,6 +60,17 @@ pub(super) fn gitlinks(bytes: &[u8], format: ObjectFormat) -> Vec<Gitlink> {
                 path: path.into(),
                 commit: digest::hex(object),
             });
+        }
+    });
+    found
+}
+
+/// The paths of all regular files; those before the first damaged entry.
+pub(super) fn files(bytes: &[u8], format: ObjectFormat) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    each(bytes, format, |path, mode, _| {
+        if mode & MODE_KIND == MODE_REGULAR {
+            found.push(PathBuf::from(OsStr::from_bytes(path)));
         }
     });
     found
@@ -177,6 +192,12 @@ const EXTENDED: u8 = 0x40;
 /// A commit of another repository.
 const MODE_GITLINK: u32 = 0o160_000;
 
+/// The bits that tell the kind of an entry.
+const MODE_KIND: u32 = 0o170_000;
+
+/// A regular file.
+const MODE_REGULAR: u32 = 0o100_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +212,7 @@ mod tests {
             b"DIRC\0\0\0\x04\0\0\0\x01 short",
         ] {
             assert!(gitlinks(bytes, ObjectFormat::Sha1).is_empty());
+            assert!(files(bytes, ObjectFormat::Sha1).is_empty());
         }
     }
 }

@@ -4,9 +4,11 @@
 //! Everything here only looks. What cannot be read or understood is no fact, so the answer is then `None`.
 
 mod content;
+mod credential;
 mod git_config;
 mod git_directory;
 mod index;
+mod tree;
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,6 +16,8 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 pub use self::content::{NotSealedBecause, classify_content};
+pub use self::credential::{StoredCredential, credentials_in};
+pub use self::tree::{Tree, read_file, tree};
 
 use self::git_directory::GitDirectory;
 

@@ -304,3 +304,69 @@ fn before_the_first_commit_there_is_none() {
     assert_eq!(work_tree_of(&place.path("r/x")).unwrap().commit, None);
     assert_eq!(work_tree_of(&place.path("plain/x")), None);
 }
+
+fn names(paths: &std::collections::BTreeSet<PathBuf>) -> Vec<String> {
+    let shown = paths.iter().map(|path| path.display().to_string());
+    shown.collect()
+}
+
+#[test]
+fn a_tree_holds_what_git_tracks_and_what_it_would_not_ignore() {
+    let Some(place) = Place::new() else { return };
+    place.repository("r");
+    place.write("r/.gitignore", "build/\ntracked.yaml\n/link\n");
+    place.write("r/tracked.yaml", "a: 1\n");
+    place.write("r/gone.yaml", "a: 1\n");
+    place.git("r", &["add", "--force", "."]);
+    place.git("r", &["commit", "-q", "-m", "two"]);
+    fs::remove_file(place.path("r/gone.yaml")).unwrap();
+    place.write("r/build/x.yaml", "a: 1\n");
+    place.write("r/new/.hidden.yaml", "a: 1\n");
+    std::os::unix::fs::symlink("host.yaml", place.path("r/link.yaml")).unwrap();
+    let found = tree(&place.path("r")).unwrap();
+    assert_eq!(
+        names(&found.files),
+        [
+            ".gitignore",
+            "host.yaml",
+            "new/.hidden.yaml",
+            "tracked.yaml"
+        ]
+    );
+    assert_eq!(names(&found.missing), ["gone.yaml"]);
+    let below = tree(&place.path("r/new")).unwrap();
+    assert_eq!(names(&below.files), [".hidden.yaml"]);
+    assert!(tree(&place.path("r/nowhere")).is_err());
+}
+
+#[test]
+fn a_tree_reaches_into_submodules_and_names_those_without_content() {
+    let Some(place) = Place::new() else { return };
+    place.with_submodule();
+    place.git(
+        "base/etc/secrets",
+        &[
+            "config",
+            "remote.origin.url",
+            "https://a:canary@git.example/x",
+        ],
+    );
+    let whole = tree(&place.path("base")).unwrap();
+    assert_eq!(
+        names(&whole.files),
+        [".gitmodules", "etc/secrets/host.yaml", "host.yaml"]
+    );
+    assert!(whole.uninitialised.is_empty());
+    assert_eq!(whole.work_trees.len(), 2);
+    let stored = credentials_in(&place.path("base/etc/secrets"));
+    assert_eq!(stored[0].setting, "remote.origin.url");
+    assert!(credentials_in(&place.path("base")).is_empty());
+
+    let cloned = tree(&place.path("clone")).unwrap();
+    assert_eq!(names(&cloned.files), [".gitmodules", "host.yaml"]);
+    assert_eq!(cloned.uninitialised[0].path, "etc/secrets");
+    // A copy without a repository, as a store has it.
+    fs::rename(place.path("clone/.git"), place.path("aside")).unwrap();
+    let copied = tree(&place.path("clone")).unwrap();
+    assert_eq!(copied.uninitialised[0].path, "etc/secrets");
+}

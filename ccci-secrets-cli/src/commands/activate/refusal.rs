@@ -12,6 +12,7 @@ use ccci_secrets::repository;
 use ccci_secrets::wrapped::Names;
 
 use crate::hint::{self, Hint};
+use crate::shell::quoted;
 
 /// Where sshd keeps the key of a host.
 const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key";
@@ -304,27 +305,5 @@ fn derived_recipient(source: &KeySource) -> Option<&String> {
             recipients.first()
         }
         _ => None,
-    }
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text;
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_can_be_pasted_into_a_shell() {
-        assert_eq!(quoted(Path::new("/var/lib/key.txt")), "/var/lib/key.txt");
-        assert_eq!(quoted(Path::new("/a b/it's")), r"'/a b/it'\''s'");
-        assert_eq!(quoted(Path::new("")), "''");
     }
 }

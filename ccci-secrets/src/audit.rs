@@ -1,0 +1,172 @@
+//! What can be said about the files of a repository without any key.
+
+use std::path::Path;
+
+use crate::config::{Config, ConfigError, Policy, PolicyRequest};
+use crate::document::Format;
+use crate::file::{FileError, SealedFile};
+use crate::finding::Finding;
+use crate::metadata::MetadataError;
+use crate::repository::{self, NotSealedBecause, WorkTree};
+use crate::secret::Secret;
+
+/// What a file turned out to be.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Recognised {
+    /// Something that stands in place of a file, or a sops file with a fault.
+    Broken(Finding),
+    /// Nothing of ours.
+    Other,
+    /// A sops file.
+    Sealed(Box<SealedFile>),
+}
+
+/// Tells a sops file from others by its content. `due` says that a rule covers it, which makes more things a fault;
+/// `shown` is how findings call it.
+#[must_use]
+pub fn recognise(shown: &Path, bytes: &Secret, due: bool) -> Recognised {
+    // EXPOSE: only looked at, for the marks of sops and of what git leaves in place of a file.
+    let content = bytes.expose();
+    let marked = has_marks(content);
+    if !marked && !due {
+        return Recognised::Other;
+    }
+    if let Some(reason) = repository::classify_content(content)
+        && (marked || reason != NotSealedBecause::Empty)
+    {
+        return Recognised::Broken(Finding::FileUnusable {
+            path: shown.to_owned(),
+            code: reason.code(),
+            text: reason.to_string(),
+        });
+    }
+    if !marked {
+        return Recognised::Other;
+    }
+    let named = Format::of_file_name(&shown.to_string_lossy());
+    let mut first_error = None;
+    for format in formats(named) {
+        // EXPOSE: to the parser, which keeps its own wiping copy.
+        match SealedFile::parse(format, Secret::from_slice(content)) {
+            Ok(file) => return Recognised::Sealed(Box::new(file)),
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    match first_error {
+        // A text that only speaks of sops files.
+        Some(error) if !due && (named == Format::Binary || is_plain(&error)) => Recognised::Other,
+        Some(error) if !is_plain(&error) => Recognised::Broken(Finding::FileUnusable {
+            path: shown.to_owned(),
+            code: error.code(),
+            text: error.to_string(),
+        }),
+        _ => Recognised::Other,
+    }
+}
+
+/// What every sops file holds somewhere: its block, and in it the MAC or the time of the last change.
+fn has_marks(content: &[u8]) -> bool {
+    let has = |mark: &[u8]| memchr::memmem::find(content, mark).is_some();
+    has(b"sops") && (has(b"ENC[AES256_GCM,") || has(b"lastmodified"))
+}
+
+/// The format that the name says; a name that says nothing leaves them all.
+fn formats(named: Format) -> Vec<Format> {
+    match named {
+        Format::Binary => vec![
+            Format::Binary,
+            Format::Json,
+            Format::Yaml,
+            Format::Dotenv,
+            Format::Ini,
+        ],
+        other => vec![other],
+    }
+}
+
+fn is_plain(error: &FileError) -> bool {
+    matches!(error, FileError::Metadata(MetadataError::Missing))
+}
+
+/// What the `.sops.yaml` above a file says about it.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Covered {
+    /// Where the rule is written that says the file is to be sealed.
+    pub rule: Option<String>,
+    /// What that rule makes of a file today.
+    pub policy: Option<Policy>,
+    /// Why the configuration cannot be used for the file.
+    pub fault: Option<Finding>,
+}
+
+/// Looks up the rule for a file; `absolute` names it from the root.
+///
+/// A rule without a pattern, or with one that matches the configuration itself, is for whatever gets sealed, and does
+/// not say that anything has to be.
+#[must_use]
+pub fn covered(config: &Config, absolute: &Path) -> Covered {
+    let invalid = |text: String| {
+        Some(Finding::ConfigInvalid {
+            path: config.path().to_owned(),
+            text,
+        })
+    };
+    let rule = match config.rule_for(absolute) {
+        Ok(rule) => rule,
+        Err(ConfigError::NoRule { .. } | ConfigError::NoRules { .. }) => return Covered::default(),
+        Err(error) => {
+            return Covered {
+                fault: invalid(error.to_string()),
+                ..Covered::default()
+            };
+        }
+    };
+    let own = config.rule_for(config.path()).ok();
+    let is_for_all = own.is_some_and(|own| own.place == rule.place);
+    let (policy, fault) = match Policy::resolve(Some(rule), &PolicyRequest::default()) {
+        Ok(policy) => (Some(policy), None),
+        // What this build cannot write, it can still open.
+        Err(crate::config::PolicyError::Unsupported(_)) => (None, None),
+        Err(error) => (None, invalid(format!("{}: {error}", rule.place))),
+    };
+    Covered {
+        rule: (!is_for_all).then(|| rule.place.to_string()),
+        policy,
+        fault,
+    }
+}
+
+/// Whether a sealed file is what its rule would make of it now.
+#[must_use]
+pub fn staleness(shown: &Path, file: &SealedFile, covered: &Covered) -> Option<Finding> {
+    let difference = file.difference_from(covered.policy.as_ref()?)?;
+    Some(Finding::Stale {
+        path: shown.to_owned(),
+        difference,
+    })
+}
+
+/// What a work tree says about itself.
+#[must_use]
+pub fn of_work_tree(work_tree: &WorkTree) -> Vec<Finding> {
+    let credentials = repository::credentials_in(&work_tree.root);
+    let mut findings: Vec<Finding> = credentials
+        .into_iter()
+        .map(|stored| Finding::Credential {
+            path: stored.file,
+            setting: stored.setting,
+        })
+        .collect();
+    if let (Some(recorded), Some(checked_out)) = (&work_tree.recorded_commit, &work_tree.commit)
+        && recorded != checked_out
+    {
+        findings.push(Finding::SubmoduleMoved {
+            path: work_tree.root.clone(),
+            recorded: recorded.clone(),
+            checked_out: checked_out.clone(),
+        });
+    }
+    findings
+}
