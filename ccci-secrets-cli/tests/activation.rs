@@ -91,6 +91,7 @@ fn main() {
         Both certificates::s25_keys_of_every_form_are_accepted,
         Both certificates::the_leaf_that_is_expected_is_compared,
         Root refusals::s26_blocked_targets_are_reported_together,
+        Machine units::s27_by_our_own_name_a_rehearsal_is_a_plan,
         RootMachine drop_in::s27_a_rehearsal_tells_what_would_change_and_writes_lists_only,
         Both values::s22_keys_lead_to_strings_and_everything_else_is_named,
         Both values::s23_what_stands_in_place_of_a_sops_file_is_found_at_build_time,

@@ -302,3 +302,28 @@ pub(crate) fn while_nixos_switches_units_go_into_its_lists(world: &World) -> Ver
     assert_eq!(systemctl.calls().len(), 2);
     Ok(())
 }
+
+pub(crate) fn s27_by_our_own_name_a_rehearsal_is_a_plan(world: &World) -> Verdict {
+    let systemctl = Systemctl::new(world);
+    let manifest = manifest(world, RECONCILERS);
+    std::fs::create_dir(world.out("/run/nixos")).unwrap();
+    world.write_manifest(&manifest);
+    let rehearse = || {
+        let before = world.snapshot();
+        let path = ("PATH", systemctl.directory().to_str().unwrap());
+        let run = systemctl.activate_with(&[("NIXOS_ACTION", "dry-activate"), path]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        before.assert_same(&world.snapshot());
+        assert_eq!(systemctl.calls(), Vec::<String>::new());
+        run.stdout
+    };
+    let told = rehearse();
+    assert!(told.contains(&format!("+ 0400 {}", TOKENS[0])), "{told}");
+    assert_eq!(systemctl.activate(&manifest).code, 0);
+    rotate(world, "two");
+    let told = rehearse();
+    assert!(told.contains(&format!("~ 0400 {}", TOKENS[0])), "{told}");
+    assert!(told.contains("five.service"), "{told}");
+    assert_eq!(world.generation(), Some(1));
+    Ok(())
+}
