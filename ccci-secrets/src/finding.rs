@@ -74,6 +74,8 @@ pub enum Finding {
         days: i64,
         /// How many are allowed.
         limit: i64,
+        /// Whether a policy says so.
+        demanded: bool,
     },
     /// A sops file that nobody can open as it stands.
     FileUnusable {
@@ -213,6 +215,10 @@ impl Finding {
             Self::ConfigNote { .. } => "config-note",
             Self::Credential { .. } => "credential-in-git-settings",
             Self::DrillTooOld { .. } => "drill-too-old",
+            Self::FileUnusable {
+                code: ErrorCode::LfsPointer,
+                ..
+            } => "lfs-pointer",
             Self::FileUnusable { .. } => "file-unusable",
             Self::ForbiddenKey { .. } => "forbidden-key",
             Self::KeyInStore { .. } => "key-in-store",
@@ -241,12 +247,12 @@ impl Finding {
     pub fn level(&self) -> Level {
         match self {
             Self::ConfigInvalid { .. }
+            | Self::DrillTooOld { demanded: true, .. }
             | Self::FileUnusable { .. }
             | Self::ForbiddenKey { .. }
             | Self::KeyInStore { .. }
             | Self::LabelIsWrong { .. }
             | Self::NoKey { .. }
-            | Self::OtherVersion { .. }
             | Self::PlaintextDue { .. }
             | Self::SubmoduleNotInitialised(_)
             | Self::Unreadable { .. } => Level::Fault,
@@ -282,7 +288,7 @@ impl fmt::Display for Described<'_> {
             Finding::Credential { path, setting } => {
                 write!(f, "{}: {setting} holds a credential", path.display())
             }
-            Finding::DrillTooOld { days, limit } => {
+            Finding::DrillTooOld { days, limit, .. } => {
                 write!(f, "the last drill was {days} days ago, {limit} are allowed")
             }
             Finding::FileUnusable { path, text, .. } => write!(f, "{}: {text}", path.display()),

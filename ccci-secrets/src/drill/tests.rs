@@ -266,14 +266,19 @@ fn a_proof_is_one_for_the_bytes_that_were_opened() {
     );
     // Together they are as old as the oldest of them.
     assert_eq!(merged.taken, "2025-12-01T00:00:00Z");
+    let policy = |text| DrillPolicy::parse(text).unwrap();
+    let old = Finding::DrillTooOld {
+        days: 32,
+        limit: 30,
+        demanded: true,
+    };
+    assert_eq!(old.level(), Level::Fault);
     assert_eq!(
-        merged.age(now(), 30),
-        Some(Finding::DrillTooOld {
-            days: 32,
-            limit: 30
-        })
+        merged.age(now(), Some(&policy("max_age_days = 30"))),
+        Some(old)
     );
-    assert_eq!(merged.age(now(), 32), None);
+    assert_eq!(merged.age(now(), Some(&policy("max_age_days = 32"))), None);
+    assert_eq!(merged.age(now(), None), None);
 }
 
 #[test]
@@ -365,7 +370,7 @@ fn what_stands_in_place_of_a_sops_file_is_a_fault_and_other_files_are_none() {
     );
     assert_eq!(
         kinds(&survey.findings),
-        ["plaintext-due", "file-unusable", "file-unusable"]
+        ["plaintext-due", "file-unusable", "lfs-pointer"]
     );
     let record = take(&survey, &key("age-1.txt"), Scope::Everything, "test", now()).record;
     let table = table(&record, None);
