@@ -31,8 +31,8 @@ fn tree(features: &str) -> Option<String> {
     match output {
         Ok(output) if output.status.success() => Some(String::from_utf8(output.stdout).unwrap()),
         Ok(output) => {
-            let reason = String::from_utf8_lossy(&output.stderr);
-            println!("SKIPPED: cargo tree does not work here: {reason}");
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            println!("SKIPPED: cargo tree does not work here: {told}");
             None
         }
         Err(error) => {

@@ -73,7 +73,8 @@ impl<'d> Walk<'d> {
             document,
             next_part: 0,
             frames: Vec::new(),
-            paths: Paths::default(),
+            // At most one for each node, unless aliases repeat them.
+            paths: Paths(Vec::with_capacity(document.nodes.len())),
             path: PathId::ROOT,
             repeated: 0,
             scalar_alias: None,

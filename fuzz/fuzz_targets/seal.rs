@@ -39,13 +39,8 @@ fuzz_target!(|text: &[u8]| {
         let keyring = Keyring::from_identities(vec![Box::new(identity)]);
         let (plain, notes) = sealed.open(&keyring).unwrap().expose_document().unwrap();
         assert_eq!(notes, []);
-        // Escapes of JSON are written as the values they stand for.
-        let in_bytes = match format {
-            Format::Binary => true,
-            Format::Json => !text.contains(&b'\\'),
-            _ => false,
-        };
-        if in_bytes {
+        let in_bytes = [Format::Binary, Format::Dotenv, Format::Json];
+        if in_bytes.contains(&format) {
             assert_eq!(plain.expose(), text);
         }
         if format != Format::Binary {

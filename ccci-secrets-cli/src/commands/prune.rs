@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ccci_secrets::activation;
 use ccci_secrets::activation::manifest::Dialect;
 
 use super::activate::refusal;
@@ -38,7 +39,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
         lock_timeout: Duration::from_secs(args.lock_timeout),
         ..Request::new(&args.manifest, Dialect::Native, Context::now())
     };
-    let (_, pruned) = request.prune(context).told(context, &args.manifest)?;
+    let pruned = request
+        .with_manifest(context, |manifest, options| {
+            activation::prune(manifest, &options)
+        })
+        .told(context, &args.manifest)?;
     for line in refusal::warnings(&pruned.warnings) {
         output::note(line);
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ccci_secrets::activation::manifest::Dialect;
-use ccci_secrets::activation::{FailedStep, GivenBack, Repaired};
+use ccci_secrets::activation::{self, FailedStep, GivenBack, Repaired};
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::wrapped::Names;
 
@@ -44,18 +44,13 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
         lock_timeout: Duration::from_secs(args.lock_timeout),
         ..Request::new(&args.manifest, Dialect::Native, Context::now())
     };
-    match &args.give_back {
-        Some(path) => {
-            let ended = request.give_back(context, path);
-            let (_, given_back) = ended.told(context, &args.manifest)?;
-            told_of_file(&given_back, &args.manifest)
-        }
-        None => {
-            let ended = request.repair(context);
-            let (_, repaired) = ended.told(context, &args.manifest)?;
-            told_of_repair(&repaired, &args.manifest)
-        }
-    }
+    let ended = request.with_manifest(context, |manifest, options| match &args.give_back {
+        Some(path) => activation::give_back(manifest, &options, path)
+            .map(|given_back| told_of_file(&given_back, &args.manifest)),
+        None => activation::repair(manifest, &options)
+            .map(|repaired| told_of_repair(&repaired, &args.manifest)),
+    });
+    ended.told(context, &args.manifest)?
 }
 
 fn told_of_repair(repaired: &Repaired, manifest: &Path) -> Result<Exit, CommandError> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ccci_secrets::activation::manifest::Dialect;
 use ccci_secrets::activation::{
-    Drift, ExpectedDigest, Run, Verification, Verified, VerifiedReport,
+    self, Drift, ExpectedDigest, Run, Verification, Verified, VerifiedReport,
 };
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::wrapped::Names;
@@ -60,26 +60,28 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
     harden::activation();
     let expected = args.expect.as_deref().map(read_digests).transpose()?;
+    let how = Verification {
+        offline: args.offline,
+        sha256: args.sha256,
+        expected: expected.as_deref(),
+    };
     let request = Request {
         ambient_keys: args.ambient_keys,
         ignore_passwd: args.ignore_passwd,
         root: args.root.as_deref(),
         ..Request::new(&args.manifest, Dialect::Native, Context::now())
     };
-    let how = Verification {
-        offline: args.offline,
-        sha256: args.sha256,
-        expected: expected.as_deref(),
-    };
-    let ended = request.verify(context, how);
-    let (manifest, verified) = ended.told(context, &args.manifest)?;
-    let run = Run {
-        tool: Context::TOOL,
-        started: request.started,
-        manifest: manifest.as_ref(),
-        names: &Names::default(),
-    };
-    tell(args, &verified, &run)
+    let ended = request.with_manifest(context, |manifest, options| {
+        let verified = activation::verify(manifest, options, how)?;
+        let run = Run {
+            tool: Context::TOOL,
+            started: request.started,
+            manifest: Some(manifest),
+            names: &Names::default(),
+        };
+        Ok(tell(args, &verified, &run))
+    });
+    ended.told(context, &args.manifest)?
 }
 
 /// Lines of `sha256sum`: the digest, a space, a space or a star, the name.

@@ -325,3 +325,37 @@ fn an_idempotent_set_of_the_same_value_leaves_the_file_alone() {
         .expect(0);
     assert_ne!(place.read("s.yaml"), before.0);
 }
+
+#[test]
+fn a_layout_that_does_not_fit_is_left_out_with_a_warning() {
+    let place = Place::new();
+    let text = "a: 0x1F\nb: 017 # as chmod\n";
+    place.seal("s.yaml", text);
+    assert_eq!(place.ccsec(["decrypt", "s.yaml"]).expect(0).text(), text);
+    let sealed = place.read_text("s.yaml");
+    let field = sealed.lines().find(|line| line.contains("ccsec_layout"));
+    let odd = sealed.replace(field.unwrap(), "    ccsec_layout: nonsense");
+    place.write("s.yaml", odd);
+    let run = place.ccsec(["decrypt", "s.yaml"]).expect(0);
+    assert_eq!(run.text(), "a: 31\nb: 15 # as chmod\n");
+    run.says(&["s.yaml: line 3", "spelling is lost"]);
+}
+
+#[test]
+fn setting_one_value_rewrites_what_is_known_of_the_layout_and_nothing_else() {
+    let place = Place::new();
+    place.seal("s.yaml", "a: 0x1F\nb: 017\n");
+    let before = place.read_text("s.yaml");
+    place
+        .ccsec(["set", "s.yaml", "[\"a\"]", "\"new\""])
+        .expect(0);
+    let after = place.read_text("s.yaml");
+    let mut changed = changed_lines(&before, &after);
+    // Both may have been written in one second.
+    changed.retain(|name| name != "lastmodified");
+    assert_eq!(changed, ["a", "ccsec_layout", "mac"]);
+    assert_eq!(
+        place.ccsec(["decrypt", "s.yaml"]).expect(0).text(),
+        "a: new\nb: 017\n"
+    );
+}

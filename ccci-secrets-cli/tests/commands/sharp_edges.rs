@@ -392,3 +392,22 @@ fn comments_that_sops_loses_are_kept() {
         assert_eq!(sops.expect(0).err, "");
     }
 }
+
+#[test]
+fn a_change_in_place_does_not_make_another_format_of_a_file() {
+    let place = Place::new();
+    place.seal("s.yaml", PLAIN);
+    let before = place.read_text("s.yaml");
+    let path = "[\"int\"]";
+    for arguments in [
+        &["set", "--output-type", "json", "s.yaml", path, "1"][..],
+        &["unset", "--output-type", "json", "s.yaml", path],
+        &["edit", "--output-type", "json", "s.yaml"],
+    ] {
+        place
+            .ccsec(arguments)
+            .expect(1)
+            .says(&["writing yaml as json (--output-type)"]);
+    }
+    assert_eq!(place.read_text("s.yaml"), before);
+}

@@ -56,7 +56,7 @@ pub(super) fn make(site: &Site<'_>, directory: &Path, manner: Manner) -> Result<
             Ok(()) => {
                 let below = site.fs.open_dir(dir.as_fd(), Path::new(name));
                 let below = below.map_err(failed)?;
-                dress(site, &below, wish).map_err(failed)?;
+                dress(site, &below, wish, above_facts).map_err(failed)?;
                 below
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => site
@@ -175,12 +175,13 @@ fn inherited_owner(above: FileFacts, site: &Site<'_>) -> u32 {
     }
 }
 
-fn dress(site: &Site<'_>, dir: &OwnedFd, wish: Dress) -> io::Result<()> {
+fn dress(site: &Site<'_>, dir: &OwnedFd, wish: Dress, above: FileFacts) -> io::Result<()> {
     let facts = site.fs.facts(dir.as_fd())?;
-    // Whoever owns the directory above could have put another one under the name meanwhile; an empty one of ours that
-    // nobody else may write to is as good as new.
-    let is_new =
-        facts.uid == site.euid && facts.mode & 0o022 == 0 && site.fs.list(dir.as_fd())?.is_empty();
+    // Whoever may write to the directory above could have put another one under the name meanwhile; an empty one of ours
+    // that nobody else may write to is as good as new. Where only we may write, what is in it already is of another run,
+    // which began at the same moment.
+    let is_ours = facts.uid == site.euid && facts.mode & 0o022 == 0;
+    let is_new = is_ours && (!site.may_be_others(&above) || site.fs.list(dir.as_fd())?.is_empty());
     if !is_new {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
@@ -190,5 +191,36 @@ fn dress(site: &Site<'_>, dir: &OwnedFd, wish: Dress) -> io::Result<()> {
     match facts.mode == wish.mode {
         true => Ok(()),
         false => site.fs.change_mode(dir.as_fd(), wish.mode),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::fs::{Fs as _, RealFs};
+
+    // Two runs on a blank machine make the directories of their lock at the same moment.
+    #[test]
+    fn what_another_run_has_put_into_a_new_directory_is_no_obstacle_where_nobody_else_may_write() {
+        let above = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(above.path().join("new/of-the-other-run")).unwrap();
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(above.path().join("new"), mode).unwrap();
+        let fs = RealFs::new();
+        let site = Site::new(&fs, None);
+        let dressed = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(above.path(), mode).unwrap();
+            let above = fs.open_start(above.path()).unwrap();
+            let facts = fs.facts(above.as_fd()).unwrap();
+            let new = fs.open_dir(above.as_fd(), Path::new("new")).unwrap();
+            let wish = Manner::Records.wish(facts, false, &site);
+            dress(&site, &new, wish, facts)
+        };
+        assert!(dressed(0o755).is_ok());
+        assert!(dressed(0o777).is_err());
     }
 }

@@ -132,7 +132,8 @@ impl<'a> Site<'a> {
         &self.base
     }
 
-    fn may_be_others(&self, facts: &FileFacts) -> bool {
+    /// Whether somebody else may write to a directory.
+    pub(super) fn may_be_others(&self, facts: &FileFacts) -> bool {
         let owner_is_trusted = facts.uid == 0 || facts.uid == self.euid;
         !owner_is_trusted || facts.mode & 0o022 != 0
     }

@@ -102,7 +102,7 @@ impl Sops {
     }
 
     /// What is left when sops opens what it sealed itself: beside empty lists it loses comments, and 3.9.0 loses an empty
-    /// line at the start of a text.
+    /// line at the start of a text. Nothing where it does not open what it sealed: then that text stood in the clear.
     fn after_a_round_trip(&self, theirs: &str) -> Option<Content> {
         let plain = self.decrypt(theirs).ok()?;
         Document::parse(Format::Yaml, Secret::from_slice(plain.as_bytes())).ok()?;
@@ -116,7 +116,7 @@ impl Sops {
             own.as_ref().is_some_and(|own| part(own) == part(found))
         };
         let values = expected.values == found.values
-            || self.program.is_old() && prints(|content| &content.values);
+            || self.program.is_old() && (own.is_none() || prints(|content| &content.values));
         let comments = expected.comments == found.comments || prints(|content| &content.comments);
         !(values && comments)
     }

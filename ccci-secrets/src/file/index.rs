@@ -26,6 +26,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// Its place, for the paths of its index.
+    pub(crate) fn path(&self) -> PathId {
+        self.path
+    }
+
     /// The scalar of a leaf.
     pub(crate) fn leaf<'d>(&self, document: &'d Document) -> Option<&'d Scalar> {
         match self.what {
@@ -61,7 +66,8 @@ impl Index {
         selection: &Selection,
         state: State,
     ) -> Result<Self, ParseError> {
-        let mut entries: Vec<Entry> = Vec::new();
+        // Most nodes are leaves. What stays unused is never touched; a list that grows would stand in memory twice.
+        let mut entries: Vec<Entry> = Vec::with_capacity(document.nodes.len());
         let mut cursor = selection.cursor();
         let mut walk = Walk::new(document);
         let mut was_comment = false;
@@ -102,6 +108,11 @@ impl Index {
             entries,
             paths: walk.into_paths(),
         })
+    }
+
+    /// Only the paths: the entries are let go.
+    pub(crate) fn into_paths(self) -> Paths {
+        self.paths
     }
 
     /// The associated data of an entry.

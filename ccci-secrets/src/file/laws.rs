@@ -302,7 +302,7 @@ fn sealing_changes_no_byte_that_it_need_not_change() {
 }
 
 /// The paths of all leaves of the first part, not behind an alias.
-fn paths(document: &Document) -> Vec<(TreePath, NodeId)> {
+pub(super) fn paths(document: &Document) -> Vec<(TreePath, NodeId)> {
     let mut found = Vec::new();
     let root = document.parts()[0].root;
     let mut open = vec![(Vec::new(), root)];

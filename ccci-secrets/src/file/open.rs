@@ -327,7 +327,7 @@ impl<Proof> OpenFile<Proof> {
         Note::LayoutLost { line }
     }
 
-    fn metadata_line(&self) -> usize {
+    pub(super) fn metadata_line(&self) -> usize {
         let document = &self.sealed.document;
         let part = document.parts().first();
         let entry = part.and_then(|part| document.metadata_entry(part));

@@ -348,28 +348,32 @@ impl Sealer<'_> {
         Ok(sealed)
     }
 
+    /// Comments are sealed in the order of the source, so that no more than one of the new texts is held at a time.
     fn seal_comments(&mut self, document: Document) -> Result<(Secret, Sequence), SealError> {
         let index = Index::of(&document, self.selection, State::Clear)?;
-        let mut comments = Sequence::default();
+        let mut sealed = Sequence::default();
         let mut places = Places::for_reuse_of(&self.reuse);
-        let mut edits = Vec::new();
-        for entry in &index.entries {
-            let What::Comment(comment) = entry.what else {
-                continue;
-            };
-            // EXPOSE: only its length.
-            let is_empty = document.comment_text(&comment).expose().is_empty();
-            if !entry.selected || is_empty || entry.alias.is_some() {
-                continue;
-            }
-            let aad = index.aad(&document, entry);
-            let nth = places.count(&aad);
-            let envelope = self.seal_comment(&document, &comment, &aad, nth)?;
-            comments.comment(&aad, envelope.as_bytes());
-            edits.extend(document.seal_comment(&comment, &envelope));
+        let found: Vec<_> = comments(&document, &index)
+            .map(|(comment, entry)| {
+                let nth = places.count(&index.aad(&document, entry));
+                (comment, entry.path(), nth)
+            })
+            .collect();
+        let paths = index.into_paths();
+        if found.is_empty() {
+            return Ok((document.into_text(), sealed));
         }
-        drop(index);
-        Ok((document.into_spliced(edits)?, comments))
+        let room = document.source().bytes().len() + found.len() * ENVELOPE_LEN;
+        let mut splicer = document.source().splicer(Vec::new(), room);
+        for (comment, path, nth) in in_source_order(found, |found| found.0) {
+            let aad = paths.aad(&document, path);
+            let envelope = self.seal_comment(&document, &comment, &aad, nth)?;
+            sealed.comment(&aad, envelope.as_bytes());
+            for edit in document.seal_comment(&comment, &envelope) {
+                splicer.push(edit)?;
+            }
+        }
+        Ok((splicer.finish()?, sealed))
     }
 
     /// A sealed comment that matches the rule for clear ones would be taken for one of these when the file is read, and
@@ -586,20 +590,13 @@ fn rewrite_text(document: &Document, scalar: &Scalar, text: &str) -> Vec<Edit> {
 /// Reads the text back: the same leaves in the same order, each the envelope or the value that was meant.
 fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<(), SealError> {
     let document = &sealed.document;
-    let (mut found_leaves, mut found_comments) = (Sequence::default(), Sequence::default());
+    let mut found_leaves = Sequence::default();
     for entry in &sealed.index.entries {
         match (entry.what, entry.leaf(document)) {
             (What::ListComment(_), _) | (What::Leaf(_), None) => {
                 return Err(SealError::Check("a list item reads as a comment"));
             }
-            (What::Comment(comment), _) => {
-                let text = document.comment_text(&comment);
-                // EXPOSE: an envelope, to a digest.
-                let text = first_line(text.expose());
-                if entry.selected && !text.is_empty() && entry.alias.is_none() {
-                    found_comments.comment(&sealed.index.aad(document, entry), text);
-                }
-            }
+            (What::Comment(_), _) => {}
             (What::Leaf(_), Some(scalar)) => match document.resolve(scalar) {
                 Err(_) => return Err(SealError::Check("a value changed its type")),
                 Ok(Resolved::Null) => found_leaves.null(&sealed.index.aad(document, entry)),
@@ -619,10 +616,39 @@ fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<()
     if !found_leaves.is(leaves) {
         return Err(SealError::Check("a value changed"));
     }
+    let mut found_comments = Sequence::default();
+    let found = self::comments(document, &sealed.index).collect();
+    for (comment, entry) in in_source_order(found, |found| found.0) {
+        let text = document.comment_text(&comment);
+        // EXPOSE: an envelope, to a digest.
+        let text = first_line(text.expose());
+        found_comments.comment(&sealed.index.aad(document, entry), text);
+    }
     if !found_comments.is(comments) {
         return Err(SealError::Check("a comment changed its place"));
     }
     Ok(())
+}
+
+/// The comments that are sealed, or are to be, in the order of the tree.
+fn comments<'i>(
+    document: &'i Document,
+    index: &'i Index,
+) -> impl Iterator<Item = (Comment, &'i super::Entry)> {
+    let entries = index.entries.iter();
+    let entries = entries.filter(|entry| entry.selected && entry.alias.is_none());
+    entries.filter_map(|entry| match entry.what {
+        // EXPOSE: only its length.
+        What::Comment(comment) if !document.comment_text(&comment).expose().is_empty() => {
+            Some((comment, entry))
+        }
+        _ => None,
+    })
+}
+
+fn in_source_order<T>(mut found: Vec<T>, comment: impl Fn(&T) -> Comment) -> Vec<T> {
+    found.sort_by_key(|found| comment(found).span.start());
+    found
 }
 
 /// The envelope of a comment; its other lines, where it has some, are only what is left of its layout.

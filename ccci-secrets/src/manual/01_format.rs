@@ -16,13 +16,13 @@
 //! - Nothing is laid out anew. A sealed file has the lines, quotes and comments of its plaintext, and a field more where
 //!   that is not enough.
 //! - A sealed comment in a YAML list stands as a comment, `#ENC[…]`, where sops makes an item of it.
-//! - The metadata of INI files holds real line breaks, in triple quotes. 3.13.0 and 3.13.1 wrote them this way and read
-//!   nothing else; all other versions write `\n` and read both.
+//! - The metadata of INI files holds real line breaks, in triple quotes. 3.13.1 writes them this way and reads nothing else;
+//!   3.13.3 and 3.9.0 write `\n` and read both.
 //!
 //! # What sops cannot do with its own files
 //!
 //! - A comment in a list under `encrypted_comment_regex` makes a file that sops 3.13.3 itself cannot open. It opens here.
-//! - A threshold that sops 3.9.0 writes into INI, `2.000000`, is read by no version of it. It is read here.
+//! - A threshold that sops 3.9.0 writes into INI, `2.000000`, is read neither by that version nor by 3.13.3. It is read here.
 //! - YAML documents that were sealed one by one and then put into one file are opened one by one
 //!   ([`SealedFile::parse_apart`](crate::file::SealedFile::parse_apart)); sops takes the first key for all of them.
 //!

@@ -84,8 +84,8 @@ pub(crate) fn read(document: &Document) -> Result<Metadata, MetadataError> {
 
 /// The block as it is written in a format: all keys sorted at all levels.
 ///
-/// In INI, line breaks stand as themselves, in `"""`: that is the one form which every version of sops reads. 3.13.0 and
-/// 3.13.1 do not read the `\n` that the others write.
+/// In INI, line breaks stand as themselves, in `"""`: that is the form which 3.9.0, 3.13.1 and 3.13.3 all read. 3.13.1
+/// does not read the `\n` that the others write.
 #[must_use]
 pub(crate) fn print(metadata: Metadata, format: Format) -> NewNode {
     let block = nested::print(metadata);

@@ -3,6 +3,7 @@
     clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::print_stderr,
     reason = "tests drive the real program"
 )]
@@ -12,6 +13,7 @@ mod formats;
 mod golden;
 mod groups;
 mod interop;
+mod layout;
 mod manual;
 mod program;
 mod support;

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use ccci_secrets::activation::fault::Refusal;
 use ccci_secrets::activation::manifest::{Dialect, Manifest, Reading};
-use ccci_secrets::activation::{
-    self, GivenBack, Options, Preview, Pruned, Receipt, Repaired, Units, Verification, Verified,
-};
+use ccci_secrets::activation::{self, Options, Preview, Receipt, Units};
 use ccci_secrets::certificate::Fingerprint;
 use ccci_secrets::env::Environment;
 use ccci_secrets::fs::RealFs;
@@ -44,16 +42,11 @@ pub(crate) struct Ended<T> {
 }
 
 impl<T> Ended<T> {
-    /// What came of it, with the manifest, or the text of the refusal.
-    pub(crate) fn told(
-        self,
-        context: &Context,
-        path: &Path,
-    ) -> Result<(Option<Manifest>, T), CommandError> {
-        let manifest = self.manifest;
-        self.result.map(|done| (manifest, done)).map_err(|refused| {
+    /// What came of it; a refusal is told as that of an activation.
+    pub(crate) fn told(self, context: &Context, manifest: &Path) -> Result<T, CommandError> {
+        self.result.map_err(|refused| {
             let names = names::of_refusal(&context.directory, &refused);
-            let text = refusal::text(&refused, path, &names);
+            let text = refusal::text(&refused, manifest, &names);
             CommandError::new(refused.code(), text).verbatim()
         })
     }
@@ -85,35 +78,8 @@ impl<'a> Request<'a> {
         self.with_manifest(context, activation::preview)
     }
 
-    /// Compares what is there with what should be there.
-    pub(crate) fn verify(self, context: &Context, how: Verification<'_>) -> Ended<Verified> {
-        self.with_manifest(context, |manifest, options| {
-            activation::verify(manifest, options, how)
-        })
-    }
-
-    /// Finishes what earlier runs have left undone.
-    pub(crate) fn repair(self, context: &Context) -> Ended<Repaired> {
-        self.with_manifest(context, |manifest, options| {
-            activation::repair(manifest, &options)
-        })
-    }
-
-    /// Puts a file of the operator's back into its place.
-    pub(crate) fn give_back(self, context: &Context, path: &Path) -> Ended<GivenBack> {
-        self.with_manifest(context, |manifest, options| {
-            activation::give_back(manifest, &options, path)
-        })
-    }
-
-    /// Removes generations that nobody needs.
-    pub(crate) fn prune(self, context: &Context) -> Ended<Pruned> {
-        self.with_manifest(context, |manifest, options| {
-            activation::prune(manifest, &options)
-        })
-    }
-
-    fn with_manifest<T>(
+    /// Does something with the manifest.
+    pub(crate) fn with_manifest<T>(
         self,
         context: &Context,
         work: impl FnOnce(&Manifest, Options<'_>) -> Result<T, Refusal>,

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::super::manifest::template_name;
-use super::super::preview::{Before, Preview, PreviewEntry};
-use super::super::receipt::Origin;
 use super::{
     Certificate, File, Generation, Links, Noticed, Reason, Run, SCHEMA, change_words, json,
     noticed, octal, reasons, shown,
 };
+use crate::activation::manifest::template_name;
+use crate::activation::preview::{Before, Preview, PreviewEntry};
+use crate::activation::receipt::Origin;
 use crate::digest;
 use crate::fs::MemoryMount;
 

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::super::verify::Verified;
 use super::{Noticed, Run, SCHEMA, json, noticed};
+use crate::activation::verify::Verified;
 use crate::digest;
 
 /// A report of a verification. Print it with [`VerifiedReport::to_json`].

@@ -54,7 +54,7 @@ const YAML: &[&str] = &[
     "K: 'single\n\n  quoted'",
     "K: \"double \\\n   quoted\"",
     "K: \"folded\n  twice\n\n  over\"",
-    "K: \"\\x41\\u00e9\\U0001F600\\/\\e\\_\"",
+    "K: \"\\x41\\u00e9\\U0001F600\\e\\_\"",
     "K: \"tab\\tbreak\\nend\"",
     "K: 'it''s'",
     "K: 'plain enough'",
@@ -99,6 +99,11 @@ const YAML: &[&str] = &[
     "K: ! 12",
     "K: &aK !!int 0x10",
     "K: !!str &aK folded\n  text",
+    "K: !!int\n  7",
+    "K: !!int # comment\n  7",
+    "K: &aK !!int # comment\n  7",
+    "K: &aK # comment\n  0x7",
+    "K: [!!int \"1\", !!int\n  2]",
     "K: &aK value\nKb: *aK",
     "K: &aK |\n  text\n  more\nKb: *aK # comment",
     "K: &aK\n  p: q\n  r: >\n    folded\n    text\nKb: *aK",
@@ -269,3 +274,24 @@ fn binary(random: &mut Random) -> Vec<u8> {
     };
     (0..len).map(|_| byte(random)).collect()
 }
+
+/// A file with a few pieces of text put in or taken out somewhere.
+pub(super) fn damaged(format: Format, seed: u64) -> Vec<u8> {
+    let mut text = file(format, seed);
+    let mut random = Random::new(seed ^ 0x5eed);
+    for _ in 0..=random.below(3) {
+        let len = u64::try_from(text.len()).unwrap();
+        let mut offset = |below: u64| usize::try_from(random.below(below + 1)).unwrap();
+        let at = offset(len);
+        let end = (at + offset(4)).min(text.len());
+        let piece = random.pick(PIECES);
+        text.splice(at..end, piece.bytes());
+    }
+    text
+}
+
+const PIECES: &[&str] = &[
+    "", "", "\n", "\n  ", " ", "  ", "\r\n", "\r", "\t", "#", " # c", ": ", "\n- ", "'", "\"",
+    "\\", "\\\n", "&a ", "*a", "!!int ", "!!str ", "!x ", "|", ">", "|-\n", "{", "}", "[", "]",
+    ", ", "0x1", "1_0", "\n---\n", "\u{feff}", "\u{85}", "\u{2028}", "? ", "<<: *a", "=", ";", "`",
+];

@@ -36,7 +36,10 @@ impl Candidates {
             return;
         }
         let Some((number, _)) = self.last else { return };
-        let text = Secret::from_slice(document.source().slice(scalar.text_span()));
+        let Some(text) = author_text(document, scalar) else {
+            return;
+        };
+        let text = Secret::from_slice(text);
         let sealed = Some((kind, Secret::from_slice(sealed)));
         self.push(number, 0, text, sealed);
     }
@@ -110,6 +113,37 @@ impl Candidate {
         // EXPOSE: compared in constant time.
         text.is_some_and(|text| text.ct_eq(self.spelling.text.expose()))
     }
+}
+
+/// The text of a leaf. Where a tag stands on a line of its own it goes, and leaves blanks and a line break behind; these
+/// are taken along then. None where also something else would be left behind, such as a comment.
+fn author_text<'d>(document: &'d Document, scalar: &Scalar) -> Option<&'d [u8]> {
+    let source = document.source();
+    let text = scalar.text_span();
+    let props = scalar.props();
+    let Some(tag) = props.tag.filter(|tag| tag.start() == text.start()) else {
+        return Some(source.slice(text));
+    };
+    let next = props.anchor.unwrap_or(scalar.span).start();
+    let gap = source.slice(Span::new(tag.end(), next));
+    if !gap.iter().all(u8::is_ascii_whitespace) {
+        return None;
+    }
+    let is_apart = gap.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+    let start = if is_apart {
+        with_blanks(source, text).start()
+    } else {
+        text.start()
+    };
+    Some(source.slice(Span::new(start, text.end())))
+}
+
+/// A text with the blanks and line breaks before it.
+pub(super) fn with_blanks(source: &Source, text: Span) -> Span {
+    let before = source.slice(Span::new(0, text.start()));
+    let blanks = before.iter().rev();
+    let count = blanks.take_while(|byte| byte.is_ascii_whitespace()).count();
+    Span::new(text.start() - count, text.end())
 }
 
 /// Whether a leaf would be written just as it stands.

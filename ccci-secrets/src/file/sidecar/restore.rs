@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{LeafName, START, Sidecar, leaf_name};
+use super::collect::with_blanks;
+use super::{LeafName, START, Sidecar, Spelling, leaf_name};
 use crate::digest::Sha512Stream;
 use crate::document::{Document, Edit, ParseError, Resolved, Scalar, Span};
 use crate::file::index::{self, What};
@@ -29,7 +30,7 @@ pub(in crate::file) struct Respelled {
     pub(in crate::file) text: Secret,
     /// The numbers of those that fit.
     fitting: Vec<usize>,
-    /// The line of the first that does not.
+    /// The line of the first that does not, or of the metadata if its value is gone.
     pub(in crate::file) misfit: Option<usize>,
 }
 
@@ -60,7 +61,8 @@ impl<Proof> OpenFile<Proof> {
         let misfit = places
             .iter()
             .find(|place| fitting.binary_search(&place.spelling).is_err())
-            .map(|place| place.line);
+            .map(|place| place.line)
+            .or_else(|| (fitting.len() < sidecar.spellings.len()).then(|| self.metadata_line()));
         Ok(Respelled {
             text: respelled.unwrap_or_else(|| plain.into_text()),
             fitting,
@@ -105,13 +107,16 @@ impl<Proof> OpenFile<Proof> {
             let here = spellings.get(&current).into_iter().flatten();
             current.1 += 1;
             for &spelling in here {
-                let levels = sidecar.spellings.get(spelling).map_or(0, |one| one.levels);
-                let node = match usize::from(levels) {
+                let Some(found) = sidecar.spellings.get(spelling) else {
+                    continue;
+                };
+                let node = match usize::from(found.levels) {
                     0 => Some(id),
                     levels => walk.collection(levels),
                 };
+                let span = |node| found.place_of(plain, plain.text_span(node));
                 places.extend(node.map(|node| Place {
-                    span: plain.text_span(node),
+                    span: span(node),
                     spelling,
                     line,
                 }));
@@ -137,6 +142,17 @@ impl<Proof> OpenFile<Proof> {
     }
 }
 
+impl Spelling {
+    /// A text with blanks before it takes the place of those, too.
+    fn place_of(&self, plain: &Document, text: Span) -> Span {
+        // EXPOSE: only looked at.
+        match self.text.expose().first() {
+            Some(first) if first.is_ascii_whitespace() => with_blanks(plain.source(), text),
+            _ => text,
+        }
+    }
+}
+
 /// The text with these spellings in it, if it means the same.
 fn attempt(plain: &Document, sidecar: &Sidecar, places: &[Place]) -> Option<Secret> {
     let edits = places.iter().filter_map(|place| {
@@ -146,7 +162,8 @@ fn attempt(plain: &Document, sidecar: &Sidecar, places: &[Place]) -> Option<Secr
     });
     let text = plain.source().splice(edits.collect()).ok()?;
     let again = Document::parse_plaintext(plain.format(), text).ok()?;
-    let same = means_the_same(plain, &again).ok()?;
+    let has_metadata = |part| again.metadata_entry(part).is_some();
+    let same = !again.parts().iter().any(has_metadata) && means_the_same(plain, &again).ok()?;
     same.then(|| again.into_text())
 }
 

@@ -296,11 +296,13 @@ fn what_is_not_built_is_refused_at_its_pointer() {
     fields["credentials"] = json!([{"unit": "u", "name": "n", "secret": "1"}]);
     fields.as_object_mut().unwrap().remove("ageKeyFile");
     let text = manifest_text(fields.clone());
-    assert!(Manifest::parse(text.as_bytes(), workshop.path("").as_path()).is_ok());
+    assert!(Manifest::parse(text.as_bytes(), &workshop.path("")).is_ok());
     let refused = workshop.open(fields).unwrap_err();
     assert!(refused.sound.is_none());
     assert_eq!(refused.faults.len(), 1, "{:?}", refused.faults);
     assert_eq!(refused.faults[0].code(), ErrorCode::NotBuilt);
-    let text = refused.faults[0].to_string();
-    assert_eq!(text, "/credentials: credentials are not built yet");
+    assert_eq!(
+        refused.faults[0].to_string(),
+        "/credentials: credentials are not built yet"
+    );
 }
