@@ -1,4 +1,5 @@
 //! The processes that the program starts.
 
 pub(crate) mod editor;
+pub(crate) mod getent;
 pub(crate) mod systemctl;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{CERTIFICATE, CERTIFICATE_KEY, TOKENS};
 use crate::harness::{Skip, Verdict};
+use crate::units::Systemctl;
 use crate::world::{LIVE_CERTIFICATE, LIVE_KEY, Run, World, secret};
 
 /// The calls that change something. strace counts each by itself.
@@ -107,6 +108,10 @@ impl<'w> Sweep<'w> {
     }
 
     fn traced(&self, injection: Option<&str>) -> Run {
+        self.traced_with(injection, |_| ())
+    }
+
+    fn traced_with(&self, injection: Option<&str>, prepare: impl FnOnce(&mut Command)) -> Run {
         let mut command = Command::new("strace");
         command.args(["-f", "-qq", "-o"]).arg(self.trace());
         command.arg("-e").arg(format!("trace={}", CALLS.join(",")));
@@ -115,6 +120,7 @@ impl<'w> Sweep<'w> {
         }
         command.arg(self.world.program());
         self.world.prepare(command.args(self.arguments()));
+        prepare(&mut command);
         self.world.finish(command.spawn().unwrap())
     }
 
@@ -130,12 +136,23 @@ impl<'w> Sweep<'w> {
 
     /// Every call of an undisturbed run that changes something.
     fn points(&self) -> Vec<Point> {
-        let run = self.traced(None);
+        self.points_with(|_| ())
+    }
+
+    fn points_with(&self, prepare: impl FnOnce(&mut Command)) -> Vec<Point> {
+        let run = self.traced_with(None, prepare);
         assert_eq!(run.code, 0, "{}", run.stderr);
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         let mut points = Vec::new();
-        for line in std::fs::read_to_string(self.trace()).unwrap().lines() {
-            let text = line.split_once(' ').unwrap().1.trim_start();
+        let trace = std::fs::read_to_string(self.trace()).unwrap();
+        let process = trace.split(' ').next().unwrap();
+        for line in trace.lines() {
+            let (number, text) = line.split_once(' ').unwrap();
+            let text = text.trim_start();
+            // What a program does that was started on the way is its own business.
+            if number != process {
+                continue;
+            }
             let Some((call, _)) = text.split_once('(') else {
                 continue;
             };
@@ -306,6 +323,61 @@ pub(crate) fn s28_killed_at_any_call_a_first_run_leaves_nothing_that_the_next_on
         assert_eq!(run.code, -1, "{moment}: {}", run.stderr);
         sweep.assert_converges(0, &moment);
     }
+    Ok(())
+}
+
+/// A run that ended between its commit and its end has told nobody.
+pub(crate) fn s28_units_of_a_run_that_was_killed_are_told_by_the_next_one(
+    world: &World,
+) -> Verdict {
+    let sweep = Sweep::new(world)?;
+    let systemctl = Systemctl::new(world);
+    let offer = |version: usize| {
+        sweep.offer(version);
+        let mut manifest = Sweep::manifest(0);
+        manifest["secrets"][0]["restartUnits"] = json!(["a.service"]);
+        world.write_manifest(&manifest);
+    };
+    let with_stand_in = |command: &mut Command| {
+        let path = format!("{}:/usr/bin:/bin", systemctl.directory().display());
+        command.env("PATH", path);
+    };
+    let run = || {
+        let mut command = world.command(&sweep.arguments());
+        with_stand_in(&mut command);
+        world.finish(command.spawn().unwrap())
+    };
+    for version in 0..2 {
+        offer(version);
+        assert_eq!(run().code, 0);
+    }
+    offer(0);
+    let points = sweep.points_with(with_stand_in);
+    let commit = points.iter().position(Point::is_commit).unwrap();
+    let mut told_by_the_next = 0;
+    let mut next = 1;
+    for point in points.iter().skip(commit + 1) {
+        let moment = format!("killed at {}", point.text);
+        offer(next);
+        systemctl.calls();
+        let kill = format!("{}:signal=KILL:when={}", point.call, point.nth);
+        let killed = sweep.traced_with(Some(&kill), with_stand_in);
+        assert_eq!(killed.code, -1, "{moment}: {}", killed.stderr);
+        let first = systemctl.calls();
+        assert_eq!(run().code, 0, "{moment}");
+        let second = systemctl.calls();
+        // Once is what is wanted; somebody who was told just before the end is told again.
+        assert!(
+            !first.is_empty() || second.len() == 1,
+            "{moment}: {first:?} {second:?}"
+        );
+        told_by_the_next += usize::from(first.is_empty());
+        // And then nobody any more.
+        assert_eq!(run().code, 0, "{moment}");
+        assert_eq!(systemctl.calls(), Vec::<String>::new(), "{moment}");
+        next = 1 - next;
+    }
+    assert!(told_by_the_next > 2, "{told_by_the_next}");
     Ok(())
 }
 

@@ -106,21 +106,21 @@ pub(super) fn outcome(scene: Scene<'_>, records: &Records) -> Result<Outcome, Fa
             });
         }
     }
+    let by_name = scene.manifest.by_name();
+    let record = |wanted: &Wanted| {
+        let entry = by_name.get(wanted.name.as_str()).copied();
+        entry_record(entry, wanted).with_digest(scene.drift_key, wanted)
+    };
     Ok(Outcome {
         manifest_sha256: digest::hex(&scene.manifest.sha256),
         generation: scene.plan.active(),
-        entries: scene
-            .wanted
-            .iter()
-            .map(|wanted| entry_record(scene.manifest, wanted).with_digest(scene.drift_key, wanted))
-            .collect(),
+        entries: scene.wanted.iter().map(record).collect(),
         links,
         pending,
     })
 }
 
-fn entry_record(manifest: &Manifest, wanted: &Wanted) -> EntryRecord {
-    let entry = entry_of(manifest, wanted);
+fn entry_record(entry: Option<&FileEntry>, wanted: &Wanted) -> EntryRecord {
     let units = |list: fn(&FileEntry) -> &Vec<String>| entry.map(list).cloned().unwrap_or_default();
     EntryRecord {
         name: wanted.name.clone(),
@@ -131,11 +131,6 @@ fn entry_record(manifest: &Manifest, wanted: &Wanted) -> EntryRecord {
         reload_units: units(|entry| &entry.reload_units),
         hmac: None,
     }
-}
-
-/// What the manifest says of a wanted file.
-pub(super) fn entry_of<'a>(manifest: &'a Manifest, wanted: &Wanted) -> Option<&'a FileEntry> {
-    manifest.files().find(|entry| entry.name == wanted.name)
 }
 
 /// The directory that holds a target, from the root, without links.

@@ -1,6 +1,7 @@
 //! The key under which this machine writes down digests of contents. Activation makes it, after all else is done; nobody
 //! else does.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -84,8 +85,12 @@ pub(super) fn enter(
 ) -> Result<(), Fault> {
     let journal = records.journal.value();
     let mut active = journal.active.clone();
+    let by_name: BTreeMap<&str, &Wanted> = wanted
+        .iter()
+        .map(|wanted| (wanted.name.as_str(), wanted))
+        .collect();
     for entry in &mut active.entries {
-        let content = wanted.iter().find(|wanted| wanted.name == entry.name);
+        let content = by_name.get(entry.name.as_str());
         entry.hmac = content.map(|wanted| key.digest(&wanted.name, &wanted.content));
     }
     let journal = Journal::new(active, journal.run.clone());

@@ -1,5 +1,7 @@
 //! Opens everything a manifest wants, in memory: identities, every sops file once, every MAC, and only then values.
 
+use std::collections::BTreeMap;
+
 use super::checks::{self, CheckedCertificate, Checking};
 use super::fault::{Fault, KeySource, NoIdentity, TemplateProblem, Warning, WarningKind};
 use super::findings::Findings;
@@ -128,7 +130,7 @@ fn prepare(
     let mut prepared = Vec::new();
     for (nth, secret) in manifest.secrets.iter().enumerate() {
         let ownership = owner(nth, &secret.file, owners, findings);
-        let read = files.iter().find(|(file, _)| file.entries.contains(&nth));
+        let read = files.iter().find(|(file, _)| file.holds(nth));
         let Some((_, read)) = read else { continue };
         let selection = select::select(&read.sealed, secret)
             .map_err(|problem| findings.lose(&[nth], problem.of(secret)));
@@ -186,10 +188,11 @@ fn render(
     secrets: &[Wanted],
     findings: &mut Findings<'_>,
 ) -> Vec<Wanted> {
-    let value = |name: &str| {
-        let secret = secrets.iter().find(|secret| secret.name == name);
-        secret.map(|secret| &secret.content)
-    };
+    let values: BTreeMap<&str, &Secret> = secrets
+        .iter()
+        .map(|secret| (secret.name.as_str(), &secret.content))
+        .collect();
+    let value = |name: &str| values.get(name).copied();
     let mut wanted = Vec::new();
     for prepared in templates {
         let file = manifest.secrets.len() + prepared.template;
@@ -324,7 +327,7 @@ fn take(
         ownership,
     } in prepared
     {
-        let from = opened.iter().find(|from| from.file.entries.contains(&nth));
+        let from = opened.iter().find(|from| from.file.holds(nth));
         let (Some(secret), Some(from)) = (manifest.secrets.get(nth), from) else {
             continue;
         };

@@ -15,8 +15,15 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub(super) struct SopsFile<'m> {
     pub(super) path: &'m Path,
-    /// Positions in the manifest's list of secrets; never empty.
+    /// Positions in the manifest's list of secrets; never empty, and in order.
     pub(super) entries: Vec<usize>,
+}
+
+impl SopsFile<'_> {
+    /// Whether a secret is taken from it.
+    pub(super) fn holds(&self, secret: usize) -> bool {
+        self.entries.binary_search(&secret).is_ok()
+    }
 }
 
 /// A sops file that was read.

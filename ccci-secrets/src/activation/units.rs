@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::draft::entry_of;
 use super::fault::{Fault, UnitProblem, Warning, WarningKind};
 use super::manifest::Manifest;
 use super::plan::Plan;
@@ -90,9 +89,10 @@ pub(super) fn of_changes(
     if !plan.compared {
         return units;
     }
+    let by_name = manifest.by_name();
     for (wanted, change) in wanted.iter().zip(&plan.changes) {
         if *change != Change::Unchanged
-            && let Some(entry) = entry_of(manifest, wanted)
+            && let Some(entry) = by_name.get(wanted.name.as_str())
         {
             units.add(&entry.restart_units, &entry.reload_units);
         }

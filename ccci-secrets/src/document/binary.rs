@@ -47,6 +47,7 @@ pub(crate) fn whole_file(bytes: Secret) -> Document {
             root: NodeId(1),
             span: all,
         }],
+        blocks: Default::default(),
     }
 }
 

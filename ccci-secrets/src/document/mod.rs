@@ -5,6 +5,7 @@
 //! entry; it knows nothing of keys or ciphers. `print(parse(x)) == x` holds by construction: printing is the source.
 
 pub(crate) mod binary;
+mod blocks;
 pub(crate) mod canonical;
 mod content;
 pub(crate) mod dotenv;
@@ -105,6 +106,7 @@ pub struct Document {
     pub(crate) nodes: Vec<Node>,
     pub(crate) key_texts: KeyTexts,
     pub(crate) parts: Vec<Part>,
+    pub(crate) blocks: blocks::Blocks,
 }
 
 /// One YAML document of a file; every other format has exactly one.

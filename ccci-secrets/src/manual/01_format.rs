@@ -89,6 +89,14 @@
 //! A field that does not fit the file, because a line of the file was changed by hand, is left out with a note
 //! ([`Note::LayoutLost`](crate::file::Note::LayoutLost)); the values are right all the same.
 //!
+//! # What a round trip loses all the same
+//!
+//! | format | written | comes back as | why |
+//! |---|---|---|---|
+//! | yaml | `a: !!int # c⏎  5⏎` | `a: # c⏎  5⏎` | the tag goes, and what stands between it and its value stays |
+//! | yaml | `a: &x [ [], # c⏎]⏎b: *x⏎` | `a: &x [ [], # c⏎]⏎b: [[]]⏎` | only a comment is sealed, and no value is there that the alias could be found by |
+//! | ini | `a = b⟨0d⟩` | `a = b` | half a line break at the very end is taken for one that came with the metadata |
+//!
 //! # Flags that differ
 //!
 //! Flags, variables and exit codes of `decrypt`, `edit`, `encrypt`, `set` and `unset` are those of sops, with these

@@ -109,6 +109,26 @@ fn what_the_manual_calls_lost_is_lost_without_the_field_and_kept_with_it() {
     }
 }
 
+#[test]
+fn what_the_manual_calls_lost_all_the_same_comes_back_as_it_says() {
+    let rows = rows("# What a round trip loses all the same");
+    assert!(rows.len() >= 3, "{}", rows.len());
+    let policy = Policy::age(&[&recipient()]).unwrap();
+    let environment =
+        Environment::empty().with_var("SOPS_AGE_KEY_FILE", key("age-1.txt").to_str().unwrap());
+    let keyring = Keyring::discover(&environment);
+    for row in rows {
+        let (written, expected) = (bytes(&row.columns[0]), bytes(&row.columns[1]));
+        assert_ne!(written, expected);
+        let draft = DraftFile::parse(row.format, Secret::from_slice(&written)).unwrap();
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        let opened = draft.seal(&policy, now).unwrap().open(&keyring).unwrap();
+        let (plain, notes) = opened.expose_document().unwrap();
+        assert_eq!(notes, []);
+        assert_eq!(plain.expose(), expected, "{}", row.columns[0]);
+    }
+}
+
 /// What stands in the manual's second page about metadata and comments, as edits of a sealed file.
 #[test]
 fn what_the_manual_says_that_nobody_notices_is_not_noticed() {

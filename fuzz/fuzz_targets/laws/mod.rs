@@ -138,7 +138,7 @@ fn scalars(document: &Document) -> Vec<Scalar> {
     while let Some(id) = open.pop() {
         match document.node(id) {
             Node::Alias(_) => {}
-            Node::Scalar(scalar) => found.push(*scalar),
+            Node::Scalar(scalar) => found.push(scalar.clone()),
             Node::List(collection) | Node::Map(collection) => {
                 open.extend(collection.items.iter().rev().filter_map(|item| match item {
                     Item::Comment(_) => None,

@@ -16,6 +16,7 @@ use ccci_secrets::keyring::Keyring;
 use super::{names, refusal};
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::spawn::getent;
 use crate::spawn::systemctl::Teller;
 
 /// What is to be activated, and how.
@@ -101,11 +102,13 @@ impl<'a> Request<'a> {
             let teller = Teller::of_run(is_user.get(), self.dialect, &context.environment);
             teller.tell(units, &context.environment)
         };
+        let accounts = |kind, name: &str| getent::account(kind, name, &context.environment);
         let mut options = Options::new(&fs, &std::thread::sleep);
         options.units = Some(&tell);
         options.root = self.root;
         options.state_home = state_home.as_deref();
         options.ignore_passwd = self.ignore_passwd;
+        options.accounts = Some(&accounts);
         options.lock_timeout = self.lock_timeout;
         options.now = Some(self.started);
         options.expected_leaf = self.expected_leaf;

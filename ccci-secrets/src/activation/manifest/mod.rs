@@ -8,6 +8,7 @@ mod names;
 mod read;
 mod rules;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -274,6 +275,13 @@ impl Manifest {
     pub(crate) fn requires(&self, name: &str) -> bool {
         let mut secrets = self.secrets.iter();
         secrets.any(|secret| secret.file.name == name && secret.file.required)
+    }
+
+    /// Secrets and templates by their names below the generation.
+    pub(crate) fn by_name(&self) -> BTreeMap<&str, &FileEntry> {
+        self.files()
+            .map(|file| (file.name.as_str(), file))
+            .collect()
     }
 
     /// Secrets and then templates as files.

@@ -44,6 +44,7 @@ pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
         nodes,
         key_texts,
         parts: vec![part],
+        blocks: Default::default(),
     })
 }
 

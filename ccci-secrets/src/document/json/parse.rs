@@ -38,6 +38,7 @@ pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
         nodes,
         key_texts,
         parts: vec![part],
+        blocks: Default::default(),
     };
     single_metadata(&document, root)?;
     Ok(document)

@@ -51,6 +51,7 @@ pub(crate) fn parse_with(bytes: Secret, keys: Keys) -> Result<Document, ParseErr
         nodes,
         key_texts,
         parts,
+        blocks: Default::default(),
     })
 }
 

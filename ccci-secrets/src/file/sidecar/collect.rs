@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::{START, Sidecar, Spelling, leaf_name};
-use crate::document::{Document, Edit, Format, NewScalar, Node, ParseError, Scalar, Source, Span};
+use crate::document::{
+    Document, Edit, Format, NewScalar, Node, ParseError, Scalar, Source, Span, Style,
+};
 use crate::secret::Secret;
 use crate::tree::{Event, Walk};
 use crate::value::{Kind, Value};
@@ -36,10 +38,10 @@ impl Candidates {
             return;
         }
         let Some((number, _)) = self.last else { return };
-        let Some(text) = author_text(document, scalar) else {
+        let Some(text) = author_text(document, scalar, sealed) else {
             return;
         };
-        let text = Secret::from_slice(text);
+        let text = Secret::from_slice(document.source().slice(text));
         let sealed = Some((kind, Secret::from_slice(sealed)));
         self.push(number, 0, text, sealed);
     }
@@ -115,27 +117,44 @@ impl Candidate {
     }
 }
 
-/// The text of a leaf. Where a tag stands on a line of its own it goes, and leaves blanks and a line break behind; these
-/// are taken along then. None where also something else would be left behind, such as a comment.
-fn author_text<'d>(document: &'d Document, scalar: &Scalar) -> Option<&'d [u8]> {
+/// The text of a leaf, and blanks around it that would stay behind, or would not. None where also something else would,
+/// such as a comment.
+fn author_text(document: &Document, scalar: &Scalar, sealed: &[u8]) -> Option<Span> {
     let source = document.source();
     let text = scalar.text_span();
     let props = scalar.props();
     let Some(tag) = props.tag.filter(|tag| tag.start() == text.start()) else {
-        return Some(source.slice(text));
+        let is_plain = scalar.style() == Style::Plain && !scalar.in_flow;
+        let becomes_literal = is_plain && props.tag.is_none() && sealed.contains(&b'\n');
+        if becomes_literal && document.format() == Format::Yaml {
+            return Some(to_end_of_line(source, text));
+        }
+        return Some(text);
     };
+    // Where the tag stands on a line of its own, it leaves blanks and a line break behind when it goes.
     let next = props.anchor.unwrap_or(scalar.span).start();
     let gap = source.slice(Span::new(tag.end(), next));
     if !gap.iter().all(u8::is_ascii_whitespace) {
         return None;
     }
     let is_apart = gap.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
-    let start = if is_apart {
-        with_blanks(source, text).start()
+    Some(if is_apart {
+        with_blanks(source, text)
     } else {
-        text.start()
-    };
-    Some(source.slice(Span::new(start, text.end())))
+        text
+    })
+}
+
+/// A text with the blanks behind it, if nothing else follows on its line: a literal in its place starts on the line above
+/// them.
+fn to_end_of_line(source: &Source, text: Span) -> Span {
+    let rest = source.bytes().get(text.end()..).unwrap_or_default();
+    let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t'));
+    let end = text.end() + blanks.count();
+    match source.bytes().get(end) {
+        None | Some(b'\n' | b'\r') => Span::new(text.start(), end),
+        Some(_) => text,
+    }
 }
 
 /// A text with the blanks and line breaks before it.

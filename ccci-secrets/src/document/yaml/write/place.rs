@@ -122,16 +122,8 @@ fn count_breaks(text: &[u8]) -> (usize, Range<usize>) {
 
 /// The column of the innermost block collection around `at`.
 pub(super) fn enclosing_column(document: &Document, at: usize) -> usize {
-    let around = document.nodes.iter().filter_map(|node| match node {
-        Node::Map(collection) | Node::List(collection) => Some(collection),
-        _ => None,
-    });
-    let innermost = around
-        .filter(|collection| {
-            collection.layout == Layout::Block && collection.span.range().contains(&at)
-        })
-        .max_by_key(|collection| (collection.span.start(), collection.column));
-    innermost.map_or(0, |collection| column(collection))
+    let column = document.column_around(at);
+    column.map_or(0, |column| usize::try_from(column).unwrap_or(usize::MAX))
 }
 
 pub(super) fn column(collection: &Collection) -> usize {

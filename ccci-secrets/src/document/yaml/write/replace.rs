@@ -338,25 +338,5 @@ pub(super) fn cut(text: Secret) -> (Secret, Secret) {
 
 /// Columns per level: the first that the file shows.
 pub(super) fn step(document: &Document) -> usize {
-    let maps = document.nodes.iter().filter_map(|node| match node {
-        Node::Map(map) if map.layout == Layout::Block => Some(map),
-        _ => None,
-    });
-    let steps = maps.flat_map(|map| {
-        map.items.iter().filter_map(move |item| {
-            let Item::Entry(entry) = item else {
-                return None;
-            };
-            match document.node(entry.value) {
-                Node::Map(inner) | Node::List(inner) if inner.layout == Layout::Block => {
-                    let step = place::column(inner).checked_sub(place::column(map))?;
-                    (1..=9)
-                        .contains(&step)
-                        .then_some((inner.span.start(), step))
-                }
-                _ => None,
-            }
-        })
-    });
-    steps.min().map_or(DEFAULT_STEP, |(_, step)| step)
+    document.block_step().unwrap_or(DEFAULT_STEP)
 }

@@ -1,0 +1,140 @@
+//! Where the block collections of a document lie. That is found out once, when it is first asked for: looked for among all
+//! nodes each time, every text of several lines would cost as much as the whole file.
+
+use std::sync::OnceLock;
+
+use super::{Collection, Document, Item, Layout, Node, NodeId};
+
+/// The block collections of one document.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks(OnceLock<Found>);
+
+#[derive(Debug)]
+struct Found {
+    /// In the order of the source, an outer one before those in it.
+    blocks: Vec<Block>,
+    step: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Block {
+    start: usize,
+    end: usize,
+    column: u32,
+    /// The number of the one around it.
+    outer: Option<usize>,
+}
+
+impl Document {
+    /// The column of the innermost block collection around an offset.
+    pub(super) fn column_around(&self, at: usize) -> Option<u32> {
+        let blocks = &self.found().blocks;
+        let mut number = blocks
+            .partition_point(|block| block.start <= at)
+            .checked_sub(1);
+        while let Some(block) = number.and_then(|number| blocks.get(number)) {
+            if at < block.end {
+                return Some(block.column);
+            }
+            number = block.outer;
+        }
+        None
+    }
+
+    /// How many columns the first collection in a map stands further in than the map; none if no map shows any.
+    pub(super) fn block_step(&self) -> Option<usize> {
+        self.found().step
+    }
+
+    fn found(&self) -> &Found {
+        self.blocks.0.get_or_init(|| Found {
+            blocks: blocks(self),
+            step: step(self),
+        })
+    }
+}
+
+fn block(node: &Node) -> Option<&Collection> {
+    match node {
+        Node::Map(collection) | Node::List(collection) if collection.layout == Layout::Block => {
+            Some(collection)
+        }
+        _ => None,
+    }
+}
+
+fn blocks(document: &Document) -> Vec<Block> {
+    let mut blocks: Vec<Block> = document
+        .nodes
+        .iter()
+        .filter_map(block)
+        .map(|collection| Block {
+            start: collection.span.start(),
+            end: collection.span.end(),
+            column: collection.column,
+            outer: None,
+        })
+        .collect();
+    blocks.sort_by_key(|block| (block.start, block.column));
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    for (number, block) in blocks.iter_mut().enumerate() {
+        while open.pop_if(|(_, end)| *end <= block.start).is_some() {}
+        block.outer = open.last().map(|(outer, _)| *outer);
+        open.push((number, block.end));
+    }
+    blocks
+}
+
+fn step(document: &Document) -> Option<usize> {
+    let steps = document.nodes.iter().filter_map(|node| match node {
+        Node::Map(map) if map.layout == Layout::Block => Some(map),
+        _ => None,
+    });
+    let steps = steps.flat_map(|map| {
+        let values = map.items.iter().filter_map(value);
+        values.filter_map(|id| {
+            let inner = block(document.node(id))?;
+            let step = inner.column.checked_sub(map.column)?;
+            let is_usual = (1..=9).contains(&step);
+            is_usual.then_some((inner.span.start(), step))
+        })
+    });
+    let (_, step) = steps.min()?;
+    usize::try_from(step).ok()
+}
+
+fn value(item: &Item) -> Option<NodeId> {
+    match item {
+        Item::Entry(entry) => Some(entry.value),
+        Item::Comment(_) | Item::Element(_) => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::document::Format;
+    use crate::document::yaml::samples;
+    use crate::secret::Secret;
+
+    // Looked for among all nodes, as the nesting of the source has it.
+    #[test]
+    fn the_innermost_collection_around_every_offset_is_found() {
+        for seed in 1..300 {
+            let text = samples::document(seed);
+            let bytes = Secret::from_slice(text.as_bytes());
+            let Ok(document) = Document::parse(Format::Yaml, bytes) else {
+                continue;
+            };
+            for at in 0..text.len() {
+                let around = document.nodes.iter().filter_map(block);
+                let innermost = around
+                    .filter(|collection| collection.span.range().contains(&at))
+                    .max_by_key(|collection| (collection.span.start(), collection.column));
+                let expected = innermost.map(|collection| collection.column);
+                assert_eq!(document.column_around(at), expected, "{at} in:\n{text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Activation: secrets as files, in one transaction.
+//!
+//! # What a run does
+//!
+//! 1. The manifest is read, and every rule that it breaks is reported with its JSON pointer.
+//! 2. The lock of the mount is taken. What an earlier run has left undone is finished: links are placed, units are told.
+//! 3. Every sops file is read once and opened, every MAC is checked, values are taken, templates are rendered, certificates
+//!    are checked. All of it happens in memory; no key is ever written to a file.
+//! 4. The active generation, the targets outside of it and the mount are compared with what is wanted. Nothing to change
+//!    means that nothing is changed, unless the manifest says `idempotent: false`.
+//! 5. The new generation is made under a name that nobody looks for. Each file begins without any permission, and gets its
+//!    owner and then its mode when its content is complete, whatever the umask.
+//! 6. One rename of the link is the commit. Before it an error means that all is as before, and the run takes away what it
+//!    has made; behind it nothing is undone, and what is missing is written down for the next run.
+//! 7. Links outside take their places by rename; files of the operator are kept where the manifest says so; units are told;
+//!    generations that nobody wants any more are removed.
+//!
+//! # Templates
+//!
+//! One pass from left to right; of several placeholders that begin at one place the longest counts; what is put in is never
+//! looked at again. A placeholder of a secret that is not in this manifest, and text of the form `<SOPS:…:PLACEHOLDER>` that
+//! is nobody's placeholder, is refused, by the checks too. A template that uses a secret which was left out because it is
+//! not required falls with it.
+//!
+//! # Units
+//!
+//! Told are the units of every file whose bytes, mode or owner changed, and those of secrets that went, as the last run has
+//! written them down; each once, in the order of the manifest, and a unit that is to be restarted is not reloaded as well.
+//! As long as there is nothing to compare with, after a boot for example, nobody is told. A unit that does not exist blocks
+//! nothing: the others are told, the run ends with exit code 50, and the next one tries again for as long as the manifest
+//! names the unit.
+//!
+//! # User mode
+//!
+//! With `userMode`, nothing is mounted and nothing is given to anybody else. `%r` is the runtime directory, which has to
+//! exist, belong to the user and be closed to others; `%%` is a percent sign. Records lie in `%r/ccsec` and
+//! `$XDG_STATE_HOME/ccsec`, and units are those of the user.
+//!
+//! # In the place of sops-install-secrets
+//!
+//! A program that is called `sops-install-secrets` reads its manifests, those of NixOS, home-manager and nix-darwin alike,
+//! and takes its flags. Names of fields match in any case, unknown ones are passed over, and so is what stands behind the
+//! JSON. Fields of our own may be used, with the defaults that come closest to what that program does:
+//! every run makes a generation (`idempotent`), files at a path are kept aside (`onConflict`), a value that nothing protects
+//! is a warning (`allowClear`), a tmpfs may be swapped out where the kernel cannot prevent it (`allowSwap`, with a warning),
+//! and keys of the environment are used, with a warning. Output goes where it goes there: the changes to standard
+//! output, imported keys to standard error.
+//!
+//! It takes over a machine on which that program ran: numbers go on, links stay, and the private keys that it has left
+//! in the mount, `age-keys.txt` and homes of GnuPG, are removed and named.
+//!
+//! These are all differences that are on purpose:
+//!
+//! | sops-install-secrets | here |
+//! |---|---|
+//! | writes every private key to `age-keys.txt` in the mount, and leaves it there | no key is written |
+//! | makes mount and key file before it finds that a key file is missing | nothing is touched before everything was opened |
+//! | tells units before the new generation is active | tells them after it |
+//! | a unit that does not exist stops everything | is exit code 50; the secrets are in place |
+//! | names a unit as often as it stands there, also for restart and reload | names it once; restart goes before reload |
+//! | changes of mode and owner are no changes; units of removed secrets are not told | are changes; are told |
+//! | an external link of a removed secret stays | is removed, if it still leads to us |
+//! | removes a link and makes it anew; removes a file at a path | renames over it; keeps a file as `NAME.ccsec-backup-N`, 0600 |
+//! | removes a directory in the place of the link before it has anything to put there | the two change places at the commit |
+//! | leaves half a generation after an error, and all of the next one after a rehearsal | takes it away; a rehearsal writes nothing but its lists |
+//! | a rehearsal on a blank machine prints nothing | prints that everything would be added |
+//! | mounts again over a mount of another type | keeps what is there, with a warning |
+//! | two runs at once get into each other's way | the second one waits |
+//! | the umask takes bits from the mode of a secret | the mode is the manifest's |
+//! | directories above a target are root's | belong to whoever owns the nearest one above |
+//! | modes above 0777 lose their upper bits | are refused |
+//! | `..` in a name leads out of the generation; names and paths may clash, and the last one wins | are refused |
+//! | a `path` that means a place in the generation, spelt in another way, destroys the secret | is refused |
+//! | an unknown format is YAML | is refused |
+//! | an empty placeholder goes between all characters; what is put in is expanded again; a placeholder that is unknown stays | refused; is not; refused |
+//! | a plaintext file passes both check modes; a number passes them and stops activation | is refused by the check of sops files |
+//! | ids may be -1, counts of generations negative | are refused |
+//! | the number of a generation comes from any link that begins like the mount, and a link that ends in no number is an error | comes from links to generations and from what is in the mount |
+//! | generations with a higher number than the active one are never removed | are removed |
+//! | a malformed line drops all keys of all sources | is an error that names the line |
+//! | a FIFO as a key file hangs; an SSH key is used for its derived age recipient only | is refused; is used for both |
+//! | a MAC that does not match prints the digest of the plaintext | prints the file |
+//! | no key opens a file: no word about keys | every key and every recipient is named |
+//! | user mode links with a gap, tells no changes, restarts nothing; an empty runtime directory is `/` | links by rename, tells them, restarts units of the user; is refused, as is one that others can enter |
+//! | GnuPG opens files, with its own home or SSH keys of type RSA | not in this build: a home and such keys are accepted with a warning, and a file that nothing else opens is refused |
+//! | exit code 1 for everything, 0 for a wrong command line | the codes of `ccsec activate`, 2 for a wrong command line; `-compat-exit` makes 1 of every refusal |
