@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::config::Policy;
@@ -429,5 +429,33 @@ fn the_page_escapes_what_is_not_its_own_and_needs_nothing_else() {
         "default-src 'none'",
     ] {
         assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn every_file_that_sops_made_is_found_and_opened_by_its_key() {
+    let golden = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/sops"));
+    let table = std::fs::read_to_string(golden.join("manifest.tsv")).unwrap();
+    let mut made: Vec<&str> = table
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split('\t').next())
+        .collect();
+    made.sort_unstable();
+    let survey = survey(golden).unwrap();
+    let paths = survey.files.iter().map(|file| file.path.display());
+    let found: Vec<String> = paths.map(|path| path.to_string()).collect();
+    assert_eq!(found, made);
+
+    let mut keyring = Keyring::empty();
+    for name in ["age-1.txt", "age-2.txt", "age-3.txt", "ssh_ed25519"] {
+        keyring.append(key(name));
+    }
+    let record = take(&survey, &keyring, Scope::Everything, "test", now()).record;
+    for file in record.files {
+        // Sealed for a post-quantum key, which this build does not have.
+        let expected = !file.path.contains("pq");
+        let opened = file.attempts.iter().any(|attempt| attempt.opened);
+        assert_eq!(opened, expected, "{}", file.path);
     }
 }
