@@ -128,6 +128,11 @@ pub enum Finding {
         /// The file.
         path: PathBuf,
     },
+    /// A key file lies in the work tree of a repository, from where it is easily committed.
+    KeyInWorkTree {
+        /// The file.
+        path: PathBuf,
+    },
     /// A label names one key, and what it labels was made for another.
     LabelIsWrong {
         /// The file.
@@ -222,6 +227,7 @@ impl Finding {
             Self::FileUnusable { .. } => "file-unusable",
             Self::ForbiddenKey { .. } => "forbidden-key",
             Self::KeyInStore { .. } => "key-in-store",
+            Self::KeyInWorkTree { .. } => "key-in-work-tree",
             Self::KeyNotKept { .. } => "key-not-kept",
             Self::KeyOpensNothing { .. } => "key-opens-nothing",
             Self::KeyUnusable { .. } => "key-unusable",
@@ -301,6 +307,11 @@ impl fmt::Display for Described<'_> {
             Finding::KeyInStore { path } => write!(
                 f,
                 "{} lies in a Nix store, where everybody can read it",
+                path.display()
+            ),
+            Finding::KeyInWorkTree { path } => write!(
+                f,
+                "key file {}: lies in the work tree of a repository",
                 path.display()
             ),
             Finding::KeyNotKept { path, text } | Finding::KeyUnusable { path, text } => {
