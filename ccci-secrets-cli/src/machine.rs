@@ -3,9 +3,12 @@
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
+use ccci_secrets::audit;
 use ccci_secrets::doctor::{self, Facts, KeyPlace};
+use ccci_secrets::finding::Finding;
 use ccci_secrets::fs::{FileSystem, Fs as _, RealFs};
 use ccci_secrets::keyring::{KeyFileModes, Keyring};
+use ccci_secrets::repository;
 use rustix::fs::Mode;
 
 use crate::context::Context;
@@ -38,6 +41,23 @@ pub(crate) fn look(context: &Context, said: &Said<'_>) -> Facts {
         target_file_system: file_system(said.target),
         keys: places.into_iter().map(key).collect(),
     }
+}
+
+/// Credentials in the settings of git that are the user's or the machine's.
+pub(crate) fn git_settings(context: &Context) -> Vec<Finding> {
+    let environment = &context.environment;
+    let of_user = [
+        environment.home().map(|home| home.join(".gitconfig")),
+        environment
+            .config_dir()
+            .map(|directory| directory.join("git/config")),
+    ];
+    let files = of_user
+        .into_iter()
+        .flatten()
+        .chain([PathBuf::from("/etc/gitconfig")]);
+    let stored = files.flat_map(|file| repository::credentials_in_file(&file));
+    audit::credentials(stored.collect())
 }
 
 fn key(path: PathBuf) -> KeyPlace {

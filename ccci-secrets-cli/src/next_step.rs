@@ -29,6 +29,10 @@ pub(crate) fn after(finding: &Finding) -> String {
             "keep the key outside the store, and replace it: everybody could read {}",
             path.display()
         ),
+        Finding::KeyInWorkTree { path } => format!(
+            "move it out of the repository; if it was ever committed, replace it: git log -- {}",
+            quoted(path)
+        ),
         Finding::KeyNotKept { path, .. } => {
             let path = quoted(path);
             format!("chown root: {path}; chmod 0600 {path}")

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::config::{Config, ConfigError, Policy, PolicyRequest};
+use crate::config::{Config, ConfigError, Policy, PolicyError, PolicyRequest, Rule};
 use crate::document::Format;
 use crate::file::{FileError, SealedFile};
 use crate::finding::Finding;
 use crate::metadata::MetadataError;
-use crate::repository::{self, NotSealedBecause, WorkTree};
+use crate::repository::{self, NotSealedBecause, StoredCredential, WorkTree};
 use crate::secret::Secret;
 
 /// What a file turned out to be.
@@ -32,7 +32,11 @@ pub fn recognise(shown: &Path, bytes: &Secret, due: bool) -> Recognised {
     if !marked && !due {
         return Recognised::Other;
     }
+    let named = Format::of_file_name(&shown.to_string_lossy());
+    // A text that speaks of sops files and of conflicts is neither.
+    let is_meant = due || named != Format::Binary;
     if let Some(reason) = repository::classify_content(content)
+        && is_meant
         && (marked || reason != NotSealedBecause::Empty)
     {
         return Recognised::Broken(Finding::FileUnusable {
@@ -44,7 +48,6 @@ pub fn recognise(shown: &Path, bytes: &Secret, due: bool) -> Recognised {
     if !marked {
         return Recognised::Other;
     }
-    let named = Format::of_file_name(&shown.to_string_lossy());
     let mut first_error = None;
     for format in formats(named) {
         // EXPOSE: to the parser, which keeps its own wiping copy.
@@ -89,76 +92,67 @@ fn is_plain(error: &FileError) -> bool {
     matches!(error, FileError::Metadata(MetadataError::Missing))
 }
 
-/// What the `.sops.yaml` above a file says about it.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Covered {
-    /// Where the rule is written that says the file is to be sealed.
-    pub rule: Option<String>,
-    /// What that rule makes of a file today.
-    pub policy: Option<Policy>,
-    /// Why the configuration cannot be used for the file.
-    pub fault: Option<Finding>,
-}
-
-/// Looks up the rule for a file; `absolute` names it from the root.
+/// Where the rule is written that says a file is to be sealed; `absolute` names the file from the root.
 ///
 /// A rule without a pattern, or with one that matches the configuration itself, is for whatever gets sealed, and does
 /// not say that anything has to be.
-#[must_use]
-pub fn covered(config: &Config, absolute: &Path) -> Covered {
-    let invalid = |text: String| {
-        Some(Finding::ConfigInvalid {
-            path: config.path().to_owned(),
-            text,
-        })
-    };
-    let rule = match config.rule_for(absolute) {
-        Ok(rule) => rule,
-        Err(ConfigError::NoRule { .. } | ConfigError::NoRules { .. }) => return Covered::default(),
-        Err(error) => {
-            return Covered {
-                fault: invalid(error.to_string()),
-                ..Covered::default()
-            };
-        }
+///
+/// # Errors
+/// The finding about a configuration that cannot be used for the file.
+pub fn due(config: &Config, absolute: &Path) -> Result<Option<String>, Finding> {
+    let Some(rule) = rule_for(config, absolute)? else {
+        return Ok(None);
     };
     let own = config.rule_for(config.path()).ok();
     let is_for_all = own.is_some_and(|own| own.place == rule.place);
-    let (policy, fault) = match Policy::resolve(Some(rule), &PolicyRequest::default()) {
-        Ok(policy) => (Some(policy), None),
-        // What this build cannot write, it can still open.
-        Err(crate::config::PolicyError::Unsupported(_)) => (None, None),
-        Err(error) => (None, invalid(format!("{}: {error}", rule.place))),
-    };
-    Covered {
-        rule: (!is_for_all).then(|| rule.place.to_string()),
-        policy,
-        fault,
-    }
+    Ok((!is_for_all).then(|| rule.place.to_string()))
 }
 
 /// Whether a sealed file is what its rule would make of it now.
-#[must_use]
-pub fn staleness(shown: &Path, file: &SealedFile, covered: &Covered) -> Option<Finding> {
-    let difference = file.difference_from(covered.policy.as_ref()?)?;
-    Some(Finding::Stale {
+///
+/// # Errors
+/// The finding about a rule that cannot be used.
+pub fn staleness(
+    config: &Config,
+    absolute: &Path,
+    shown: &Path,
+    file: &SealedFile,
+) -> Result<Option<Finding>, Finding> {
+    let Some(rule) = rule_for(config, absolute)? else {
+        return Ok(None);
+    };
+    let policy = match Policy::resolve(Some(rule), &PolicyRequest::default()) {
+        Ok(policy) => policy,
+        // What this build cannot write, it may still open.
+        Err(PolicyError::Unsupported(_)) => return Ok(None),
+        Err(error) => return Err(invalid(config, format!("{}: {error}", rule.place))),
+    };
+    let difference = file.difference_from(&policy);
+    Ok(difference.map(|difference| Finding::Stale {
         path: shown.to_owned(),
         difference,
-    })
+    }))
+}
+
+fn rule_for<'c>(config: &'c Config, absolute: &Path) -> Result<Option<&'c Rule>, Finding> {
+    match config.rule_for(absolute) {
+        Ok(rule) => Ok(Some(rule)),
+        Err(ConfigError::NoRule { .. } | ConfigError::NoRules { .. }) => Ok(None),
+        Err(error) => Err(invalid(config, error.to_string())),
+    }
+}
+
+fn invalid(config: &Config, text: String) -> Finding {
+    Finding::ConfigInvalid {
+        path: config.path().to_owned(),
+        text,
+    }
 }
 
 /// What a work tree says about itself.
 #[must_use]
 pub fn of_work_tree(work_tree: &WorkTree) -> Vec<Finding> {
-    let credentials = repository::credentials_in(&work_tree.root);
-    let mut findings: Vec<Finding> = credentials
-        .into_iter()
-        .map(|stored| Finding::Credential {
-            path: stored.file,
-            setting: stored.setting,
-        })
-        .collect();
+    let mut findings = credentials(repository::credentials_in(&work_tree.root));
     if let (Some(recorded), Some(checked_out)) = (&work_tree.recorded_commit, &work_tree.commit)
         && recorded != checked_out
     {
@@ -169,4 +163,14 @@ pub fn of_work_tree(work_tree: &WorkTree) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// What the settings of git hold that they should not.
+#[must_use]
+pub fn credentials(stored: Vec<StoredCredential>) -> Vec<Finding> {
+    let finding = |stored: StoredCredential| Finding::Credential {
+        path: stored.file,
+        setting: stored.setting,
+    };
+    stored.into_iter().map(finding).collect()
 }

@@ -101,6 +101,9 @@ fn care(found: &KeyFileFacts) -> Vec<Finding> {
     if repository::is_in_store(path) {
         findings.push(Finding::KeyInStore { path: path.clone() });
     }
+    if repository::work_tree_of(path).is_some() {
+        findings.push(Finding::KeyInWorkTree { path: path.clone() });
+    }
     findings
 }
 

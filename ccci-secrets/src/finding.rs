@@ -74,6 +74,8 @@ pub enum Finding {
         days: i64,
         /// How many are allowed.
         limit: i64,
+        /// Whether a policy says so.
+        demanded: bool,
     },
     /// A sops file that nobody can open as it stands.
     FileUnusable {
@@ -123,6 +125,11 @@ pub enum Finding {
     },
     /// A key file lies in a Nix store, where everybody can read it.
     KeyInStore {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key file lies in the work tree of a repository, from where it is easily committed.
+    KeyInWorkTree {
         /// The file.
         path: PathBuf,
     },
@@ -213,9 +220,14 @@ impl Finding {
             Self::ConfigNote { .. } => "config-note",
             Self::Credential { .. } => "credential-in-git-settings",
             Self::DrillTooOld { .. } => "drill-too-old",
+            Self::FileUnusable {
+                code: ErrorCode::LfsPointer,
+                ..
+            } => "lfs-pointer",
             Self::FileUnusable { .. } => "file-unusable",
             Self::ForbiddenKey { .. } => "forbidden-key",
             Self::KeyInStore { .. } => "key-in-store",
+            Self::KeyInWorkTree { .. } => "key-in-work-tree",
             Self::KeyNotKept { .. } => "key-not-kept",
             Self::KeyOpensNothing { .. } => "key-opens-nothing",
             Self::KeyUnusable { .. } => "key-unusable",
@@ -241,12 +253,12 @@ impl Finding {
     pub fn level(&self) -> Level {
         match self {
             Self::ConfigInvalid { .. }
+            | Self::DrillTooOld { demanded: true, .. }
             | Self::FileUnusable { .. }
             | Self::ForbiddenKey { .. }
             | Self::KeyInStore { .. }
             | Self::LabelIsWrong { .. }
             | Self::NoKey { .. }
-            | Self::OtherVersion { .. }
             | Self::PlaintextDue { .. }
             | Self::SubmoduleNotInitialised(_)
             | Self::Unreadable { .. } => Level::Fault,
@@ -282,7 +294,7 @@ impl fmt::Display for Described<'_> {
             Finding::Credential { path, setting } => {
                 write!(f, "{}: {setting} holds a credential", path.display())
             }
-            Finding::DrillTooOld { days, limit } => {
+            Finding::DrillTooOld { days, limit, .. } => {
                 write!(f, "the last drill was {days} days ago, {limit} are allowed")
             }
             Finding::FileUnusable { path, text, .. } => write!(f, "{}: {text}", path.display()),
@@ -295,6 +307,11 @@ impl fmt::Display for Described<'_> {
             Finding::KeyInStore { path } => write!(
                 f,
                 "{} lies in a Nix store, where everybody can read it",
+                path.display()
+            ),
+            Finding::KeyInWorkTree { path } => write!(
+                f,
+                "key file {}: lies in the work tree of a repository",
                 path.display()
             ),
             Finding::KeyNotKept { path, text } | Finding::KeyUnusable { path, text } => {

@@ -1,9 +1,10 @@
 //! Every sops file of a repository, and what is wrong there, found without any key.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::audit::{self, Covered, Recognised};
+use crate::audit::{self, Recognised};
 use crate::config::Config;
 use crate::digest;
 use crate::document::Format;
@@ -72,8 +73,7 @@ pub fn survey(root: &Path) -> Result<Survey, PathError> {
         survey.add_file(relative, &mut configs);
     }
     for relative in &tree.missing {
-        let covered = configs.covered(&survey.root.join(relative));
-        if covered.rule.is_some() {
+        if configs.due(&survey.root.join(relative)).is_some() {
             survey.findings.push(Finding::Missing {
                 path: relative.clone(),
             });
@@ -101,8 +101,11 @@ impl Survey {
 
     fn add_file(&mut self, relative: &Path, configs: &mut Configs) {
         let absolute = self.root.join(relative);
+        let due = configs.due(&absolute);
         let bytes = match repository::read_file(&absolute) {
             Ok(bytes) => bytes,
+            // Larger than any sops file, and nobody says that it should be one.
+            Err(error) if due.is_none() && error.source.kind() == ErrorKind::FileTooLarge => return,
             Err(error) => {
                 self.findings.push(Finding::Unreadable {
                     path: relative.to_owned(),
@@ -111,11 +114,10 @@ impl Survey {
                 return;
             }
         };
-        let covered = configs.covered(&absolute);
-        match audit::recognise(relative, &bytes, covered.rule.is_some()) {
+        match audit::recognise(relative, &bytes, due.is_some()) {
             Recognised::Sealed(file) => {
-                self.findings
-                    .extend(audit::staleness(relative, &file, &covered));
+                let stale = configs.staleness(&absolute, relative, &file);
+                self.findings.extend(stale);
                 self.push(relative, bytes, Ok(&file));
             }
             Recognised::Broken(finding) => {
@@ -123,7 +125,7 @@ impl Survey {
                 self.findings.push(finding);
             }
             Recognised::Other => {
-                if let Some(rule) = covered.rule.filter(|_| !speaks_of_secrets(relative)) {
+                if let Some(rule) = due.filter(|_| !speaks_of_secrets(relative)) {
                     self.findings.push(Finding::PlaintextDue {
                         path: relative.to_owned(),
                         rule,
@@ -174,24 +176,34 @@ struct Configs {
 }
 
 impl Configs {
-    /// What the nearest configuration says about a file.
-    fn covered(&mut self, absolute: &Path) -> Covered {
+    /// Where the nearest configuration says that a file is to be sealed.
+    fn due(&mut self, absolute: &Path) -> Option<String> {
+        let config = self.of(absolute)?;
+        let due = audit::due(config, absolute);
+        self.noted(due)
+    }
+
+    /// In what a file is not what the nearest configuration would make of it.
+    fn staleness(&mut self, absolute: &Path, shown: &Path, file: &SealedFile) -> Option<Finding> {
+        let config = self.of(absolute)?;
+        let stale = audit::staleness(config, absolute, shown, file);
+        self.noted(stale)
+    }
+
+    /// Each fault of a configuration is one, however many files it is for.
+    fn noted<T>(&mut self, result: Result<Option<T>, Finding>) -> Option<T> {
+        result.unwrap_or_else(|fault| {
+            if !self.findings.contains(&fault) {
+                self.findings.push(fault);
+            }
+            None
+        })
+    }
+
+    fn of(&mut self, absolute: &Path) -> Option<&Config> {
         let directory = absolute.parent().unwrap_or(Path::new("/"));
-        let Some(path) = self.nearest(directory) else {
-            return Covered::default();
-        };
-        let Some(config) = self.by_path.get(&path) else {
-            return Covered::default();
-        };
-        let mut covered = audit::covered(config, absolute);
-        // Each fault of a configuration is one, however many files it is for.
-        self.findings.extend(
-            covered
-                .fault
-                .take()
-                .filter(|fault| !self.findings.contains(fault)),
-        );
-        covered
+        let path = self.nearest(directory)?;
+        self.by_path.get(&path)
     }
 
     fn nearest(&mut self, directory: &Path) -> Option<PathBuf> {

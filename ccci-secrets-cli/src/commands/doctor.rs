@@ -58,7 +58,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
         survey.map_err(|error| CommandError::new(ErrorCode::FileUnreadable, error.to_string()))?;
     let nobody = Names::default();
     let names = survey.as_ref().map_or(&nobody, |survey| &survey.names);
-    let mut remarks: Vec<Remark> = doctor::examine(&facts, survey.as_ref())
+    let mut findings = doctor::examine(&facts, survey.as_ref());
+    findings.extend(machine::git_settings(context));
+    let mut remarks: Vec<Remark> = findings
         .iter()
         .map(|finding| Remark::new(finding, names, next_step::after(finding)))
         .collect();

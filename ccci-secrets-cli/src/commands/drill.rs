@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
 use crate::harden;
+use crate::machine;
 use crate::next_step;
 use crate::output;
 
@@ -24,7 +25,7 @@ use crate::output;
 /// ignores does not.
 ///
 /// A policy is TOML: `[keys.NAME]` with the lists `must_open` and `must_not_open` of patterns of paths; NAME is a
-/// recipient, or what .sops.yaml calls one. `max_age_days` says how old the drill of --last may be.
+/// recipient, or what .sops.yaml calls one. `max_age_days` says how old the drills of --last and --merge may be.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = exit::table(Family::Native))]
 pub(crate) struct Args {
@@ -60,17 +61,14 @@ pub(crate) struct Args {
 /// Where sshd keeps the key of a host.
 const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key";
 
-/// How old a drill may be if nothing else is said.
-const MAX_AGE_DAYS: u32 = 90;
-
 pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
     harden::memory();
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let (mut record, mut findings) = match &args.root {
-        Some(root) => take(args, root)?,
+        Some(root) => take(context, args, root)?,
         None => merge(&args.merge)?,
     };
-    findings.extend(age(args, policy.as_ref())?);
+    findings.extend(age(args, &record, policy.as_ref())?);
     let judged = Matrix::of(&record, policy.as_ref()).map_err(|error| {
         let path = args.policy.as_deref().unwrap_or(Path::new("policy"));
         CommandError::new(error.code(), format!("{}: {error}", path.display()))
@@ -85,7 +83,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
 }
 
 /// Looks at a repository and tries the keys.
-fn take(args: &Args, root: &Path) -> Result<(Record, Vec<Finding>), CommandError> {
+fn take(
+    context: &Context,
+    args: &Args,
+    root: &Path,
+) -> Result<(Record, Vec<Finding>), CommandError> {
     let (keyring, scope) = keys(args)?;
     let survey = survey::survey(root)
         .map_err(|error| CommandError::new(ErrorCode::FileUnreadable, error.to_string()))?;
@@ -95,6 +97,7 @@ fn take(args: &Args, root: &Path) -> Result<(Record, Vec<Finding>), CommandError
         findings.extend(forbidden(path, &survey, &taken.record));
     }
     findings.extend(survey.findings);
+    findings.extend(machine::git_settings(context));
     Ok((taken.record, findings))
 }
 
@@ -143,13 +146,16 @@ fn merge(paths: &[PathBuf]) -> Result<(Record, Vec<Finding>), CommandError> {
     Record::merge(records?).ok_or_else(|| CommandError::usage("--merge names no file"))
 }
 
-fn age(args: &Args, policy: Option<&DrillPolicy>) -> Result<Option<Finding>, CommandError> {
-    let Some(path) = &args.last else {
-        return Ok(None);
-    };
-    let limit = policy.and_then(|policy| policy.max_age_days);
-    let limit = i64::from(limit.unwrap_or(MAX_AGE_DAYS));
-    Ok(read_record(path)?.age(Context::now(), limit))
+/// Whether the last drill, or the oldest of those that are put together, was too long ago.
+fn age(
+    args: &Args,
+    record: &Record,
+    policy: Option<&DrillPolicy>,
+) -> Result<Vec<Finding>, CommandError> {
+    let now = Context::now();
+    let last = args.last.as_deref().map(read_record).transpose()?;
+    let all = last.iter().chain([record]);
+    Ok(all.filter_map(|record| record.age(now, policy)).collect())
 }
 
 fn read_record(path: &Path) -> Result<Record, CommandError> {

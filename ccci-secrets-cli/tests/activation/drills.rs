@@ -201,6 +201,15 @@ pub(crate) fn s43_git_settings_with_credentials_are_named_and_the_credential_is_
         run.stdout
             .contains("secrets/deep/c.yaml: it is sealed for other recipients")
     );
+    let inside = repository.top.join("key");
+    std::fs::copy(&host, &inside).unwrap();
+    let run = world.run(&["doctor", "--key", inside.to_str().unwrap(), top]);
+    assert!(
+        run.stdout.contains("lies in the work tree"),
+        "{}",
+        run.stdout
+    );
+    std::fs::remove_file(inside).unwrap();
     std::fs::write(repository.top.join("secrets/new.yaml"), "a: 1\n").unwrap();
     let run = world.run(&["doctor", "--json", "--key", &host, top]);
     assert_eq!(run.code, 60, "{}", run.stdout);

@@ -149,9 +149,16 @@ impl Matrix {
     /// known about it.
     #[must_use]
     pub fn code(&self, remarks: &[Remark]) -> Option<ErrorCode> {
-        let absent = |remark: &Remark| remark.kind == "submodule-not-initialised";
-        if remarks.iter().any(absent) {
-            return Some(ErrorCode::SubmoduleNotInitialised);
+        for (kind, code) in [
+            (
+                "submodule-not-initialised",
+                ErrorCode::SubmoduleNotInitialised,
+            ),
+            ("lfs-pointer", ErrorCode::LfsPointer),
+        ] {
+            if remarks.iter().any(|remark| remark.kind == kind) {
+                return Some(code);
+            }
         }
         let fault = remarks.iter().any(|remark| remark.level == Level::Fault);
         (fault || self.unmet().next().is_some()).then_some(ErrorCode::DrillFailed)

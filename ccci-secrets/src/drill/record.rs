@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::policy::DrillPolicy;
 use crate::error::ErrorCode;
 use crate::finding::{Finding, Level};
 use crate::wrapped::Names;
@@ -173,12 +174,19 @@ impl Record {
         names
     }
 
-    /// Says that a drill was too long ago.
+    /// Says that a drill was longer ago than the days that a policy allows, or 90.
     #[must_use]
-    pub fn age(&self, now: Timestamp, limit: i64) -> Option<Finding> {
+    pub fn age(&self, now: Timestamp, policy: Option<&DrillPolicy>) -> Option<Finding> {
         const DAY: i64 = 24 * 60 * 60;
+        const USUAL_LIMIT: u32 = 90;
+        let demanded = policy.and_then(|policy| policy.max_age_days);
+        let limit = i64::from(demanded.unwrap_or(USUAL_LIMIT));
         let days = (now.as_second() - self.time()?.as_second()) / DAY;
-        (days > limit).then_some(Finding::DrillTooOld { days, limit })
+        (days > limit).then_some(Finding::DrillTooOld {
+            days,
+            limit,
+            demanded: demanded.is_some(),
+        })
     }
 
     /// Puts the results of several machines together.

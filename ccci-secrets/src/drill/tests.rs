@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::config::Policy;
@@ -266,14 +266,19 @@ fn a_proof_is_one_for_the_bytes_that_were_opened() {
     );
     // Together they are as old as the oldest of them.
     assert_eq!(merged.taken, "2025-12-01T00:00:00Z");
+    let policy = |text| DrillPolicy::parse(text).unwrap();
+    let old = Finding::DrillTooOld {
+        days: 32,
+        limit: 30,
+        demanded: true,
+    };
+    assert_eq!(old.level(), Level::Fault);
     assert_eq!(
-        merged.age(now(), 30),
-        Some(Finding::DrillTooOld {
-            days: 32,
-            limit: 30
-        })
+        merged.age(now(), Some(&policy("max_age_days = 30"))),
+        Some(old)
     );
-    assert_eq!(merged.age(now(), 32), None);
+    assert_eq!(merged.age(now(), Some(&policy("max_age_days = 32"))), None);
+    assert_eq!(merged.age(now(), None), None);
 }
 
 #[test]
@@ -365,7 +370,7 @@ fn what_stands_in_place_of_a_sops_file_is_a_fault_and_other_files_are_none() {
     );
     assert_eq!(
         kinds(&survey.findings),
-        ["plaintext-due", "file-unusable", "file-unusable"]
+        ["plaintext-due", "file-unusable", "lfs-pointer"]
     );
     let record = take(&survey, &key("age-1.txt"), Scope::Everything, "test", now()).record;
     let table = table(&record, None);
@@ -424,5 +429,33 @@ fn the_page_escapes_what_is_not_its_own_and_needs_nothing_else() {
         "default-src 'none'",
     ] {
         assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn every_file_that_sops_made_is_found_and_opened_by_its_key() {
+    let golden = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/sops"));
+    let table = std::fs::read_to_string(golden.join("manifest.tsv")).unwrap();
+    let mut made: Vec<&str> = table
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split('\t').next())
+        .collect();
+    made.sort_unstable();
+    let survey = survey(golden).unwrap();
+    let paths = survey.files.iter().map(|file| file.path.display());
+    let found: Vec<String> = paths.map(|path| path.to_string()).collect();
+    assert_eq!(found, made);
+
+    let mut keyring = Keyring::empty();
+    for name in ["age-1.txt", "age-2.txt", "age-3.txt", "ssh_ed25519"] {
+        keyring.append(key(name));
+    }
+    let record = take(&survey, &keyring, Scope::Everything, "test", now()).record;
+    for file in record.files {
+        // Sealed for a post-quantum key, which this build does not have.
+        let expected = !file.path.contains("pq");
+        let opened = file.attempts.iter().any(|attempt| attempt.opened);
+        assert_eq!(opened, expected, "{}", file.path);
     }
 }

@@ -27,7 +27,9 @@ pub fn credentials_in(work_tree: &Path) -> Vec<StoredCredential> {
     files.flat_map(|file| credentials_in_file(&file)).collect()
 }
 
-fn credentials_in_file(file: &Path) -> Vec<StoredCredential> {
+/// The credentials in a file of settings, such as those of a user.
+#[must_use]
+pub fn credentials_in_file(file: &Path) -> Vec<StoredCredential> {
     let text = read_bounded(file, MAX_TEXT).unwrap_or_default();
     let settings = git_config::settings(&text);
     let found = settings.iter().filter(|setting| holds_credential(setting));

@@ -16,7 +16,7 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 pub use self::content::{NotSealedBecause, classify_content};
-pub use self::credential::{StoredCredential, credentials_in};
+pub use self::credential::{StoredCredential, credentials_in, credentials_in_file};
 pub use self::tree::{Tree, read_file, tree};
 
 use self::git_directory::GitDirectory;

@@ -60,10 +60,7 @@ pub fn read_file(path: &Path) -> Result<Secret, PathError> {
         return Err(std::io::Error::other("not a regular file")).at(path);
     }
     if found.len() > MAX_FILE {
-        return Err(std::io::Error::other(
-            "larger than any sops file: not looked at",
-        ))
-        .at(path);
+        return Err(std::io::Error::from(std::io::ErrorKind::FileTooLarge)).at(path);
     }
     std::fs::read(path).map(Secret::from_vec).at(path)
 }
