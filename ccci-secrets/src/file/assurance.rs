@@ -1,7 +1,7 @@
 //! How well the values of a file are protected, which can be said without a key.
 
-use super::index::{Entry, What, scalar};
-use super::{SealedFile, find};
+use super::SealedFile;
+use super::index::{Entry, scalar};
 use crate::document::Resolved;
 use crate::mac::Coverage;
 use crate::path::TreePath;
@@ -52,10 +52,8 @@ impl SealedFile {
 
     /// The position in the index of the leaf at a path of the first part.
     pub(super) fn entry_at(&self, path: &TreePath) -> Option<usize> {
-        let (target, _) = self.document.target(find(&self.document, path)?);
+        let (target, _) = self.document.target(self.node_at(path)?);
         scalar(&self.document, target)?;
-        self.index.entries.iter().position(|entry| {
-            matches!(entry.what, What::Leaf(node) if node == target) && entry.alias.is_none()
-        })
+        self.leaf_at(target)
     }
 }

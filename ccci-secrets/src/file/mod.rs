@@ -9,6 +9,7 @@ mod convert;
 mod edit;
 mod extract;
 mod index;
+mod lookup;
 mod open;
 mod reuse;
 mod seal;
@@ -25,6 +26,7 @@ pub use self::assurance::Assurance;
 pub use self::edit::EditedFile;
 pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
+use self::lookup::Lookup;
 pub use self::open::{Leaf, Note, OpenFile};
 pub use self::reuse::PolicyDifference;
 pub(crate) use self::unproved::NoProof;
@@ -55,6 +57,7 @@ pub struct SealedFile {
     pub(crate) document: Document,
     pub(crate) metadata: Metadata,
     pub(crate) index: Index,
+    lookup: Lookup,
 }
 
 impl SealedFile {
@@ -75,6 +78,7 @@ impl SealedFile {
             document,
             metadata,
             index,
+            lookup: Lookup::default(),
         };
         file.refuse_clear_leaves()?;
         Ok(file)
@@ -134,7 +138,7 @@ impl SealedFile {
     /// What stands at a path of the first part, as far as it can be seen without a key.
     #[must_use]
     pub fn shape(&self, path: &TreePath) -> Shape {
-        let Some(id) = find(&self.document, path) else {
+        let Some(id) = self.node_at(path) else {
             return Shape::Absent;
         };
         match self.document.target(id).1 {
