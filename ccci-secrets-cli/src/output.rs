@@ -1,9 +1,4 @@
 //! Everything that is printed: data to standard output, sentences to standard error, and files.
-#![expect(
-    clippy::print_stderr,
-    reason = "the one place that prints; a standard error that is gone is no reason to fail"
-)]
-
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -172,27 +167,35 @@ fn is_binary(bytes: &[u8]) -> bool {
 
 /// Says something on the way that is no error.
 pub(crate) fn warning(text: impl std::fmt::Display) {
-    eprintln!("warning: {text}");
+    say(&format!("warning: {text}\n"));
 }
 
 /// Says something that is neither an error nor a warning.
 pub(crate) fn note(text: impl std::fmt::Display) {
-    eprintln!("{text}");
+    say(&format!("{text}\n"));
 }
 
 /// Prints text that is ready for standard error.
 pub(crate) fn message(text: impl std::fmt::Display) {
-    eprint!("{text}");
+    say(&text.to_string());
 }
 
 /// Prints the error that ends a command.
 pub(crate) fn error(error: &CommandError) {
     if !error.is_silent() {
-        eprintln!("{error}");
+        say(&format!("{error}\n"));
     }
 }
 
 /// Says that the program itself is at fault, and where; never what it was working on.
 pub(crate) fn internal_error(place: &str) {
-    eprintln!("error: internal error at {place}; please report this place and the version");
+    say(&format!(
+        "error: internal error at {place}; please report this place and the version\n"
+    ));
+}
+
+/// Writes to standard error, in one piece. A disk that is full or a terminal that is gone is no reason to fail, let alone
+/// to end without cleaning up.
+fn say(text: &str) {
+    let _nobody_listens = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -227,6 +227,25 @@ fn a_full_disk_leaves_the_old_file_and_no_other() {
     }
 }
 
+#[test]
+fn a_standard_error_that_takes_nothing_changes_no_exit_code() {
+    let place = Place::new();
+    place.seal("sealed.yaml", PLAIN);
+    let commands: [(&[&str], i32); 3] = [
+        (&["decrypt", "absent.yaml"], 100),
+        (&["no-such-command"], 2),
+        (&["decrypt", "sealed.yaml"], 3),
+    ];
+    for (arguments, code) in commands {
+        let full = || std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let mut command = place.command(env!("CARGO_BIN_EXE_ccsec").as_ref());
+        command.args(arguments);
+        command.stdout(full().unwrap()).stderr(full().unwrap());
+        let status = command.status().unwrap();
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
+}
+
 /// Encrypts under a configuration that cannot be used.
 #[track_caller]
 fn refused_config(config: &str, says: &[&str]) {
