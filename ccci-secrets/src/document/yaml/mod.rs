@@ -9,6 +9,7 @@ mod cursor;
 mod frame;
 mod lost;
 mod merge;
+pub(crate) mod old_types;
 mod parser;
 pub(crate) mod resolve;
 mod scanner;

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::document::canonical::Floats;
 use crate::document::number;
+use crate::document::yaml::old_types;
 use crate::document::yaml::resolve::{PlainKind, plain_kind};
 use crate::secret::Secret;
 use crate::value::{Text, Value};
@@ -117,54 +118,7 @@ impl<'t> ScalarText<'t> {
 /// Whether a text without quotes is a string, to YAML 1.1 as well.
 fn reads_as_string(text: &str) -> bool {
     let kind = plain_kind(text.as_bytes());
-    matches!(kind, PlainKind::Str | PlainKind::Merge) && !is_old_bool(text) && !is_base_60(text)
-}
-
-/// What YAML 1.1 took for a bool.
-fn is_old_bool(text: &str) -> bool {
-    matches!(
-        text,
-        "y" | "Y"
-            | "yes"
-            | "Yes"
-            | "YES"
-            | "on"
-            | "On"
-            | "ON"
-            | "n"
-            | "N"
-            | "no"
-            | "No"
-            | "NO"
-            | "off"
-            | "Off"
-            | "OFF"
-    )
-}
-
-/// What YAML 1.1 took for a number to the base of 60: `-?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`.
-fn is_base_60(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let is_digit = |c: char| c.is_ascii_digit() || c == '_';
-    if !fraction.chars().all(is_digit) {
-        return false;
-    }
-    let mut parts = whole.split(':');
-    let first = parts.next().unwrap_or_default();
-    let mut count = 0;
-    let rest = parts.all(|part| {
-        count += 1;
-        match part.as_bytes() {
-            [unit] => unit.is_ascii_digit(),
-            [b'0'..=b'5', unit] => unit.is_ascii_digit(),
-            _ => false,
-        }
-    });
-    first.starts_with(|c: char| c.is_ascii_digit())
-        && first.chars().all(is_digit)
-        && rest
-        && count > 0
+    matches!(kind, PlainKind::Str | PlainKind::Merge) && !old_types::has_one(text)
 }
 
 fn float_text(float: f64, floats: Floats) -> String {

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::document::yaml::old_types;
 use crate::document::yaml::resolve::{PlainKind, plain_kind, plain_value};
 use crate::secret::Secret;
 use crate::value::Value;
@@ -16,13 +17,13 @@ pub(super) struct Setting {
     pub(super) tagged: bool,
 }
 
-/// Text that reads back as the same string without quotes.
+/// Text that reads back as the same string without quotes, also where YAML 1.1 is read.
 pub(super) fn is_plain_string(text: &str, setting: Setting) -> bool {
     let is_text = || {
         matches!(
             plain_kind(text.as_bytes()),
             PlainKind::Str | PlainKind::Merge
-        )
+        ) && !old_types::has_one(text)
     };
     is_plain_syntax(text, setting.in_flow) && (setting.tagged || is_text())
 }
