@@ -65,6 +65,14 @@ pub(crate) fn after(finding: &Finding) -> String {
             "ccsec encrypt -i {0}; what was committed in the clear stays in the history: replace those secrets",
             quoted(path)
         ),
+        Finding::NoSopsFile { .. } => {
+            "name the top of a repository that holds sops files, or make one: ccsec encrypt -i FILE"
+                .into()
+        }
+        Finding::NothingDemanded => {
+            "add the key to .sops.yaml, then, where files can be opened: sops updatekeys FILE; or correct the policy"
+                .into()
+        }
         Finding::PolicyMatchesNothing { .. } => "correct the pattern, or take it out".into(),
         Finding::Stale { path, .. } => format!("sops updatekeys {}", quoted(path)),
         Finding::SubmoduleMoved { path, .. } => format!(

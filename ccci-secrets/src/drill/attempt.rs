@@ -27,6 +27,10 @@ pub fn take(survey: &Survey, keyring: &Keyring, scope: Scope, tool: &str, now: T
         record: Record::new(tool, now),
         findings: Vec::new(),
     };
+    if survey.files.is_empty() {
+        let root = survey.root.clone();
+        taken.findings.push(Finding::NoSopsFile { root });
+    }
     for file in &survey.files {
         let attempts = keys
             .iter()

@@ -120,7 +120,10 @@ impl Matrix {
             rows: rows?,
             keys: columns.titled(&names),
         };
-        let findings = policy.map_or_else(Vec::new, |policy| matrix.idle(policy));
+        let mut findings = policy.map_or_else(Vec::new, |policy| matrix.idle(policy));
+        if !matrix.rows.is_empty() && matrix.demands_nothing() {
+            findings.push(Finding::NothingDemanded);
+        }
         Ok((matrix, findings))
     }
 
@@ -145,8 +148,13 @@ impl Matrix {
         (met, demanded.len())
     }
 
+    /// Whether there is nothing that could be proved.
+    fn demands_nothing(&self) -> bool {
+        self.count().1 == 0
+    }
+
     /// What a drill with these remarks ends with, if it is not a success. What is not there comes first: nothing is
-    /// known about it.
+    /// known about it. A drill that demands nothing proves nothing, and is none.
     #[must_use]
     pub fn code(&self, remarks: &[Remark]) -> Option<ErrorCode> {
         for (kind, code) in [
@@ -161,19 +169,23 @@ impl Matrix {
             }
         }
         let fault = remarks.iter().any(|remark| remark.level == Level::Fault);
-        (fault || self.unmet().next().is_some()).then_some(ErrorCode::DrillFailed)
+        let failed = fault || self.demands_nothing() || self.unmet().next().is_some();
+        failed.then_some(ErrorCode::DrillFailed)
     }
 
     fn idle(&self, policy: &DrillPolicy) -> Vec<Finding> {
         let paths: Vec<&str> = self.rows.iter().map(|row| row.path.as_str()).collect();
         let mut findings = Vec::new();
         for (key, demands) in &policy.keys {
-            let patterns = [&demands.must_open, &demands.must_not_open];
-            for pattern in patterns.into_iter().flat_map(|set| set.idle(&paths)) {
-                findings.push(Finding::PolicyMatchesNothing {
-                    key: key.clone(),
-                    pattern: pattern.to_owned(),
-                });
+            for (set, demanded) in [(&demands.must_open, true), (&demands.must_not_open, false)] {
+                findings.extend(
+                    set.idle(&paths)
+                        .map(|pattern| Finding::PolicyMatchesNothing {
+                            key: key.clone(),
+                            pattern: pattern.to_owned(),
+                            demanded,
+                        }),
+                );
             }
         }
         findings
