@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::error::ErrorCode;
 use crate::file::PolicyDifference;
-use crate::repository::UninitialisedSubmodule;
+use crate::repository::{NotSealedBecause, UninitialisedSubmodule};
 use crate::wrapped::Names;
 
 /// How bad a finding is.
@@ -85,6 +85,8 @@ pub enum Finding {
         code: ErrorCode,
         /// What is wrong.
         text: String,
+        /// What git and its helpers have left in its place, if it is that.
+        instead: Option<NotSealedBecause>,
     },
     /// A key that must not be on this machine.
     ForbiddenKey {

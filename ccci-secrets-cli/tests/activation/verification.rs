@@ -306,11 +306,16 @@ pub(crate) fn s16_a_rebuilt_host_has_zero_drift(world: &World) -> Verdict {
         let mode = [mode, &["--expect", expect]].concat();
         let drift = [
             ("test_secret", "extra"),
-            (CERTIFICATE, "content"),
+            (CERTIFICATE, "digest"),
             ("gone_secret", "missing"),
         ];
         assert_drift_in(world, &mode, &drift);
     }
+    // What is here equals git, so that activation would change nothing.
+    let run = verify(world, &["--expect", expect]);
+    let told = format!("drift: {CERTIFICATE}: differs from {expect}\n");
+    assert!(run.stderr.contains(&told), "{}", run.stderr);
+    assert!(!run.stderr.contains("ccsec activate"), "{}", run.stderr);
     // Others could read what would help them to guess.
     std::fs::set_permissions(&published, std::fs::Permissions::from_mode(0o644)).unwrap();
     let run = verify(world, &["--expect", expect]);

@@ -53,6 +53,28 @@ pub struct Cell {
     pub met: bool,
     /// What is to be said about it.
     pub reason: Option<String>,
+    /// Why a demand is not met.
+    #[serde(skip)]
+    pub cause: Option<Cause>,
+}
+
+/// Why a demand is not met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever tells them has a next step for each, and the compiler sees to it"
+)]
+pub enum Cause {
+    /// The file opens with nothing as it stands, and a finding says why.
+    BrokenFile,
+    /// The key fits, and what it opens is damaged: the code of that.
+    Damaged(ErrorCode),
+    /// The key is no recipient, or its entry is not made for it.
+    DoesNotFit,
+    /// The key is a recipient, and must not be.
+    MustNotOpen,
+    /// Only a label says so: nobody has tried the key.
+    NotTried,
 }
 
 /// What is known about a file and a key.
@@ -333,12 +355,21 @@ impl Column {
             }
             None => (State::Absent, None),
         };
+        let met = match demand {
+            Demand::MustOpen => state == State::Proved,
+            Demand::MustNotOpen => matches!(state, State::Failed | State::Absent),
+            Demand::Nothing => true,
+        };
+        let code = file.attempts.iter().find(own).and_then(Attempt::code);
         Cell {
-            met: match demand {
-                Demand::MustOpen => state == State::Proved,
-                Demand::MustNotOpen => matches!(state, State::Failed | State::Absent),
-                Demand::Nothing => true,
-            },
+            met,
+            cause: (!met).then(|| match (demand, state, code) {
+                (Demand::MustNotOpen, _, _) => Cause::MustNotOpen,
+                (_, State::Claimed, _) => Cause::NotTried,
+                (_, _, Some(code)) => Cause::Damaged(code),
+                _ if file.fault.is_some() => Cause::BrokenFile,
+                _ => Cause::DoesNotFit,
+            }),
             state,
             demand,
             reason,

@@ -155,6 +155,10 @@ fn a_damaged_value_is_no_proof() {
     );
     let reason = taken.record.files[0].attempts[0].reason.clone().unwrap();
     assert!(reason.contains("MAC"), "{reason}");
+    assert_eq!(
+        taken.record.files[0].attempts[0].code.as_deref(),
+        Some("mac-mismatch")
+    );
 }
 
 #[test]
