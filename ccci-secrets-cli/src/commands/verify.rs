@@ -129,7 +129,8 @@ fn tell(args: &Args, verified: &Verified, run: &Run<'_>) -> Result<Exit, Command
     let text = match (args.json, args.sha256) {
         (true, _) => VerifiedReport::new(run, verified, args.sizes).to_json(),
         (false, true) => digests(verified),
-        (false, false) => text(verified, drift.len()),
+        // Whoever looks at a terminal sees what has drifted once, in the sentences below.
+        (false, false) => text(verified, drift.len(), !output::data_goes_to_a_person()),
     };
     output::data(text.as_bytes())?;
     if drift.is_empty() {
@@ -226,10 +227,11 @@ fn digests(verified: &Verified) -> String {
     text
 }
 
-/// One line for everything that was compared.
-fn text(verified: &Verified, drift: usize) -> String {
+/// One line for everything that was compared, or for what is in order.
+fn text(verified: &Verified, drift: usize, all: bool) -> String {
     let mut text = String::new();
-    for line in &verified.lines {
+    let is_shown = |line: &&Drift| all || line.class == DriftClass::Ok;
+    for line in verified.lines.iter().filter(is_shown) {
         let file = verified.files.iter().find(|file| file.name == line.subject);
         let digest = file.and_then(|file| match (&file.sha256, &file.hmac) {
             (Some(sha256), _) => Some(format!("  sha256 {sha256}")),
