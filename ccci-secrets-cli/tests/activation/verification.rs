@@ -109,6 +109,9 @@ pub(crate) fn s42_every_tampering_has_its_class(world: &World) -> Verdict {
     std::fs::remove_file(&live).unwrap();
     std::fs::write(&live, "a file").unwrap();
     assert_drift(world, &[(&text, "type")]);
+    let run = verify(world, &[]);
+    let step = format!("hint: move it away: mv {text} {text}.old\n");
+    assert!(run.stderr.contains(&step), "{}", run.stderr);
     std::fs::remove_file(&live).unwrap();
     symlink(right, &live).unwrap();
     assert_drift(world, &[]);
