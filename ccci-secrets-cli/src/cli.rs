@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use ccci_secrets::error::ErrorCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
@@ -124,26 +125,59 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Request {
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => Request::Run(Box::new(cli)),
         Err(error) => {
+            if let Some(verb) = verb_of_sops(&error) {
+                return Request::Answer(Family::Sops, Err(not_built(verb)));
+            }
             let command = named_command(&arguments);
-            let family = match command {
-                Some(name) if SOPS_SHAPED.contains(&name) => Family::Sops,
+            let family = match command.first() {
+                Some(name) if SOPS_SHAPED.contains(name) => Family::Sops,
                 _ => Family::Native,
             };
-            Request::Answer(family, answer(&error, command))
+            Request::Answer(family, answer(&error, &command))
         }
     }
 }
 
-/// The command that a command line names, which may not be valid otherwise.
-fn named_command(arguments: &[OsString]) -> Option<&str> {
-    let cli = Cli::command();
-    let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
-    words
-        .into_iter()
-        .find(|word| cli.find_subcommand(word).is_some())
+/// What sops does and this program does not do yet.
+const NOT_BUILT: &[&str] = &[
+    "exec-env",
+    "exec-file",
+    "keyservice",
+    "publish",
+    "rotate",
+    "updatekeys",
+];
+
+/// The command of sops that somebody asks for and that is not built.
+fn verb_of_sops(error: &clap::Error) -> Option<&'static str> {
+    let ContextValue::String(word) = error.get(ContextKind::InvalidSubcommand)? else {
+        return None;
+    };
+    NOT_BUILT.iter().copied().find(|verb| verb == word)
 }
 
-fn answer(error: &clap::Error, command: Option<&str>) -> Result<Exit, CommandError> {
+fn not_built(verb: &str) -> CommandError {
+    CommandError::new(
+        ErrorCode::NotBuilt,
+        format!("`{verb}` is not built yet; `sops {verb}` does it on the same files"),
+    )
+}
+
+/// The command that a command line names, which may not be valid otherwise: of `key show`, both words.
+fn named_command(arguments: &[OsString]) -> Vec<&str> {
+    let cli = Cli::command();
+    let mut innermost = &cli;
+    let mut names = Vec::new();
+    for word in arguments.iter().skip(1).filter_map(|word| word.to_str()) {
+        if let Some(found) = innermost.find_subcommand(word) {
+            innermost = found;
+            names.push(word);
+        }
+    }
+    names
+}
+
+fn answer(error: &clap::Error, command: &[&str]) -> Result<Exit, CommandError> {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             output::data(error.render().to_string().as_bytes()).map(|()| Exit::Done)
@@ -156,18 +190,16 @@ fn answer(error: &clap::Error, command: Option<&str>) -> Result<Exit, CommandErr
     }
 }
 
-fn usage_error(error: &clap::Error, command: Option<&str>) -> CommandError {
-    let help = match command {
-        Some(name) => format!("see `ccsec {name} --help`"),
-        None => "see `ccsec --help`".into(),
-    };
+fn usage_error(error: &clap::Error, command: &[&str]) -> CommandError {
+    let words = [&["ccsec"], command, &["--help"]].concat();
+    let help = format!("see `{}`", words.join(" "));
     let mut usage = CommandError::usage(usage_message(error));
     for kind in [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand] {
         if let Some(name) = nearest(error.get(kind)) {
             usage = usage.hint(format!("did you mean `{name}`?"));
         }
     }
-    if let (None, Some(verb)) = (command, sops_verb(error)) {
+    if let (true, Some(verb)) = (command.is_empty(), sops_verb(error)) {
         usage = usage.hint(format!("`ccsec {verb} FILE` does that"));
     }
     usage.hint(help)

@@ -72,12 +72,10 @@ pub(crate) fn of(code: ErrorCode) -> Hint {
         ErrorCode::Internal => Step(
             "please report this with the command line and the version, without any secret in it",
         ),
-        ErrorCode::DrillFailed => Step(
-            "seal each file for the keys that must open it, as .sops.yaml names them: sops updatekeys FILE; then run the drill again",
-        ),
         // The message names the place and what stands there; the repair is in that very text.
         ErrorCode::ConfigInvalid
         | ErrorCode::DocumentInvalid
+        | ErrorCode::DrillFailed
         | ErrorCode::EditorFailed
         | ErrorCode::EndpointUnreachable
         | ErrorCode::FileMissing

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use ccci_secrets::error::ErrorCode;
 use ccci_secrets::finding::Finding;
+use ccci_secrets::repository::NotSealedBecause;
 
 use crate::shell::quoted;
 
@@ -23,7 +23,7 @@ pub(crate) fn after(finding: &Finding) -> String {
         Finding::DrillTooOld { .. } => {
             "run the drill on every machine that it is about, and merge the results".into()
         }
-        Finding::FileUnusable { path, code, .. } => file_unusable(path, *code),
+        Finding::FileUnusable { path, instead, .. } => file_unusable(path, *instead),
         Finding::ForbiddenKey { path, .. } => format!("shred -u {}", quoted(path)),
         Finding::KeyInStore { path } => format!(
             "keep the key outside the store, and replace it: everybody could read {}",
@@ -65,6 +65,14 @@ pub(crate) fn after(finding: &Finding) -> String {
             "ccsec encrypt -i {0}; what was committed in the clear stays in the history: replace those secrets",
             quoted(path)
         ),
+        Finding::NoSopsFile { .. } => {
+            "name the top of a repository that holds sops files, or make one: ccsec encrypt -i FILE"
+                .into()
+        }
+        Finding::NothingDemanded => {
+            "add the key to .sops.yaml, then, where files can be opened: sops updatekeys FILE; or correct the policy"
+                .into()
+        }
         Finding::PolicyMatchesNothing { .. } => "correct the pattern, or take it out".into(),
         Finding::Stale { path, .. } => format!("sops updatekeys {}", quoted(path)),
         Finding::SubmoduleMoved { path, .. } => format!(
@@ -94,22 +102,37 @@ pub(crate) fn after(finding: &Finding) -> String {
     }
 }
 
-fn file_unusable(path: &Path, code: ErrorCode) -> String {
+fn file_unusable(path: &Path, instead: Option<NotSealedBecause>) -> String {
     let path = quoted(path);
-    match code {
-        ErrorCode::ConflictMarkers => {
+    match instead {
+        Some(NotSealedBecause::ConflictMarkers { .. }) => {
             "resolve the merge in git: take one side, then make the other change again".into()
         }
-        ErrorCode::LfsPointer => format!("git lfs pull --include {path}"),
-        _ => {
-            format!("unlock or take it back from git: git-crypt unlock, or git checkout -- {path}")
-        }
+        Some(NotSealedBecause::GitCrypt) => "git-crypt unlock".into(),
+        Some(NotSealedBecause::LfsPointer) => format!("git lfs pull --include {path}"),
+        _ => format!("take it back from git: git checkout -- {path}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_git_crypt_wrote_is_unlocked() {
+        let step = |instead| {
+            after(&Finding::FileUnusable {
+                path: "a.yaml".into(),
+                code: ccci_secrets::error::ErrorCode::DocumentInvalid,
+                text: "damaged".into(),
+                instead,
+            })
+        };
+        assert!(step(Some(NotSealedBecause::GitCrypt)).contains("git-crypt unlock"));
+        for other in [None, Some(NotSealedBecause::Empty)] {
+            assert_eq!(step(other), "take it back from git: git checkout -- a.yaml");
+        }
+    }
 
     #[test]
     fn the_step_after_a_finding_names_what_it_is_about() {

@@ -168,7 +168,10 @@ impl PolicyArgs {
 }
 
 /// The configuration that was named, or the nearest.
-fn find_config(context: &Context, named: Option<&Path>) -> Result<Discovered, ConfigError> {
+pub(crate) fn find_config(
+    context: &Context,
+    named: Option<&Path>,
+) -> Result<Discovered, ConfigError> {
     let variable = context.environment.var_os("SOPS_CONFIG").map(Path::new);
     let named = named
         .or(variable)

@@ -43,6 +43,7 @@ pub fn recognise(shown: &Path, bytes: &Secret, due: bool) -> Recognised {
             path: shown.to_owned(),
             code: reason.code(),
             text: reason.to_string(),
+            instead: Some(reason),
         });
     }
     if !marked {
@@ -63,6 +64,7 @@ pub fn recognise(shown: &Path, bytes: &Secret, due: bool) -> Recognised {
             path: shown.to_owned(),
             code: error.code(),
             text: error.to_string(),
+            instead: None,
         }),
         _ => Recognised::Other,
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::error::ErrorCode;
 use crate::file::PolicyDifference;
-use crate::repository::UninitialisedSubmodule;
+use crate::repository::{NotSealedBecause, UninitialisedSubmodule};
 use crate::wrapped::Names;
 
 /// How bad a finding is.
@@ -85,6 +85,8 @@ pub enum Finding {
         code: ErrorCode,
         /// What is wrong.
         text: String,
+        /// What git and its helpers have left in its place, if it is that.
+        instead: Option<NotSealedBecause>,
     },
     /// A key that must not be on this machine.
     ForbiddenKey {
@@ -157,6 +159,13 @@ pub enum Finding {
         /// What the repository is sealed for.
         expected: Vec<String>,
     },
+    /// There is no sops file, so that nothing can be proved.
+    NoSopsFile {
+        /// The directory that was searched.
+        root: PathBuf,
+    },
+    /// A drill demands nothing of any key, so that nothing is proved.
+    NothingDemanded,
     /// A file is in the clear, though a rule covers it.
     PlaintextDue {
         /// The file.
@@ -170,6 +179,8 @@ pub enum Finding {
         key: String,
         /// The pattern.
         pattern: String,
+        /// Whether the key must open what matches: then something that must be proved is not there.
+        demanded: bool,
     },
     /// A result of an earlier or another drill is of another version of the file.
     OtherVersion {
@@ -236,6 +247,8 @@ impl Finding {
             Self::Missing { .. } => "missing",
             Self::MountPersistent { .. } => "mount-persistent",
             Self::NoKey { .. } => "no-key",
+            Self::NoSopsFile { .. } => "no-sops-file",
+            Self::NothingDemanded => "nothing-demanded",
             Self::OtherVersion { .. } => "other-version",
             Self::PlaintextDue { .. } => "plaintext-due",
             Self::PolicyMatchesNothing { .. } => "policy-matches-nothing",
@@ -259,7 +272,10 @@ impl Finding {
             | Self::KeyInStore { .. }
             | Self::LabelIsWrong { .. }
             | Self::NoKey { .. }
+            | Self::NoSopsFile { .. }
+            | Self::NothingDemanded
             | Self::PlaintextDue { .. }
+            | Self::PolicyMatchesNothing { demanded: true, .. }
             | Self::SubmoduleNotInitialised(_)
             | Self::Unreadable { .. } => Level::Fault,
             Self::KeyUsable { .. } => Level::Note,
@@ -362,6 +378,16 @@ impl fmt::Display for Described<'_> {
                     expected.join(", ")
                 )
             }
+            Finding::NoSopsFile { root } => {
+                write!(
+                    f,
+                    "no sops file below {}: nothing is proved",
+                    root.display()
+                )
+            }
+            Finding::NothingDemanded => {
+                f.write_str("no file is demanded of any key: nothing is proved")
+            }
             Finding::OtherVersion { path } => write!(
                 f,
                 "{}: the results are of different versions of this file",
@@ -372,7 +398,7 @@ impl fmt::Display for Described<'_> {
                 "{}: in the clear, though the rule at {rule} covers it",
                 path.display()
             ),
-            Finding::PolicyMatchesNothing { key, pattern } => {
+            Finding::PolicyMatchesNothing { key, pattern, .. } => {
                 write!(f, "policy: no file matches {pattern} of {key}")
             }
             Finding::Stale { path, difference } => write!(f, "{}: {difference}", path.display()),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ccci_secrets::atomic::NewFileMode;
-use ccci_secrets::drill::{self, DrillPolicy, Matrix, Record, Remark, Scope};
+use ccci_secrets::drill::{self, Cause, DrillPolicy, Matrix, Record, Remark, Scope};
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::finding::{Finding, Level};
 use ccci_secrets::keyring::{KeyFileError, Keyring};
@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
 use crate::harden;
+use crate::hint::{self, Hint};
 use crate::machine;
 use crate::next_step;
 use crate::output;
@@ -118,7 +119,7 @@ fn keys(args: &Args) -> Result<(Keyring, Scope), CommandError> {
     for path in paths {
         keyring
             .add_named_key_file(path)
-            .map_err(|error| CommandError::new(error.code(), error.to_string()))?;
+            .map_err(|error| unusable_key(args, &error))?;
     }
     let scope = if args.host {
         Scope::WhatNamesIt
@@ -126,6 +127,17 @@ fn keys(args: &Args) -> Result<(Keyring, Scope), CommandError> {
         Scope::Everything
     };
     Ok((keyring, scope))
+}
+
+fn unusable_key(args: &Args, error: &KeyFileError) -> CommandError {
+    let told = CommandError::new(error.code(), error.to_string());
+    let is_missing = matches!(error, KeyFileError::Missing { .. });
+    if is_missing && args.host && args.identity.is_empty() {
+        return told
+            .without_general_hint()
+            .hint("make the keys of this host: ssh-keygen -A");
+    }
+    told
 }
 
 /// What a file holds that must not hold a key of these files.
@@ -238,5 +250,35 @@ fn failure(code: ErrorCode, matrix: &Matrix, record: &Record) -> CommandError {
         .filter(|remark| remark.level == Level::Fault)
         .map(|remark| remark.text.clone());
     let lines: Vec<String> = unmet.chain(faults).collect();
-    CommandError::new(code, format!("the drill failed\n{}", lines.join("\n")))
+    // Of what else was found, the table says the next step.
+    let error = CommandError::new(code, format!("the drill failed\n{}", lines.join("\n")))
+        .without_general_hint();
+    next_steps(matrix)
+        .into_iter()
+        .fold(error, CommandError::hint)
+}
+
+/// What makes the demands met, one step for each cause.
+fn next_steps(matrix: &Matrix) -> Vec<&'static str> {
+    let mut steps = Vec::new();
+    for cause in matrix.unmet().filter_map(|(_, _, cell)| cell.cause) {
+        let step = match cause {
+            Cause::BrokenFile => None,
+            Cause::Damaged(code) => match hint::of(code) {
+                Hint::Step(step) => Some(step),
+                Hint::None | Hint::Unwritten => None,
+            },
+            Cause::DoesNotFit => Some(
+                "seal each file for the keys that must open it, as .sops.yaml names them: sops updatekeys FILE; then run the drill again",
+            ),
+            Cause::MustNotOpen => Some(
+                "take the recipient out of .sops.yaml, then: sops updatekeys FILE; what it could open, it may have kept: replace those secrets",
+            ),
+            Cause::NotTried => Some(
+                "where the key is, on a host: ccsec drill --host --json ROOT > FILE; then put the results together: ccsec drill --merge FILE...",
+            ),
+        };
+        steps.extend(step.filter(|step| !steps.contains(step)));
+    }
+    steps
 }

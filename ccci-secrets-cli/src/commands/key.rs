@@ -13,6 +13,7 @@ use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
 use crate::input;
 use crate::output;
+use crate::policy;
 
 /// Make, show and install keys
 #[derive(Debug, clap::Args)]
@@ -75,7 +76,7 @@ struct Show {
     #[command(flatten)]
     key: ShownKey,
     /// Say how the machine of the SSH key is enrolled, under this name
-    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "host", requires = "ssh")]
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "host", value_parser = anchor, conflicts_with = "input")]
     enrol: Option<String>,
 }
 
@@ -90,6 +91,15 @@ struct ShownKey {
     ssh: Option<PathBuf>,
 }
 
+/// A name as YAML and sops take it behind `&`.
+fn anchor(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    if text.is_empty() || !text.chars().all(plain) {
+        return Err("a name is made of letters, digits, `-` and `_`".into());
+    }
+    Ok(text.to_owned())
+}
+
 /// Where sshd keeps it.
 const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key";
 
@@ -98,7 +108,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, CommandError> {
         Action::FromSsh(args) => from_ssh(&args),
         Action::Generate(args) => generate(args),
         Action::Install(args) => install(context, &args),
-        Action::Show(args) => show(args),
+        Action::Show(args) => show(context, args),
     }
 }
 
@@ -124,22 +134,38 @@ fn install(context: &Context, args: &Install) -> Result<Exit, CommandError> {
     create(&key, &args.output)
 }
 
-fn show(args: Show) -> Result<Exit, CommandError> {
+fn show(context: &Context, args: Show) -> Result<Exit, CommandError> {
     match (args.key.input, args.key.ssh) {
         (Some(path), _) => print_lines(&age_file_recipients(&path).map_err(unusable)?),
-        (None, Some(path)) => show_ssh(&path, args.enrol),
+        (None, Some(path)) => show_ssh(context, &path, args.enrol),
         (None, None) => Ok(Exit::Done),
     }
 }
 
-fn show_ssh(path: &Path, enrol: Option<String>) -> Result<Exit, CommandError> {
+fn show_ssh(context: &Context, path: &Path, enrol: Option<String>) -> Result<Exit, CommandError> {
     let recipient = ssh_file_recipient(path).map_err(unusable)?;
     let done = print_lines(std::slice::from_ref(&recipient))?;
     let name = enrol.or_else(|| output::data_goes_to_a_person().then(|| "host".to_owned()));
     if let Some(name) = name {
+        if let Some(config) = config_with_other(context, &recipient, &name) {
+            output::warning(format_args!(
+                "{} calls another key {name}; choose another name: --enrol NAME",
+                config.display()
+            ));
+        }
         output::note(enrolment(&recipient, &name));
     }
     Ok(done)
+}
+
+/// The configuration of this directory, if it has given the name away. One that cannot be read says nothing here.
+fn config_with_other(context: &Context, recipient: &str, name: &str) -> Option<PathBuf> {
+    let config = policy::find_config(context, context.config.as_deref())
+        .ok()?
+        .config?;
+    let mut called = config.names().recipients_of(name);
+    let taken = called.any(|known| known != recipient);
+    taken.then(|| config.path().to_owned())
 }
 
 /// How a machine gets to open files with its own key.
@@ -154,9 +180,10 @@ To enrol this machine:
        - age: [..., *{name}]
 2. Where a key opens the files today, seal each of them for it too, then commit and push:
      sops updatekeys FILE
-3. On this machine, fetch that, prove it, and only then remove the recovery key:
+3. On this machine, fetch that, and prove it:
      git pull --recurse-submodules
      ccsec drill --host REPOSITORY
+4. Only then, and if the recovery key was put on this machine, remove it:
      shred -u /var/lib/ccsec/recovery.txt"
     )
 }

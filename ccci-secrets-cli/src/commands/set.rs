@@ -144,7 +144,9 @@ fn parse_path(text: &str) -> Result<TreePath, CommandError> {
         Some(Segment::Key(key)) if key == METADATA_KEY => Err(CommandError::new(
             ErrorCode::FileAlreadySealed,
             "the top-level key `sops` is reserved: it holds the metadata of the file",
-        )),
+        )
+        .without_general_hint()
+        .hint("recipients are changed in .sops.yaml, and then with: sops updatekeys FILE")),
         _ => Ok(path),
     }
 }

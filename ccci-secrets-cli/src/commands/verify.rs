@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ccci_secrets::activation::manifest::Dialect;
 use ccci_secrets::activation::{
-    self, Drift, ExpectedDigest, Run, Verification, Verified, VerifiedReport,
+    self, Drift, DriftClass, ExpectedDigest, Run, Verification, Verified, VerifiedReport,
 };
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::wrapped::Names;
@@ -18,6 +18,7 @@ use crate::exit::{self, Exit, Family};
 use crate::harden;
 use crate::hint::{self, Hint};
 use crate::output;
+use crate::shell::quoted;
 
 /// Say whether what is on disk equals what git says
 ///
@@ -128,7 +129,8 @@ fn tell(args: &Args, verified: &Verified, run: &Run<'_>) -> Result<Exit, Command
     let text = match (args.json, args.sha256) {
         (true, _) => VerifiedReport::new(run, verified, args.sizes).to_json(),
         (false, true) => digests(verified),
-        (false, false) => text(verified, drift.len()),
+        // Whoever looks at a terminal sees what has drifted once, in the sentences below.
+        (false, false) => text(verified, drift.len(), !output::data_goes_to_a_person()),
     };
     output::data(text.as_bytes())?;
     if drift.is_empty() {
@@ -136,7 +138,7 @@ fn tell(args: &Args, verified: &Verified, run: &Run<'_>) -> Result<Exit, Command
     }
     let mut lines: Vec<String> = drift
         .iter()
-        .map(|line| format!("drift: {}: {}", line.subject, line.class.sentence()))
+        .map(|line| format!("drift: {}: {}", line.subject, sentence(args, line)))
         .collect();
     lines.push(format!(
         "{} of {} things are not as they should be",
@@ -144,10 +146,53 @@ fn tell(args: &Args, verified: &Verified, run: &Run<'_>) -> Result<Exit, Command
         verified.lines.len()
     ));
     let found = CommandError::new(ErrorCode::DriftFound, lines.join("\n")).verbatim();
-    Err(match hint::of(ErrorCode::DriftFound) {
-        Hint::Step(step) => found.hint(step),
-        Hint::None | Hint::Unwritten => found,
-    })
+    let steps = next_steps(args, verified, &drift);
+    Err(steps.into_iter().fold(found, CommandError::hint))
+}
+
+/// What a drift means.
+fn sentence(args: &Args, drift: &Drift) -> String {
+    match (drift.class, &args.expect) {
+        (DriftClass::Digest, Some(file)) => format!("differs from {}", file.display()),
+        (class, _) => class.sentence().to_owned(),
+    }
+}
+
+/// What puts these right, one step for each cause.
+fn next_steps(args: &Args, verified: &Verified, drift: &[&Drift]) -> Vec<String> {
+    let mut steps = Vec::new();
+    let in_the_way =
+        |line: &&&Drift| line.class == DriftClass::Type && Path::new(&line.subject).is_absolute();
+    for line in drift.iter().filter(in_the_way) {
+        let path = quoted(Path::new(&line.subject));
+        steps.push(format!("move it away: mv {path} {path}.old"));
+    }
+    let (published, here): (Vec<&Drift>, Vec<&Drift>) = drift
+        .iter()
+        .partition(|line| is_of_expectation(args, verified, line));
+    if let (false, Hint::Step(step)) = (here.is_empty(), hint::of(ErrorCode::DriftFound)) {
+        steps.push(step.to_owned());
+    }
+    if let (false, Some(file)) = (published.is_empty(), &args.expect) {
+        steps.push(format!(
+            "see that the machine that made {} and this one have the same commit of the secrets",
+            file.display()
+        ));
+    }
+    steps
+}
+
+/// Whether a drift is one from the digests of `--expect`, which activation does not change: names that only one side
+/// has, and other contents.
+fn is_of_expectation(args: &Args, verified: &Verified, drift: &Drift) -> bool {
+    let is_file = || verified.files.iter().any(|file| file.name == drift.subject);
+    args.expect.is_some()
+        && match drift.class {
+            DriftClass::Digest => true,
+            DriftClass::Extra => is_file(),
+            DriftClass::Missing => !is_file(),
+            _ => false,
+        }
 }
 
 /// The digest of a value that is easily guessed is as good as the value to whoever can read it.
@@ -182,10 +227,11 @@ fn digests(verified: &Verified) -> String {
     text
 }
 
-/// One line for everything that was compared.
-fn text(verified: &Verified, drift: usize) -> String {
+/// One line for everything that was compared, or for what is in order.
+fn text(verified: &Verified, drift: usize, all: bool) -> String {
     let mut text = String::new();
-    for line in &verified.lines {
+    let is_shown = |line: &&Drift| all || line.class == DriftClass::Ok;
+    for line in verified.lines.iter().filter(is_shown) {
         let file = verified.files.iter().find(|file| file.name == line.subject);
         let digest = file.and_then(|file| match (&file.sha256, &file.hmac) {
             (Some(sha256), _) => Some(format!("  sha256 {sha256}")),

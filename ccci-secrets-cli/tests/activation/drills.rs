@@ -152,6 +152,31 @@ pub(crate) fn s43_a_policy_and_forbidden_keys_are_part_of_the_drill(world: &Worl
         run.stderr
             .contains("secrets/a.yaml: not proved for web: is a recipient by its label")
     );
+    assert!(run.stderr.contains("hint: take the recipient out"));
+    // Nobody has tried the key: there is nothing to seal.
+    let run =
+        policy("[keys.web]\nmust_open = [\"secrets/a.yaml\"]\n[keys.recovery]\nmust_open = []\n");
+    assert_eq!(run.code, 61, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("ccsec drill --host --json") && !run.stderr.contains("updatekeys"),
+        "{}",
+        run.stderr
+    );
+    // Of conflict markers the table tells what to do.
+    let conflict =
+        "a: 1\n<<<<<<< ours\nb: 1\n=======\nb: 2\n>>>>>>> theirs\nsops: ENC[AES256_GCM,\n";
+    let path = repository.top.join("secrets/a.yaml");
+    let sealed = std::fs::read(&path).unwrap();
+    std::fs::write(&path, conflict).unwrap();
+    let run = policy("[keys.recovery]\nmust_open = [\"secrets/*.yaml\"]\n");
+    assert_eq!(run.code, 61, "{}", run.stderr);
+    assert!(
+        run.stdout.contains("next: resolve the merge"),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stderr.contains("hint:"), "{}", run.stderr);
+    std::fs::write(&path, sealed).unwrap();
     let run = policy("[keys.nobody]\nmust_open = [\"**\"]\n");
     assert_eq!(run.code, 10, "{}", run.stderr);
     assert!(

@@ -109,6 +109,9 @@ pub(crate) fn s42_every_tampering_has_its_class(world: &World) -> Verdict {
     std::fs::remove_file(&live).unwrap();
     std::fs::write(&live, "a file").unwrap();
     assert_drift(world, &[(&text, "type")]);
+    let run = verify(world, &[]);
+    let step = format!("hint: move it away: mv {text} {text}.old\n");
+    assert!(run.stderr.contains(&step), "{}", run.stderr);
     std::fs::remove_file(&live).unwrap();
     symlink(right, &live).unwrap();
     assert_drift(world, &[]);
@@ -306,11 +309,16 @@ pub(crate) fn s16_a_rebuilt_host_has_zero_drift(world: &World) -> Verdict {
         let mode = [mode, &["--expect", expect]].concat();
         let drift = [
             ("test_secret", "extra"),
-            (CERTIFICATE, "content"),
+            (CERTIFICATE, "digest"),
             ("gone_secret", "missing"),
         ];
         assert_drift_in(world, &mode, &drift);
     }
+    // What is here equals git, so that activation would change nothing.
+    let run = verify(world, &["--expect", expect]);
+    let told = format!("drift: {CERTIFICATE}: differs from {expect}\n");
+    assert!(run.stderr.contains(&told), "{}", run.stderr);
+    assert!(!run.stderr.contains("ccsec activate"), "{}", run.stderr);
     // Others could read what would help them to guess.
     std::fs::set_permissions(&published, std::fs::Permissions::from_mode(0o644)).unwrap();
     let run = verify(world, &["--expect", expect]);

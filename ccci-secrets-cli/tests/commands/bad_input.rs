@@ -407,3 +407,17 @@ fn a_file_below_a_submodule_that_is_not_there() {
             "submodule update --init",
         ]);
 }
+
+#[test]
+fn a_sops_file_of_a_manifest_that_is_not_there_is_named_once() {
+    let place = Place::new();
+    let manifest = r#"{"secretsMountPoint": "/run/secrets.d", "symlinkPath": "/run/secrets",
+        "keepGenerations": 1, "ageKeyFile": "/nowhere", "secrets": [
+        {"name": "a", "sopsFile": "absent.yaml", "format": "yaml", "key": "a", "mode": "0400"}]}"#;
+    place.write("manifest.json", manifest);
+    let run = place
+        .ccsec(["check", "manifest.json", "--mode", "sopsfile"])
+        .expect(11)
+        .says(&["No such file", "correct sopsFile in the manifest"]);
+    assert_eq!(run.err.matches("absent.yaml").count(), 1, "{}", run.err);
+}

@@ -63,6 +63,77 @@ fn who_types_as_for_sops_is_told_the_command() {
 }
 
 #[test]
+fn a_command_of_sops_that_is_not_built_is_refused_by_name() {
+    let place = Place::new();
+    for verb in ["rotate", "updatekeys", "exec-env", "exec-file", "publish"] {
+        let told = format!("`{verb}` is not built yet; `sops {verb}` does it");
+        place.ccsec([verb, "s.yaml"]).expect(1).says(&[&told]);
+    }
+}
+
+#[test]
+fn to_set_the_block_of_sops_is_no_reason_to_edit_it() {
+    let place = Place::new();
+    place.seal("s.yaml", PLAIN);
+    let run = place
+        .ccsec(["set", "s.yaml", "[\"sops\"]", "1"])
+        .expect(203);
+    assert!(!run.err.contains("ccsec edit"), "{}", run.err);
+    assert!(run.err.contains("sops updatekeys"), "{}", run.err);
+}
+
+#[test]
+fn the_help_that_is_named_is_that_of_the_innermost_command() {
+    Place::new()
+        .ccsec(["key", "show"])
+        .expect(2)
+        .says(&["see `ccsec key show --help`"]);
+}
+
+#[test]
+fn an_enrolment_that_cannot_be_written_down_is_refused_or_warned_of() {
+    let place = Place::new();
+    let public = crate::support::testdata("keys/ssh_ed25519.pub");
+    let enrol = |name: &str| {
+        place.ccsec([
+            "key",
+            "show",
+            "--ssh",
+            public.to_str().unwrap(),
+            "--enrol",
+            name,
+        ])
+    };
+    for name in ["x: y", "", "a b", "&a", "a,b"] {
+        enrol(name).expect(2).says(&["--enrol"]);
+    }
+    let age = crate::support::key("age-1.txt");
+    place
+        .ccsec([
+            "key",
+            "show",
+            "--in",
+            age.to_str().unwrap(),
+            "--enrol",
+            "web",
+        ])
+        .expect(2)
+        .says(&["--enrol"]);
+    place.write(
+        ".sops.yaml",
+        format!(
+            "keys:\n  - &web {}\ncreation_rules:\n  - age: [*web]\n",
+            crate::support::recipient(1)
+        ),
+    );
+    enrol("web")
+        .expect(0)
+        .says(&["warning: ", ".sops.yaml calls another key web"]);
+    let run = enrol("db-1").expect(0).says(&["- &db-1 age1"]);
+    assert!(!run.err.contains("warning"), "{}", run.err);
+}
+
+#[test]
 fn an_unknown_format_is_refused_with_the_names_there_are() {
     Place::new()
         .ccsec(["decrypt", "--input-type", "toml", "x"])

@@ -103,6 +103,8 @@ macro_rules! classes {
 classes! {
     /// Other bytes.
     Content = "content" "holds other bytes",
+    /// Other bytes than another machine has published a digest of.
+    Digest = "digest" "differs from the digest that was expected",
     /// It is there and should not be.
     Extra = "extra" "should not be there",
     /// Another group.
@@ -295,7 +297,7 @@ pub(super) fn drift_from_digests(
                 // EXPOSE: to the hash, and the hash to the comparison.
                 let found = digest::hex(&digest::sha256(content.expose()));
                 if !Secret::from_vec(found.into_bytes()).ct_eq(expected.sha256.as_bytes()) {
-                    lines.push(line(DriftClass::Content, name));
+                    lines.push(line(DriftClass::Digest, name));
                 }
             }
             // That it is not there was told.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::checks::CheckProblem;
 use super::manifest::{ManifestFault, ManifestProblem, SecretEntry, TemplateEntry};
@@ -111,7 +111,7 @@ pub enum Fault {
         source: SealError,
     },
     /// A file that is not a sops file.
-    #[error("{}: {source}", file.display())]
+    #[error("{}", sops_file(file, source))]
     SopsFile {
         /// The file.
         file: PathBuf,
@@ -231,10 +231,20 @@ fn with_key(key: Option<&str>) -> String {
         .unwrap_or_default()
 }
 
+/// What the system says of a file names it already.
+fn sops_file(file: &Path, source: &FileError) -> String {
+    match source {
+        FileError::Read(error) => error.to_string(),
+        other => format!("{}: {other}", file.display()),
+    }
+}
+
 fn other_leaf(expected: &Fingerprint, found: &[Fingerprint]) -> String {
     let found: Vec<String> = found.iter().map(ToString::to_string).collect();
     match found.as_slice() {
-        [] => format!("expected the certificate {expected}, but the manifest checks none"),
+        [] => format!(
+            "expected the certificate {expected}, but no check of the manifest has found a sound one"
+        ),
         found => format!(
             "expected the certificate {expected}, not {}",
             found.join(", ")

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::record::{Attempt, FileRecord, KeyRecord, Record, Scope};
+use crate::error::ErrorCode;
 use crate::file::{OpenError, OpenFile};
 use crate::finding::Finding;
 use crate::key::comparable_recipient;
@@ -27,6 +28,10 @@ pub fn take(survey: &Survey, keyring: &Keyring, scope: Scope, tool: &str, now: T
         record: Record::new(tool, now),
         findings: Vec::new(),
     };
+    if survey.files.is_empty() {
+        let root = survey.root.clone();
+        taken.findings.push(Finding::NoSopsFile { root });
+    }
     for file in &survey.files {
         let attempts = keys
             .iter()
@@ -125,13 +130,18 @@ fn attempt(file: &SurveyedFile, key: &Key, all: &Keyring) -> (Attempt, Vec<Findi
         key: key.recipients.first().cloned().unwrap_or_default(),
         opened,
         reason,
+        code: None,
+    };
+    let damaged = |text: String, code: ErrorCode| Attempt {
+        code: Some(code.as_str().to_owned()),
+        ..came(false, Some(text))
     };
     if let Some(fault) = &file.fault {
         return (came(false, Some(fault.clone())), Vec::new());
     }
     let opened = match file.sealed() {
         Ok(sealed) => sealed.open(&key.alone),
-        Err(error) => return (came(false, Some(error.to_string())), Vec::new()),
+        Err(error) => return (damaged(error.to_string(), error.code()), Vec::new()),
     };
     match opened {
         Ok(open) => {
@@ -150,7 +160,7 @@ fn attempt(file: &SurveyedFile, key: &Key, all: &Keyring) -> (Attempt, Vec<Findi
             }
             (came(false, Some(reason(report))), findings)
         }
-        Err(error) => (came(false, Some(error.to_string())), Vec::new()),
+        Err(error) => (damaged(error.to_string(), error.code()), Vec::new()),
     }
 }
 

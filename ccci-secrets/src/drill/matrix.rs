@@ -53,6 +53,28 @@ pub struct Cell {
     pub met: bool,
     /// What is to be said about it.
     pub reason: Option<String>,
+    /// Why a demand is not met.
+    #[serde(skip)]
+    pub cause: Option<Cause>,
+}
+
+/// Why a demand is not met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever tells them has a next step for each, and the compiler sees to it"
+)]
+pub enum Cause {
+    /// The file opens with nothing as it stands, and a finding says why.
+    BrokenFile,
+    /// The key fits, and what it opens is damaged: the code of that.
+    Damaged(ErrorCode),
+    /// The key is no recipient, or its entry is not made for it.
+    DoesNotFit,
+    /// The key is a recipient, and must not be.
+    MustNotOpen,
+    /// Only a label says so: nobody has tried the key.
+    NotTried,
 }
 
 /// What is known about a file and a key.
@@ -120,7 +142,10 @@ impl Matrix {
             rows: rows?,
             keys: columns.titled(&names),
         };
-        let findings = policy.map_or_else(Vec::new, |policy| matrix.idle(policy));
+        let mut findings = policy.map_or_else(Vec::new, |policy| matrix.idle(policy));
+        if !matrix.rows.is_empty() && matrix.demands_nothing() {
+            findings.push(Finding::NothingDemanded);
+        }
         Ok((matrix, findings))
     }
 
@@ -145,8 +170,13 @@ impl Matrix {
         (met, demanded.len())
     }
 
+    /// Whether there is nothing that could be proved.
+    fn demands_nothing(&self) -> bool {
+        self.count().1 == 0
+    }
+
     /// What a drill with these remarks ends with, if it is not a success. What is not there comes first: nothing is
-    /// known about it.
+    /// known about it. A drill that demands nothing proves nothing, and is none.
     #[must_use]
     pub fn code(&self, remarks: &[Remark]) -> Option<ErrorCode> {
         for (kind, code) in [
@@ -161,19 +191,23 @@ impl Matrix {
             }
         }
         let fault = remarks.iter().any(|remark| remark.level == Level::Fault);
-        (fault || self.unmet().next().is_some()).then_some(ErrorCode::DrillFailed)
+        let failed = fault || self.demands_nothing() || self.unmet().next().is_some();
+        failed.then_some(ErrorCode::DrillFailed)
     }
 
     fn idle(&self, policy: &DrillPolicy) -> Vec<Finding> {
         let paths: Vec<&str> = self.rows.iter().map(|row| row.path.as_str()).collect();
         let mut findings = Vec::new();
         for (key, demands) in &policy.keys {
-            let patterns = [&demands.must_open, &demands.must_not_open];
-            for pattern in patterns.into_iter().flat_map(|set| set.idle(&paths)) {
-                findings.push(Finding::PolicyMatchesNothing {
-                    key: key.clone(),
-                    pattern: pattern.to_owned(),
-                });
+            for (set, demanded) in [(&demands.must_open, true), (&demands.must_not_open, false)] {
+                findings.extend(
+                    set.idle(&paths)
+                        .map(|pattern| Finding::PolicyMatchesNothing {
+                            key: key.clone(),
+                            pattern: pattern.to_owned(),
+                            demanded,
+                        }),
+                );
             }
         }
         findings
@@ -321,12 +355,21 @@ impl Column {
             }
             None => (State::Absent, None),
         };
+        let met = match demand {
+            Demand::MustOpen => state == State::Proved,
+            Demand::MustNotOpen => matches!(state, State::Failed | State::Absent),
+            Demand::Nothing => true,
+        };
+        let code = file.attempts.iter().find(own).and_then(Attempt::code);
         Cell {
-            met: match demand {
-                Demand::MustOpen => state == State::Proved,
-                Demand::MustNotOpen => matches!(state, State::Failed | State::Absent),
-                Demand::Nothing => true,
-            },
+            met,
+            cause: (!met).then(|| match (demand, state, code) {
+                (Demand::MustNotOpen, _, _) => Cause::MustNotOpen,
+                (_, State::Claimed, _) => Cause::NotTried,
+                (_, _, Some(code)) => Cause::Damaged(code),
+                _ if file.fault.is_some() => Cause::BrokenFile,
+                _ => Cause::DoesNotFit,
+            }),
             state,
             demand,
             reason,

@@ -18,6 +18,6 @@ mod tests;
 mod text;
 
 pub use self::attempt::{Taken, forbidden, take};
-pub use self::matrix::{Cell, Column, Demand, Matrix, Row, State};
+pub use self::matrix::{Cause, Cell, Column, Demand, Matrix, Row, State};
 pub use self::policy::{DrillPolicy, DrillPolicyError};
 pub use self::record::{Attempt, FileRecord, KeyRecord, Record, RecordError, Remark, Scope};

@@ -80,6 +80,9 @@ pub struct Attempt {
     pub opened: bool,
     /// What is to be said about it.
     pub reason: Option<String>,
+    /// The name of the code of what is wrong with the file, if it is not the key that does not fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// A finding with the next step, as text.
@@ -116,6 +119,15 @@ impl RecordError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         ErrorCode::DocumentInvalid
+    }
+}
+
+impl Attempt {
+    /// The code of what is wrong with the file, if this build knows it.
+    pub(super) fn code(&self) -> Option<ErrorCode> {
+        let name = self.code.as_deref()?;
+        let known = ErrorCode::ALL.iter().copied();
+        known.into_iter().find(|code| code.as_str() == name)
     }
 }
 

@@ -155,6 +155,10 @@ fn a_damaged_value_is_no_proof() {
     );
     let reason = taken.record.files[0].attempts[0].reason.clone().unwrap();
     assert!(reason.contains("MAC"), "{reason}");
+    assert_eq!(
+        taken.record.files[0].attempts[0].code.as_deref(),
+        Some("mac-mismatch")
+    );
 }
 
 #[test]
@@ -236,15 +240,37 @@ fn a_policy_that_cannot_be_meant_is_refused_or_remarked_on() {
         let error = Matrix::of(&record, Some(&policy)).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
-    let policy = DrillPolicy::parse("[keys.recovery]\nmust_open = [\"**\", \"old/*\"]").unwrap();
+    // What must be opened and is not there is not proved; what must not be opened need not be there.
+    let text = "[keys.recovery]\nmust_open = [\"**\", \"old/*\"]\nmust_not_open = [\"other/*\"]";
+    let policy = DrillPolicy::parse(text).unwrap();
     let (_, findings) = Matrix::of(&record, Some(&policy)).unwrap();
-    assert_eq!(
-        findings,
-        [Finding::PolicyMatchesNothing {
-            key: "recovery".into(),
-            pattern: "old/*".into()
-        }]
-    );
+    let idle = |pattern: &str, demanded| Finding::PolicyMatchesNothing {
+        key: "recovery".into(),
+        pattern: pattern.into(),
+        demanded,
+    };
+    assert_eq!(findings, [idle("old/*", true), idle("other/*", false)]);
+    assert_eq!(findings[0].level(), Level::Fault);
+    assert_eq!(findings[1].level(), Level::Warning);
+}
+
+#[test]
+fn a_drill_that_proves_nothing_is_no_success() {
+    let place = Place::new();
+    let taken = place.take("age-1.txt", Scope::Everything);
+    assert_eq!(kinds(&taken.findings), ["no-sops-file"]);
+    assert_eq!(taken.findings[0].level(), Level::Fault);
+    let (matrix, _) = Matrix::of(&taken.record, None).unwrap();
+    assert!(matrix.code(&[]).is_some());
+
+    // The key of a host that no file names yet.
+    place.seal("secrets/a.yaml", &[&one()]);
+    let taken = place.take("age-2.txt", Scope::WhatNamesIt);
+    let (matrix, findings) = Matrix::of(&taken.record, None).unwrap();
+    assert_eq!(kinds(&findings), ["nothing-demanded"]);
+    assert_eq!(findings[0].level(), Level::Fault);
+    assert_eq!(matrix.count(), (0, 0));
+    assert!(matrix.code(&[]).is_some());
 }
 
 #[test]

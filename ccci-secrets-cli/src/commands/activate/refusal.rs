@@ -7,6 +7,8 @@ use ccci_secrets::activation::fault::{
     Fault, KeySource, KeyState, MissingKeyFile, NoIdentity, Refusal, TargetProblem, TreeProblem,
     ValueProblem, Warning,
 };
+use ccci_secrets::error::PathError;
+use ccci_secrets::file::FileError;
 use ccci_secrets::keyring::KeyFileReason;
 use ccci_secrets::repository;
 use ccci_secrets::wrapped::Names;
@@ -104,6 +106,10 @@ impl Told<'_> {
             Fault::FileSystem { step, source, .. } => self.file_system(step, source.kind()),
             Fault::ManifestUnreadable { path, .. } => self.unreadable_manifest(path),
             Fault::NoIdentity(facts) => self.no_identity(facts),
+            Fault::SopsFile {
+                source: FileError::Read(error),
+                ..
+            } => self.unreadable_sops_file(error),
             Fault::Target { path, problem } => self.target(path, problem),
             Fault::Tree { problem, .. } => self.tree(problem),
             Fault::Value { problem, .. } => self.value(*problem),
@@ -229,6 +235,19 @@ impl Told<'_> {
                 submodule.superproject.display(),
                 quoted(Path::new(&submodule.path))
             ));
+        }
+    }
+
+    fn unreadable_sops_file(&mut self, error: &PathError) {
+        match error.source.kind() {
+            io::ErrorKind::NotFound => self.hint(
+                "correct sopsFile in the manifest; a relative path counts from the directory of the manifest",
+            ),
+            io::ErrorKind::PermissionDenied => self.hint(format!(
+                "see who may read it: ls -l {}",
+                quoted(&error.path)
+            )),
+            _ => {}
         }
     }
 

@@ -229,7 +229,7 @@ fn published_digests_are_all_that_is_expected() {
         .map(|line| (line.subject, line.class))
         .collect();
     let expected = [
-        ("a", DriftClass::Content),
+        ("a", DriftClass::Digest),
         ("b", DriftClass::Extra),
         ("d", DriftClass::Missing),
     ];
