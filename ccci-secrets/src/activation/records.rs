@@ -277,6 +277,14 @@ pub(super) struct Records {
 }
 
 impl Records {
+    /// Generations that the journal names.
+    pub(super) fn generations(&self) -> Vec<u64> {
+        let journal = self.journal.value();
+        let next = journal.run.as_ref().map(|run| &run.next);
+        let outcomes = std::iter::once(&journal.active).chain(next);
+        outcomes.filter_map(|outcome| outcome.generation).collect()
+    }
+
     /// Reads both. One that is absent, damaged, or written by a newer program, counts as empty.
     pub(super) fn read(site: &Site<'_>, paths: &RecordPaths) -> Result<Self, Fault> {
         Ok(Self {
