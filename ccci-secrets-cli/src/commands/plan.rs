@@ -213,6 +213,12 @@ impl Text {
         for number in &preview.pruned {
             self.line(format_args!("generation {number} would be removed"));
         }
+        for path in &preview.foreign_keys_removed {
+            let path = path.display();
+            self.line(format_args!(
+                "private key {path}, left by sops-nix, would be removed"
+            ));
+        }
         for checked in &preview.certificates {
             self.line(format_args!(
                 "certificate {}: {}, valid until {}",

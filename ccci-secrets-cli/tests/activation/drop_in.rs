@@ -660,6 +660,8 @@ pub(crate) fn s44_private_keys_of_the_former_program_are_removed(world: &World) 
     .unwrap();
     std::fs::create_dir("/run/secrets.d/gpg123").unwrap();
     std::fs::write("/run/secrets.d/gpg123/secring.gpg", "x").unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions("/run/secrets.d/gpg123", private).unwrap();
     let run = drop_in.run(&drop_in.one());
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert_eq!(run.stdout, "modifying secret: a\n");

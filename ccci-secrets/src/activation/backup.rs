@@ -11,7 +11,7 @@ use super::fault::{Fault, Warning, WarningKind};
 use super::links::kind_at;
 use super::records::{BackupRecord, Records, StagedLink};
 use super::site::Site;
-use crate::fs::{Entry, FileFacts, FileKind};
+use crate::fs::{Entry, FileFacts};
 
 /// Nobody but its owner may read a file that is kept.
 pub(super) const KEPT_MODE: u32 = 0o600;
@@ -85,6 +85,7 @@ impl Spot<'_> {
             mode: facts.mode,
             uid: facts.uid,
             gid: facts.gid,
+            inode: Some(facts.inode.1),
         };
         let mut ledger = records.ledger.value().clone();
         ledger
@@ -142,7 +143,7 @@ impl Spot<'_> {
         let file = fs.open_file(self.dir, &record.backup)?;
         // The directory may be somebody else's: only the file that was kept is closed.
         let facts = fs.facts(file.as_fd())?;
-        if facts.kind != FileKind::Regular || facts.uid != record.uid {
+        if !record.is_of(&facts) {
             return Err(io::Error::other("something else has taken its place"));
         }
         fs.change_mode(file.as_fd(), KEPT_MODE)

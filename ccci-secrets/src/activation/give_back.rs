@@ -113,7 +113,7 @@ fn restore(site: &Site<'_>, record: &BackupRecord, records: &mut Records) -> Res
         .map_err(failed)?;
     // The directory may be somebody else's: only the file that was kept gets its mode back.
     let facts = site.fs.facts(file.as_fd()).map_err(failed)?;
-    if facts.kind != FileKind::Regular || facts.uid != record.uid {
+    if !record.is_of(&facts) {
         return Err(failed(io::Error::other(
             "something else has taken its place",
         )));
@@ -124,10 +124,13 @@ fn restore(site: &Site<'_>, record: &BackupRecord, records: &mut Records) -> Res
         dir: dir.as_fd(),
         name,
     };
+    // Of a file that only its name tells apart from others, nothing is opened that is closed.
+    let mode = match record.inode {
+        Some(_) => record.mode,
+        None => record.mode & facts.mode,
+    };
     // It is as open as it ever was before it has its name again, so that nobody finds it closed there.
-    site.fs
-        .change_mode(file.as_fd(), record.mode)
-        .map_err(failed)?;
+    site.fs.change_mode(file.as_fd(), mode).map_err(failed)?;
     if let Err(error) = site.fs.rename(entry(&from), entry(&to)) {
         // The error that led here is the one to report.
         drop(site.fs.change_mode(file.as_fd(), KEPT_MODE));

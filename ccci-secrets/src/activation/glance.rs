@@ -110,6 +110,7 @@ pub(super) fn glance(transaction: Transaction<'_>, warnings: Vec<Warning>) -> Pr
             .collect(),
         links_removed: Vec::new(),
         pruned: Vec::new(),
+        foreign_keys_removed: Vec::new(),
         units: Units::default(),
         unfinished: false,
         unreadable_for: Some(site.euid),

@@ -7,7 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 use super::current::{Current, find_current, find_foreign};
 use super::fault::{Active, Fault, TargetProblem};
-use super::manifest::{Manifest, OnConflict, Target};
+use super::manifest::{Manifest, MountWish, OnConflict, Target};
+use super::mount::DIRECTORY_MODE;
 use super::records::{LinkRecord, Records, STAGE_PREFIX};
 use super::site::{Site, relative};
 use super::targets::{TargetFound, find_former, find_target, look_past_obstacles};
@@ -43,6 +44,10 @@ pub(super) struct Observed {
     pub(super) former: Vec<LinkRecord>,
     /// An earlier run did not come to its end.
     pub(super) unfinished: bool,
+    /// Generations that the journal names.
+    pub(super) recorded: Vec<u64>,
+    /// Names in the mount under which sops-nix has put private keys that the manifest names.
+    pub(super) kept_keys: Vec<OsString>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,10 +60,27 @@ pub(super) struct MountFound {
     pub(super) file_system: FileSystem,
     /// Entries that are numbers.
     pub(super) numbers: Vec<u64>,
+    /// Those of them that look as a generation does.
+    pub(super) generations: Vec<u64>,
     /// Left by a run that was killed.
     pub(super) stages: bool,
     /// Names under which sops-nix has put private keys.
     pub(super) foreign_keys: Vec<OsString>,
+}
+
+impl MountFound {
+    /// Numbers that may be removed. In a file system in memory that holds generations, every number is one, whoever made
+    /// it; anywhere else, a directory may bear a number for reasons of its own.
+    pub(super) fn removable(&self, recorded: &[u64], has_active: bool) -> Vec<u64> {
+        let is_in_memory = self.is_mount_point && self.file_system.is_memory();
+        let is_for_generations = is_in_memory && (has_active || !recorded.is_empty());
+        let is_generation =
+            |number: &u64| recorded.contains(number) || self.generations.contains(number);
+        let numbers = self.numbers.iter().copied();
+        numbers
+            .filter(|number| is_for_generations || is_generation(number))
+            .collect()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +151,7 @@ pub(super) fn target_fault(site: &Site<'_>, path: &Path, problem: TargetProblem)
 pub(super) fn observe(
     site: &Site<'_>,
     frame: &Frame,
+    manifest: &Manifest,
     wanted: &[Wanted],
     records: &Records,
 ) -> Result<Observed, Vec<Fault>> {
@@ -140,9 +163,10 @@ pub(super) fn observe(
     let link = find_link(site, frame, &reals)
         .map_err(|fault| faults.push(fault))
         .ok();
-    let (Some(mount), Some(link)) = (mount, link) else {
+    let (Some(mut mount), Some(link)) = (mount, link) else {
         return Err(faults);
     };
+    let kept_keys = spare_keys(site, manifest, &mut mount);
     let current = match &link {
         LinkFound::Generation { active, .. } => {
             find_current(site, frame, active.generation, wanted)
@@ -163,7 +187,30 @@ pub(super) fn observe(
         current,
         targets,
         former: find_former(site, wanted, records),
+        recorded: records.generations(),
+        kept_keys,
     })
+}
+
+/// Leaves of the private keys that were found those that are to go: none where no file system in memory of ours is, and
+/// none that the manifest names. These are returned.
+fn spare_keys(site: &Site<'_>, manifest: &Manifest, mount: &mut MountFound) -> Vec<OsString> {
+    let found = std::mem::take(&mut mount.foreign_keys);
+    if manifest.mount != MountWish::Auto || !mount.file_system.is_memory() {
+        return Vec::new();
+    }
+    let is_named = |name: &OsString| is_key_source(site, manifest, &mount.real.join(name));
+    let (kept, gone) = found.into_iter().partition(is_named);
+    mount.foreign_keys = gone;
+    kept
+}
+
+/// Whether a source of keys that the manifest names is at a path of this tree, or below it.
+fn is_key_source(site: &Site<'_>, manifest: &Manifest, path: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let shown = real(&site.shown(path));
+    let mut sources = manifest.keys.paths();
+    sources.any(|source| source.starts_with(path) || real(source).starts_with(&shown))
 }
 
 /// What is active, for the last line of a refusal.
@@ -198,6 +245,7 @@ pub(super) fn find_mount(site: &Site<'_>, frame: &Frame) -> Result<MountFound, F
         is_mount_point: facts.is_some_and(|facts| facts.mount_point),
         file_system: FileSystem::Persistent,
         numbers: Vec::new(),
+        generations: Vec::new(),
         stages: false,
         foreign_keys: Vec::new(),
     };
@@ -216,6 +264,9 @@ pub(super) fn find_mount(site: &Site<'_>, frame: &Frame) -> Result<MountFound, F
     for name in looked(site, path, site.fs.list(dir.as_fd()))? {
         if let Some(number) = name.to_str().and_then(parse_number) {
             found.numbers.push(number);
+            if is_generation(site, dir.as_fd(), &name) {
+                found.generations.push(number);
+            }
         }
         found.stages |= name.to_string_lossy().starts_with(STAGE_PREFIX);
         if is_foreign_key(site, dir.as_fd(), &name) {
@@ -227,6 +278,13 @@ pub(super) fn find_mount(site: &Site<'_>, frame: &Frame) -> Result<MountFound, F
     Ok(found)
 }
 
+/// Whether a directory is ours and has the mode that activation gives generations.
+fn is_generation(site: &Site<'_>, mount: BorrowedFd<'_>, name: &OsStr) -> bool {
+    site.fs.facts_at(mount, name).is_ok_and(|facts| {
+        facts.kind == FileKind::Directory && facts.mode == DIRECTORY_MODE && facts.uid == site.euid
+    })
+}
+
 /// Whether sops-nix, which puts private keys into files beside the generations, has made this: the key file it writes for
 /// age, or a home of GnuPG.
 fn is_foreign_key(site: &Site<'_>, mount: BorrowedFd<'_>, name: &OsStr) -> bool {
@@ -235,10 +293,30 @@ fn is_foreign_key(site: &Site<'_>, mount: BorrowedFd<'_>, name: &OsStr) -> bool 
     };
     if let Some(number) = text.strip_prefix("gpg") {
         let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        let facts = site.fs.facts_at(mount, name);
-        return is_number && facts.is_ok_and(|facts| facts.kind == FileKind::Directory);
+        return is_number && is_gnupg_home(site, mount, name);
     }
     text == "age-keys.txt" && begins_as_foreign(site, mount, name).unwrap_or(false)
+}
+
+/// Whether a directory is private and holds what GnuPG makes.
+fn is_gnupg_home(site: &Site<'_>, mount: BorrowedFd<'_>, name: &OsStr) -> bool {
+    const NAMES: [&str; 4] = [
+        "private-keys-v1.d",
+        "pubring.gpg",
+        "pubring.kbx",
+        "secring.gpg",
+    ];
+    let is_private = site.fs.facts_at(mount, name).is_ok_and(|facts| {
+        facts.kind == FileKind::Directory && facts.mode == 0o700 && facts.uid == site.euid
+    });
+    let dir = match is_private {
+        true => site.fs.open_dir(mount, Path::new(name)),
+        false => return false,
+    };
+    dir.is_ok_and(|dir| {
+        let is_there = |name: &&str| site.fs.facts_at(dir.as_fd(), OsStr::new(name)).is_ok();
+        NAMES.iter().any(|name| is_there(&name))
+    })
 }
 
 fn begins_as_foreign(site: &Site<'_>, mount: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {

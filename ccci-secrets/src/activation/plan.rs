@@ -110,7 +110,8 @@ pub(super) fn plan(
     }
     plan.plan_prune(settings.keep_generations, &observed);
     if plan.mount.is_none() {
-        plan.foreign_keys = observed.mount.foreign_keys;
+        plan.foreign_keys = std::mem::take(&mut observed.mount.foreign_keys);
+        plan.warn_of_kept_keys(&observed);
     }
     if faults.is_empty() {
         Ok(plan)
@@ -229,8 +230,17 @@ impl Plan {
             return;
         };
         if self.mount.is_none() {
-            self.prune = surplus(&observed.mount.numbers, active, keep);
+            let has_active = self.previous.is_some();
+            let numbers = observed.mount.removable(&observed.recorded, has_active);
+            self.prune = surplus(&numbers, active, keep);
         }
+    }
+
+    fn warn_of_kept_keys(&mut self, observed: &Observed) {
+        let paths = observed.kept_keys.iter();
+        let paths = paths.map(|name| observed.mount.real.join(name));
+        self.warnings
+            .extend(paths.map(|path| Warning::at(WarningKind::ForeignKeyKept, &path)));
     }
 }
 
@@ -315,6 +325,7 @@ mod tests {
                 is_mount_point: true,
                 file_system: FileSystem::Ramfs,
                 numbers: numbers.to_vec(),
+                generations: Vec::new(),
                 stages: false,
                 foreign_keys: Vec::new(),
             },
@@ -333,6 +344,8 @@ mod tests {
             targets: vec![TargetFound::NotOutside],
             former: Vec::new(),
             unfinished: false,
+            recorded: Vec::new(),
+            kept_keys: Vec::new(),
         }
     }
 
@@ -375,6 +388,20 @@ mod tests {
             plan.prune,
             std::iter::once(3).chain(85..=91).collect::<Vec<_>>()
         );
+    }
+
+    #[test]
+    fn on_a_disk_only_what_is_known_to_be_a_generation_is_pruned() {
+        let mut observed = running(9, &[3, 4, 5, 9], found(true));
+        observed.mount.file_system = FileSystem::Persistent;
+        observed.mount.generations = vec![4, 9];
+        observed.recorded = vec![5];
+        let settings = Settings {
+            mount: MountWish::None,
+            ..SETTINGS
+        };
+        let plan = plan(settings, &[item("a")], observed).unwrap();
+        assert_eq!(plan.prune, [4, 5]);
     }
 
     // F08: 0 keeps all.

@@ -49,6 +49,8 @@ pub struct Preview {
     pub links_removed: Vec<PathBuf>,
     /// Generations that would be removed.
     pub pruned: Vec<u64>,
+    /// Private keys that sops-nix has left beside the generations and that would be removed, as they are seen from outside.
+    pub foreign_keys_removed: Vec<PathBuf>,
     /// Units that would be told.
     pub units: Units,
     /// A run before this one did not come to its end: activation would finish it first.
@@ -136,6 +138,7 @@ impl Preview {
             && self.links_placed.is_empty()
             && self.links_removed.is_empty()
             && self.pruned.is_empty()
+            && self.foreign_keys_removed.is_empty()
             && !self.unfinished
     }
 }
@@ -224,6 +227,7 @@ impl Transaction<'_> {
             links_placed: self.links_placed(&opened.wanted, &seen.plan),
             links_removed: self.links_removed(&seen.plan),
             pruned: seen.plan.prune.clone(),
+            foreign_keys_removed: self.foreign_keys_removed(&seen),
             units,
             unfinished: seen.plan.finish,
             unreadable_for: None,
@@ -233,6 +237,12 @@ impl Transaction<'_> {
             warnings,
             faults: missing.unwrap_or_default(),
         })
+    }
+
+    fn foreign_keys_removed(&self, seen: &Seen) -> Vec<PathBuf> {
+        let names = seen.plan.foreign_keys.iter();
+        let paths = names.map(|name| seen.mount.real.join(name));
+        paths.map(|path| self.site.shown(&path)).collect()
     }
 
     fn mount(&self, seen: &Seen) -> Option<(MemoryMount, PathBuf)> {

@@ -15,7 +15,7 @@ use super::site::Site;
 use super::units::Units;
 use super::write;
 use crate::digest;
-use crate::fs::Entry;
+use crate::fs::{Entry, FileFacts, FileKind};
 
 /// Whose records they are.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +111,9 @@ pub(super) struct BackupRecord {
     pub(super) mode: u32,
     pub(super) uid: u32,
     pub(super) gid: u32,
+    /// Which file it is, whatever name it has. The device goes unsaid: a disk may have another number after a boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) inode: Option<u64>,
 }
 
 /// A file of the generation, without anything that its content could be learnt from.
@@ -210,6 +213,13 @@ impl StagedLink {
 }
 
 impl BackupRecord {
+    /// Whether a file is the one that was kept: whoever owns its directory can give its name to another.
+    pub(super) fn is_of(&self, facts: &FileFacts) -> bool {
+        facts.kind == FileKind::Regular
+            && facts.uid == self.uid
+            && self.inode.is_none_or(|inode| inode == facts.inode.1)
+    }
+
     fn is_sound(&self) -> bool {
         is_one_name(&self.name) && is_one_name(&self.backup)
     }
@@ -267,6 +277,14 @@ pub(super) struct Records {
 }
 
 impl Records {
+    /// Generations that the journal names.
+    pub(super) fn generations(&self) -> Vec<u64> {
+        let journal = self.journal.value();
+        let next = journal.run.as_ref().map(|run| &run.next);
+        let outcomes = std::iter::once(&journal.active).chain(next);
+        outcomes.filter_map(|outcome| outcome.generation).collect()
+    }
+
     /// Reads both. One that is absent, damaged, or written by a newer program, counts as empty.
     pub(super) fn read(site: &Site<'_>, paths: &RecordPaths) -> Result<Self, Fault> {
         Ok(Self {

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::draft::{directories, intended_ledger};
-use super::fault::{Fault, Refusal, TargetProblem, Warning};
+use super::fault::{Fault, Refusal, TargetProblem, Warning, WarningKind};
 use super::finish::{close, finish, open_generation};
 use super::links::{self, place_all};
 use super::manifest::{FileEntry, Manifest, Target};
 use super::observe::{self, Frame, find_mount, target_fault};
 use super::plan::surplus;
+use super::prune::GRACE;
 use super::receipt::{FailedStep, Step};
 use super::records::{
     Journal, LINK_PREFIX, LinkRecord, Outcome, Records, Role, Run, StagedLink, is_placed,
@@ -79,9 +80,19 @@ pub fn repair(manifest: &Manifest, options: &Options<'_>) -> Result<Repaired, Re
             let done = place_missing(transaction, records)?;
             warnings.extend(done.warnings);
             let mut failed_step = failed(Step::Links, done.faults);
-            let before = records.journal.value().active.pending.clone();
+            let mut before = records.journal.value().active.pending.clone();
             if let Some(manager) = options.units {
                 let told = tell_pending(transaction.site, manifest, manager, records);
+                // Those that nothing could be told.
+                let let_go = Units {
+                    restart: told
+                        .warnings
+                        .iter()
+                        .map(|unit| unit.subject.clone())
+                        .collect(),
+                    reload: Vec::new(),
+                };
+                before = before.without(&let_go);
                 warnings.extend(told.warnings);
                 failed_step = failed_step.or(failed(Step::Units, told.faults));
             }
@@ -102,30 +113,45 @@ pub fn repair(manifest: &Manifest, options: &Options<'_>) -> Result<Repaired, Re
 /// # Errors
 /// Another run holds the lock, or what is there cannot be looked at.
 pub fn prune(manifest: &Manifest, options: &Options<'_>) -> Result<Pruned, Refusal> {
-    of(manifest, options, |transaction, _, warnings, _| {
-        let Transaction { site, frame, .. } = transaction;
-        let refuse = |fault| Refusal::new(vec![fault]);
-        let found = find_mount(site, frame).map_err(refuse)?;
-        let generation = active_number(site, frame);
-        let numbers = generation.map_or(Vec::new(), |active| {
-            surplus(&found.numbers, active, manifest.keep_generations)
-        });
-        let names: Vec<OsString> = numbers
-            .iter()
-            .map(|number| number.to_string().into())
-            .collect();
-        let faults = super::prune::prune(site, &found.real, &names);
-        let is_gone = |number: &u64| {
-            let path = frame.mount.join(number.to_string());
-            site.open_dir(&path).is_none()
-        };
-        Ok(Pruned {
-            generation,
-            removed: numbers.into_iter().filter(is_gone).collect(),
-            warnings,
-            failed_step: failed(Step::Prune, faults),
-        })
-    })
+    of(
+        manifest,
+        options,
+        |transaction, records, mut warnings, _| {
+            let Transaction { site, frame, .. } = transaction;
+            let refuse = |fault| Refusal::new(vec![fault]);
+            let found = find_mount(site, frame).map_err(refuse)?;
+            let linked = active_number(site, frame);
+            // Where the link leads nowhere, what is there is the last that was complete.
+            let generation = linked.filter(|number| found.numbers.contains(number));
+            if linked != generation {
+                let link = site.shown(&frame.link);
+                warnings.push(Warning::at(WarningKind::LinkDangles, &link));
+            }
+            let numbers = generation.map_or(Vec::new(), |active| {
+                let removable = found.removable(&records.generations(), true);
+                surplus(&removable, active, manifest.keep_generations)
+            });
+            // A run that was finished just now may have changed the link this moment.
+            if !numbers.is_empty() {
+                (options.pause)(GRACE);
+            }
+            let names: Vec<OsString> = numbers
+                .iter()
+                .map(|number| number.to_string().into())
+                .collect();
+            let faults = super::prune::prune(site, &found.real, &names);
+            let is_gone = |number: &u64| {
+                let path = frame.mount.join(number.to_string());
+                site.open_dir(&path).is_none()
+            };
+            Ok(Pruned {
+                generation,
+                removed: numbers.into_iter().filter(is_gone).collect(),
+                warnings,
+                failed_step: failed(Step::Prune, faults),
+            })
+        },
+    )
 }
 
 /// Does something under the lock, after what earlier runs have left was finished; whether there was anything.

@@ -288,8 +288,8 @@ impl<'a> Site<'a> {
     }
 }
 
-/// Largest `passwd`, journal or ledger that is read.
-const LARGEST_STATE: usize = 64 << 20;
+/// Largest `passwd`, journal or ledger that is read, and largest file whose length nothing else limits.
+pub(super) const LARGEST_STATE: usize = 64 << 20;
 
 /// Reads a regular file to its end.
 pub(super) fn read_all(fs: &dyn Fs, file: BorrowedFd<'_>, most: usize) -> io::Result<Secret> {
@@ -301,7 +301,10 @@ pub(super) fn read_all(fs: &dyn Fs, file: BorrowedFd<'_>, most: usize) -> io::Re
     if size > most {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    let mut bytes = Secret::from_vec(vec![0; size]);
+    let mut room = Vec::new();
+    room.try_reserve_exact(size)?;
+    room.resize(size, 0);
+    let mut bytes = Secret::from_vec(room);
     let mut read = 0;
     // EXPOSE: filled from the file; the caller's secret wipes it.
     while let Some(rest) = bytes.expose_mut().get_mut(read..)
@@ -346,6 +349,7 @@ pub(super) fn relative(from: &Path, to: &Path) -> PathBuf {
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "tests"
 )]
 mod tests {
@@ -420,5 +424,20 @@ mod tests {
             Path::new("../../../run/secrets/a")
         );
         assert_eq!(relative("/a", "/a"), Path::new(""));
+    }
+
+    // The owner of a file can stretch it beyond any memory.
+    #[test]
+    fn a_file_that_no_memory_can_hold_is_an_error() {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let path = dir.as_ref().unwrap().path().join("file");
+        let file = std::fs::File::create(&path).unwrap();
+        if let Err(error) = file.set_len(1000 << 40) {
+            eprintln!("skipped: no file of this length can be made: {error}");
+            return;
+        }
+        let file = std::fs::File::open(&path).unwrap();
+        let result = read_all(&RealFs::new(), file.as_fd(), usize::MAX);
+        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::OutOfMemory);
     }
 }

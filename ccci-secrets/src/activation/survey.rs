@@ -5,10 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use super::current::{inner_text, list_names};
-use super::drift::{Expected, ExpectedLink, Leads};
+use super::drift::{Expected, ExpectedContent, ExpectedFile, ExpectedLink, Leads};
 use super::fault::Fault;
 use super::observe::{Frame, LinkFound, Reals, find_link, find_mount};
-use super::site::{Site, read_all};
+use super::site::{LARGEST_STATE, Site, read_all};
 use super::targets::target_text;
 use crate::fs::{FileFacts, FileKind};
 use crate::secret::Secret;
@@ -68,7 +68,8 @@ pub(super) enum FileSeen {
     Missing,
     NotRegular,
     Regular {
-        content: Secret,
+        /// None of a file that is larger than any that would be right: it is not read.
+        content: Option<Secret>,
         mode: u32,
         uid: u32,
         gid: u32,
@@ -114,7 +115,7 @@ pub(super) fn survey(
     let mut faults = Vec::new();
     let mut files = Vec::new();
     for file in &expected.files {
-        match surveyor.entry(&file.name, file.inner.as_deref()) {
+        match surveyor.entry(file) {
             Ok(seen) => files.push(seen),
             Err(source) => {
                 let path = frame.link.join(&file.name);
@@ -208,7 +209,8 @@ struct Surveyor<'a> {
 }
 
 impl Surveyor<'_> {
-    fn entry(&self, name: &str, inner: Option<&str>) -> io::Result<EntrySeen> {
+    fn entry(&self, expected: &ExpectedFile<'_>) -> io::Result<EntrySeen> {
+        let name = &expected.name;
         let Some(generation) = &self.generation else {
             return Ok(EntrySeen {
                 file: FileSeen::Missing,
@@ -217,24 +219,29 @@ impl Surveyor<'_> {
         };
         let generation = generation.as_fd();
         Ok(EntrySeen {
-            file: self.file(generation, name)?,
-            inner: inner
+            file: self.file(generation, name, most(expected))?,
+            inner: expected
+                .inner
+                .as_ref()
                 .map(|rest| self.inner(generation, rest, name))
                 .transpose()?,
         })
     }
 
-    fn file(&self, generation: BorrowedFd<'_>, name: &str) -> io::Result<FileSeen> {
+    fn file(&self, generation: BorrowedFd<'_>, name: &str, most: usize) -> io::Result<FileSeen> {
         let Some((dir, facts)) = self.look(generation, name)? else {
             return Ok(FileSeen::Missing);
         };
         if facts.kind != FileKind::Regular {
             return Ok(FileSeen::NotRegular);
         }
-        let file = self.site.fs.open_file(dir.as_fd(), last(name))?;
         let size = usize::try_from(facts.size).unwrap_or(usize::MAX);
+        let read = || {
+            let file = self.site.fs.open_file(dir.as_fd(), last(name))?;
+            read_all(self.site.fs, file.as_fd(), most)
+        };
         Ok(FileSeen::Regular {
-            content: read_all(self.site.fs, file.as_fd(), size)?,
+            content: (size <= most).then(read).transpose()?,
             mode: facts.mode,
             uid: facts.uid,
             gid: facts.gid,
@@ -328,6 +335,14 @@ impl Surveyor<'_> {
             }
         }
         names.into_iter().collect()
+    }
+}
+
+/// How much of a file is read: its owner can stretch it as far as the file system goes.
+fn most(expected: &ExpectedFile<'_>) -> usize {
+    match &expected.content {
+        ExpectedContent::Bytes(wanted) => wanted.len().max(LARGEST_STATE),
+        ExpectedContent::Digest { .. } | ExpectedContent::Unknown => LARGEST_STATE,
     }
 }
 

@@ -260,7 +260,7 @@ impl Transaction<'_> {
     /// P3 and P5.
     pub(super) fn look(&self, wanted: &[Wanted], records: &Records) -> Result<Seen, Vec<Fault>> {
         let reals = Reals::find(self.site, self.frame)?;
-        let observed: Observed = observe(self.site, self.frame, wanted, records)?;
+        let observed: Observed = observe(self.site, self.frame, self.manifest, wanted, records)?;
         let mount = observed.mount.clone();
         let items: Vec<Item> = wanted.iter().map(|wanted| self.item(wanted)).collect();
         let settings = Settings {

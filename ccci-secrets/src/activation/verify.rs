@@ -240,7 +240,7 @@ impl Verifier<'_> {
         files
             .map(|(file, found)| {
                 let content = match &found.file {
-                    FileSeen::Regular { content, .. } => Some(content),
+                    FileSeen::Regular { content, .. } => content.as_ref(),
                     _ => None,
                 };
                 let public = self.transaction.manifest.is_public(&file.name);

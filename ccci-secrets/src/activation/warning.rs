@@ -96,6 +96,8 @@ warning_kinds! {
     DirectoryReplaced = "directory-replaced" "the directory that was there gave way to the link",
     /// The key for digests of contents could not be made.
     DriftKeyMissing = "drift-key-missing" "could not be made: without this key nobody can verify offline",
+    /// A private key that another program had put there, and that is still in use.
+    ForeignKeyKept = "foreign-key-kept" "holds a private key that sops-nix had put there, and stays: the manifest names it",
     /// A private key that another program had put there.
     ForeignKeyRemoved = "foreign-key-removed" "held a private key that sops-nix had put there, and was removed",
     /// A home of GnuPG.
@@ -118,6 +120,8 @@ warning_kinds! {
     KeyOpensNothing = "key-opens-nothing" "the key opens nothing in this manifest",
     /// A configured key cannot be used, and others open everything.
     KeyUnusable = "key-unusable" "the key was left out",
+    /// The link names a generation that does not exist.
+    LinkDangles = "link-dangles" "the link leads to a generation that does not exist: nothing was removed",
     /// A link of somebody else was replaced.
     LinkReplaced = "link-replaced" "a link to another place was replaced",
     /// The manifest is another one than that of the last run.

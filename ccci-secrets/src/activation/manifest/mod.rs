@@ -72,6 +72,15 @@ pub(crate) struct KeySources {
     pub(crate) allow_commands: bool,
 }
 
+impl KeySources {
+    /// Every path that is named.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let single = self.age_key_file.iter().chain(&self.gnupg_home);
+        let several = self.age_ssh_key_paths.iter().chain(&self.gpg_ssh_key_paths);
+        single.chain(several).map(PathBuf::as_path)
+    }
+}
+
 /// Whether a file system in memory is mounted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum MountWish {

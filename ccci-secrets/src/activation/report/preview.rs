@@ -30,6 +30,8 @@ pub struct PreviewReport {
     removed: Vec<String>,
     links: Links,
     pruned: Vec<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    foreign_keys_removed: Vec<String>,
     units: Units,
     certs: Vec<Certificate>,
     unfinished: bool,
@@ -122,6 +124,7 @@ impl PreviewReport {
                 removed: all(&preview.links_removed),
             },
             pruned: preview.pruned.clone(),
+            foreign_keys_removed: all(&preview.foreign_keys_removed),
             units: Units {
                 restart: preview.units.restart.clone(),
                 reload: preview.units.reload.clone(),

@@ -233,10 +233,22 @@ fn made_up(manifest: &Manifest, wish: &Wish, accounts: &Accounts<'_>) -> Opened 
     }
 }
 
+/// A ledger as it would be in another tree.
+fn without_inodes(ledger: &[u8]) -> String {
+    let Ok(mut ledger) = serde_json::from_slice::<Value>(ledger) else {
+        return String::from_utf8_lossy(ledger).into_owned();
+    };
+    for record in ledger["backups"].as_array_mut().into_iter().flatten() {
+        record.as_object_mut().unwrap().remove("inode");
+    }
+    ledger.to_string()
+}
+
 fn describe(top: &Path, path: &Path, all: &mut BTreeMap<String, String>) {
     let facts = fs::symlink_metadata(path).unwrap();
     let mode = facts.permissions().mode() & 0o7777;
     let content = || match fs::read(path) {
+        Ok(content) if path.to_string_lossy().contains("/links-") => without_inodes(&content),
         Ok(content) => String::from_utf8_lossy(&content).into_owned(),
         // Not written to its end, so not readable for anybody but root.
         Err(_) if mode == 0 => "closed".into(),
