@@ -1,6 +1,7 @@
 //! What a run has left undone, done without any contents: links that are not in their places, units that were not told,
 //! generations that nobody needs.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -79,9 +80,11 @@ pub fn repair(manifest: &Manifest, options: &Options<'_>) -> Result<Repaired, Re
             let done = place_missing(transaction, records)?;
             warnings.extend(done.warnings);
             let mut failed_step = failed(Step::Links, done.faults);
-            let before = records.journal.value().active.pending.clone();
+            let mut before = records.journal.value().active.pending.clone();
             if let Some(manager) = options.units {
-                let told = tell_pending(transaction.site, manifest, manager, records);
+                let nobody = BTreeSet::new();
+                let told = tell_pending(transaction.site, manifest, manager, records, &nobody);
+                before = before.except(&told.gone);
                 warnings.extend(told.warnings);
                 failed_step = failed_step.or(failed(Step::Units, told.faults));
             }

@@ -163,6 +163,7 @@ impl Transaction<'_> {
         let mut records = Records::read(self.site, paths).map_err(refuse)?;
         let mut warnings = finish(self.site, real_mount, &mut records).map_err(refuse)?;
         let before = self.tell_pending(&mut records, &mut warnings);
+        let untold = before.left;
         let account_files = self.account_files().map_err(refuse)?;
         let accounts = account_files
             .as_ref()
@@ -190,6 +191,7 @@ impl Transaction<'_> {
                 Some(_) => &units,
                 None => &nobody,
             },
+            untold: &untold,
         };
         warnings.extend(self.warnings(scene));
         let done = self.carry_out(scene, &mut records, &mut warnings)?;
@@ -221,7 +223,7 @@ impl Transaction<'_> {
                 .failed_step
                 .or(unwritten)
                 .or_else(|| missing.map(not_everything))
-                .or(before),
+                .or(before.failed_step),
         })
     }
 
@@ -380,17 +382,20 @@ impl Transaction<'_> {
     }
 
     /// Units that a run before this one should have told; what could not be told is a failed step of this one.
-    fn tell_pending(
-        &self,
-        records: &mut Records,
-        warnings: &mut Vec<Warning>,
-    ) -> Option<FailedStep> {
-        let told = tell_pending(self.site, self.manifest, self.options.units?, records);
+    fn tell_pending(&self, records: &mut Records, warnings: &mut Vec<Warning>) -> Before {
+        let Some(manager) = self.options.units else {
+            return Before::default();
+        };
+        let nobody = BTreeSet::new();
+        let told = tell_pending(self.site, self.manifest, manager, records, &nobody);
         warnings.extend(told.warnings);
-        (!told.faults.is_empty()).then_some(FailedStep {
-            step: Step::Units,
-            faults: told.faults,
-        })
+        Before {
+            left: told.left,
+            failed_step: (!told.faults.is_empty()).then_some(FailedStep {
+                step: Step::Units,
+                faults: told.faults,
+            }),
+        }
     }
 
     /// Nothing of this machine changes for a tree below a directory.
@@ -438,6 +443,14 @@ impl Transaction<'_> {
         }
         warnings
     }
+}
+
+/// What telling the units of an earlier run came to.
+#[derive(Default)]
+struct Before {
+    /// Units that could not be told.
+    left: BTreeSet<String>,
+    failed_step: Option<FailedStep>,
 }
 
 /// What was found and what will be done about it.

@@ -140,8 +140,8 @@ warning_kinds! {
     SshKeysForGpg = "ssh-keys-for-gpg" "not imported: SSH keys for GnuPG are not used",
     /// A tmpfs that can be swapped out.
     Swappable = "swappable" "the tmpfs may be swapped out: this kernel cannot prevent it",
-    /// A unit of an earlier run that does not exist.
-    UnitGone = "unit-gone" "something changed for this unit, which neither exists nor stands in the manifest any more",
+    /// A unit of an earlier run that could not be told, and that nobody waits for any more.
+    UnitGone = "unit-gone" "something changed for this unit, which could not be told and stands in the manifest no more",
     /// Units that should have been restarted.
     UnitsNotRestarted = "units-not-restarted" "something changed for this unit, and nothing here tells units",
     /// A submodule's checked-out commit is not the recorded one.
