@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::draft::{directories, intended_ledger};
-use super::fault::{Fault, Refusal, TargetProblem, Warning};
-use super::finish::{close, finish, open_generation};
+use super::fault::{EarlierRun, Fault, Refusal, TargetProblem, Warning};
+use super::finish::{close, open_generation};
 use super::links::{self, place_all};
 use super::manifest::{FileEntry, Manifest, Target};
 use super::observe::{self, Frame, find_mount, target_fault};
@@ -18,7 +18,7 @@ use super::records::{
     Journal, LINK_PREFIX, LinkRecord, Outcome, Records, Role, Run, StagedLink, is_placed,
 };
 use super::survey::active_number;
-use super::transaction::{Transaction, site_of};
+use super::transaction::{Transaction, finish_earlier, site_of};
 use super::undo::Undo;
 use super::units::{Units, tell_pending};
 use super::wanted::Directories;
@@ -149,8 +149,13 @@ pub(super) fn of<T>(
     let result = transaction.locked(|paths| {
         let mut records = Records::read(&site, paths).map_err(refuse)?;
         let was_unfinished = records.is_unfinished();
-        let warnings = finish(&site, &transaction.real_mount(), &mut records).map_err(refuse)?;
+        let warnings = finish_earlier(&site, &transaction.real_mount(), &mut records)?;
+        let earlier_run = match was_unfinished {
+            true => EarlierRun::Finished,
+            false => EarlierRun::Untouched,
+        };
         work(transaction, &mut records, warnings, was_unfinished)
+            .map_err(|refusal| refusal.after(earlier_run))
     });
     result.map_err(|mut refusal| {
         refusal.still_active = observe::active(&site, &frame);

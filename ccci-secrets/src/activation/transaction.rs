@@ -11,7 +11,7 @@ use super::accounts::Accounts;
 use super::apply::{Applied, apply};
 use super::draft::{Scene, outcome};
 use super::drift_key;
-use super::fault::{Fault, Refusal, Warning, WarningKind};
+use super::fault::{EarlierRun, Fault, Refusal, Warning, WarningKind};
 use super::finish::{close, finish};
 use super::lock::{Lock, Patience};
 use super::manifest::{Manifest, ManifestFault, ManifestProblem, MountWish, OnFirstBoot, Target};
@@ -161,8 +161,29 @@ impl Transaction<'_> {
     ) -> Result<Receipt, Refusal> {
         let refuse = |fault| Refusal::new(vec![fault]);
         let mut records = Records::read(self.site, paths).map_err(refuse)?;
-        let mut warnings = finish(self.site, real_mount, &mut records).map_err(refuse)?;
+        let waited = records.journal.value().active.pending.clone();
+        let was_unfinished = records.is_unfinished();
+        let mut warnings = finish_earlier(self.site, real_mount, &mut records)?;
         let before = self.tell_pending(&mut records, &mut warnings);
+        let told = records.journal.value().active.pending != waited;
+        let earlier_run = match was_unfinished || told {
+            true => EarlierRun::Finished,
+            false => EarlierRun::Untouched,
+        };
+        self.anew(before, warnings, paths, records, open)
+            .map_err(|refusal| refusal.after(earlier_run))
+    }
+
+    /// What this run does, after all earlier ones.
+    fn anew(
+        &self,
+        before: Before,
+        mut warnings: Vec<Warning>,
+        paths: &RecordPaths,
+        mut records: Records,
+        open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
+    ) -> Result<Receipt, Refusal> {
+        let refuse = |fault| Refusal::new(vec![fault]);
         let untold = before.left;
         let account_files = self.account_files().map_err(refuse)?;
         let accounts = account_files
@@ -443,6 +464,19 @@ impl Transaction<'_> {
         }
         warnings
     }
+}
+
+/// Finishes what earlier runs left, and says in a refusal that it had begun to.
+pub(super) fn finish_earlier(
+    site: &Site<'_>,
+    mount: &Path,
+    records: &mut Records,
+) -> Result<Vec<Warning>, Refusal> {
+    let begun = match records.is_unfinished() {
+        true => EarlierRun::Begun,
+        false => EarlierRun::Untouched,
+    };
+    finish(site, mount, records).map_err(|fault| Refusal::new(vec![fault]).after(begun))
 }
 
 /// What telling the units of an earlier run came to.

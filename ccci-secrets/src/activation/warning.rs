@@ -92,6 +92,8 @@ warning_kinds! {
     ClearLeaf = "clear-leaf" "neither sealed nor covered by the MAC, accepted all the same",
     /// Nothing to compare a content with.
     ContentNotCompared = "content-not-compared" "the content was not compared: no digest of it was written down",
+    /// Generations on a disk, over which a file system in memory comes.
+    Covered = "covered" "holds generations in clear text that the file system in memory covers: unmount it and remove them",
     /// A directory stood where the link is.
     DirectoryReplaced = "directory-replaced" "the directory that was there gave way to the link",
     /// The key for digests of contents could not be made.
