@@ -390,12 +390,16 @@ impl Transaction<'_> {
         let Options {
             make_key, pause, ..
         } = self.options;
-        let Ok(key) = drift_key::obtain(self.site, path, *make_key, *pause) else {
+        let Ok(obtained) = drift_key::obtain(self.site, path, *make_key, *pause) else {
             let path = self.site.shown(path);
             warnings.push(Warning::at(WarningKind::DriftKeyMissing, &path));
             return None;
         };
-        let entered = drift_key::enter(self.site, &key, scene.wanted, records);
+        if let Some(aside) = &obtained.damaged {
+            let aside = self.site.shown(aside);
+            warnings.push(Warning::at(WarningKind::DriftKeyDamaged, &aside));
+        }
+        let entered = drift_key::enter(self.site, &obtained.key, scene.wanted, records);
         entered.err().map(|fault| FailedStep {
             step: Step::Records,
             faults: vec![fault],

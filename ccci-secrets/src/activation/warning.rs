@@ -96,6 +96,8 @@ warning_kinds! {
     Covered = "covered" "holds generations in clear text that the file system in memory covers: unmount it and remove them",
     /// A directory stood where the link is.
     DirectoryReplaced = "directory-replaced" "the directory that was there gave way to the link",
+    /// The key for digests of contents was no key any more.
+    DriftKeyDamaged = "drift-key-damaged" "is what is left of the key for digests of contents, and a new one was made: other manifests are to be activated again before they are verified offline",
     /// The key for digests of contents could not be made.
     DriftKeyMissing = "drift-key-missing" "could not be made: without this key nobody can verify offline",
     /// A private key that another program had put there.
