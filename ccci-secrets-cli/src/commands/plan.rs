@@ -152,9 +152,12 @@ impl Text {
             None => self.line(format_args!("no generation is active in {link}")),
         }
         if let Some(uid) = preview.unreadable_for {
-            self.line(format_args!(
-                "user {uid} may not read everything: what is not known is marked with ?"
-            ));
+            let mut entries = preview.entries.iter();
+            let marks = match entries.any(|entry| entry.change().is_none()) {
+                true => ": what is not known is marked with ?",
+                false => "",
+            };
+            self.line(format_args!("user {uid} may not read everything{marks}"));
         }
         if preview.unfinished {
             self.line("a run before this one did not come to its end and would be finished first");
@@ -167,7 +170,14 @@ impl Text {
         }
         match preview.generation {
             Some(new) => self.line(format_args!("generation {new} would be made:")),
-            None => self.line("no new generation would be made:"),
+            None if preview.unreadable_for.is_none() => {
+                self.line("no new generation would be made:");
+            }
+            None if needs_generation(preview) => {
+                self.line("a new generation would be made (its number is not known):");
+            }
+            // Nobody can tell without reading the files.
+            None => {}
         }
     }
 
@@ -228,6 +238,12 @@ impl Text {
             ));
         }
     }
+}
+
+/// Whether what can be seen is enough for a new generation.
+fn needs_generation(preview: &Preview) -> bool {
+    let differs = |entry: &PreviewEntry| !matches!(entry.change(), None | Some(Change::Unchanged));
+    preview.previous.is_none() || !preview.removed.is_empty() || preview.entries.iter().any(differs)
 }
 
 fn unknown(entry: &PreviewEntry, unreadable_for: Option<u32>) -> Vec<String> {

@@ -110,5 +110,9 @@ fn told_of_file(given_back: &GivenBack, manifest: &Path) -> Result<Exit, Command
         "{} still wants a link there: take the path out of it, or the next activation does what onConflict says",
         manifest.display()
     ));
-    Ok(Exit::Done)
+    of_failed_step(
+        given_back.failed_step.as_ref(),
+        given_back.generation,
+        manifest,
+    )
 }

@@ -180,12 +180,16 @@ fn call(
     Ok((ended.status, said))
 }
 
-/// What was said about a unit, if anything was.
+/// What was said about a unit, if anything was. A name without a suffix is that of a service, and is answered with it.
 fn blame(unit: &str, said: &str) -> Option<UnitFault> {
+    let service = format!("{unit}.service");
     let is_part = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
     let names = |line: &&str| {
         let mut words = line.split(|c| !is_part(c));
-        words.any(|word| word.trim_end_matches(['.', ':']) == unit)
+        words.any(|word| {
+            let word = word.trim_end_matches(['.', ':']);
+            word == unit || word == service
+        })
     };
     let line = said.lines().find(names)?;
     let problem = match line.contains("not found") || line.contains("not loaded") {
@@ -255,6 +259,11 @@ mod tests {
         let fault = blame("nosuch.service", said).unwrap();
         assert_eq!(fault.problem, UnitProblem::NotFound);
         assert_eq!(blame("such.service", said), None);
+        // `systemctl try-restart nosuch` is answered with the whole name.
+        let fault = blame("nosuch", said).unwrap();
+        assert_eq!(fault.unit, "nosuch");
+        assert_eq!(fault.problem, UnitProblem::NotFound);
+        assert_eq!(blame("such", said), None);
         let said = "Failed to try-restart a@1.service: Access denied\n";
         assert_eq!(
             blame("a@1.service", said).unwrap().problem,

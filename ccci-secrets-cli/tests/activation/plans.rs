@@ -242,6 +242,7 @@ pub(crate) fn s27_a_plan_for_somebody_who_may_not_read_the_keys(world: &World) -
     assert_eq!(run.code, 0, "{}", run.stderr);
     for line in [
         "user 65534 may not read everything: what is not known is marked with ?",
+        "a new generation would be made (its number is not known):",
         "  ? 0444 test_secret (unknown: not readable as uid 65534, mode 0440 to 0444)",
         "  ? 0400 drone_rpc_secret (unknown: not readable as uid 65534)",
         "  + 0400 new",

@@ -133,7 +133,7 @@ fn give_it_back(world: &World, backup: &Path) {
     std::fs::remove_file(&live).unwrap();
     // Nothing was kept for the key.
     let run = world.run_about_manifest("repair", &["--give-back", LIVE_KEY]);
-    assert_eq!(run.code, 11, "{}", run.stderr);
+    assert_eq!(run.code, 42, "{}", run.stderr);
     assert!(run.stderr.contains("no file is kept for"), "{}", run.stderr);
 
     let run = world.run_about_manifest("repair", &[]);

@@ -220,8 +220,13 @@ impl Work<'_> {
     }
 
     fn tell_units(&mut self, manager: &UnitManager<'_>, records: &mut Records) {
-        let Scene { site, manifest, .. } = self.scene;
-        let told = tell_pending(site, manifest, manager, records);
+        let Scene {
+            site,
+            manifest,
+            untold,
+            ..
+        } = self.scene;
+        let told = tell_pending(site, manifest, manager, records, untold);
         self.applied.warnings.extend(told.warnings);
         self.applied.untold = told.left;
         if !told.faults.is_empty() {

@@ -1,5 +1,6 @@
 //! A plan with names: everything a run is going to make in the file system, said before any of it is made.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::fault::{Fault, TargetProblem};
@@ -35,6 +36,8 @@ pub(super) struct Scene<'a> {
     pub(super) drift_key: Option<&'a HmacKey>,
     /// Units that the run makes a change for, if anybody tells units.
     pub(super) units: &'a Units,
+    /// Units that this run could not tell before.
+    pub(super) untold: &'a BTreeSet<String>,
 }
 
 /// A run that has not begun.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::fault::Fault;
@@ -18,18 +18,42 @@ use crate::hmac_key::HmacKey;
 
 /// The key, if there is one that can be used.
 pub(super) fn read(site: &Site<'_>, path: &Path) -> Option<HmacKey> {
-    let bytes = site.read_small(path).ok().flatten()?;
-    HmacKey::from_bytes(bytes).ok()
+    match look(site, path) {
+        Ok(Found::Key(key)) => Some(key),
+        _ => None,
+    }
 }
 
-/// The key, and a new one if there is none. Manifests with other mounts have other locks and the same key: whoever is at
+/// What stands where the key belongs.
+enum Found {
+    Absent,
+    /// Too short to be a key.
+    Damaged,
+    Key(HmacKey),
+}
+
+fn look(site: &Site<'_>, path: &Path) -> io::Result<Found> {
+    let bytes = site.read_small(path)?;
+    Ok(bytes.map_or(Found::Absent, |bytes| {
+        HmacKey::from_bytes(bytes).map_or(Found::Damaged, Found::Key)
+    }))
+}
+
+/// The key that there is now.
+pub(super) struct Obtained {
+    pub(super) key: HmacKey,
+    /// Where that is kept which stood in its place and was no key.
+    pub(super) damaged: Option<PathBuf>,
+}
+
+/// The key, and a new one if there is none. One that cannot be read may be sound, and other journals rest on it: it stays. Manifests with other mounts have other locks and the same key: whoever is at
 /// it has the directory to itself.
 pub(super) fn obtain(
     site: &Site<'_>,
     path: &Path,
     make: fn() -> io::Result<HmacKey>,
     pause: &dyn Fn(Duration),
-) -> Result<HmacKey, Fault> {
+) -> Result<Obtained, Fault> {
     let failed = |source| site.failed("write", path, source);
     let dir = parents::make(site, path.parent().unwrap_or(path), Manner::Records)?;
     let mut attempts = 0..MOST_ATTEMPTS;
@@ -39,12 +63,24 @@ pub(super) fn obtain(
         }
         pause(STEP);
     }
-    if let Some(key) = read(site, path) {
-        return Ok(key);
+    let mut damaged = None;
+    match look(site, path).map_err(failed)? {
+        Found::Key(key) => return Ok(Obtained { key, damaged }),
+        Found::Absent => {}
+        Found::Damaged => damaged = Some(path.with_extension("key.damaged")),
     }
     let key = make().map_err(failed)?;
+    if let Some(aside) = &damaged {
+        let at = |path: &'_ Path| path.file_name().unwrap_or_default().to_owned();
+        let (from, to) = (at(path), at(aside));
+        let entry = |name| Entry {
+            dir: dir.as_fd(),
+            name,
+        };
+        site.fs.rename(entry(&from), entry(&to)).map_err(failed)?;
+    }
     put(site, dir.as_fd(), path, &key).map_err(failed)?;
-    Ok(key)
+    Ok(Obtained { key, damaged })
 }
 
 const STEP: Duration = Duration::from_millis(20);
@@ -127,10 +163,9 @@ mod tests {
         let at = |path: &str| dir.path().join(path.trim_start_matches('/'));
         std::fs::create_dir_all(at("/var/lib/ccsec")).unwrap();
         std::fs::write(at("/var/lib/ccsec/drift.key.new"), "half").unwrap();
-        std::fs::write(at(PATH), "too short").unwrap();
         let obtain = || {
             let key = obtain(&site, Path::new(PATH), HmacKey::make_random, &|_| ());
-            key.unwrap()
+            key.unwrap().key
         };
         let first = obtain();
         assert!(obtain().bytes().ct_eq(first.bytes().expose()));
@@ -139,5 +174,27 @@ mod tests {
         assert_eq!(mode & 0o7777, 0o600);
         let names = std::fs::read_dir(at("/var/lib/ccsec")).unwrap().count();
         assert_eq!(names, 1);
+    }
+
+    #[test]
+    fn a_damaged_key_is_kept_aside_and_one_that_cannot_be_read_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let fs = RealFs::new();
+        let site = Site::new(&fs, Some(dir.path()));
+        let at = |path: &str| dir.path().join(path.trim_start_matches('/'));
+        let make = || {
+            HmacKey::from_bytes(crate::secret::Secret::from_vec(vec![7; 32]))
+                .map_err(io::Error::other)
+        };
+        std::fs::create_dir_all(at(PATH)).unwrap();
+        assert!(obtain(&site, Path::new(PATH), make, &|_| ()).is_err());
+        assert!(at(PATH).is_dir());
+        std::fs::remove_dir(at(PATH)).unwrap();
+        std::fs::write(at(PATH), "short").unwrap();
+        let obtained = obtain(&site, Path::new(PATH), make, &|_| ()).unwrap();
+        let aside = "/var/lib/ccsec/drift.key.damaged";
+        assert_eq!(obtained.damaged.as_deref(), Some(Path::new(aside)));
+        assert_eq!(std::fs::read(at(aside)).unwrap(), b"short");
+        assert!(read(&site, Path::new(PATH)).is_some());
     }
 }

@@ -193,11 +193,10 @@ impl Fault {
             }) => ErrorCode::NotBuilt,
             Self::Manifest(_) | Self::ManifestUnreadable { .. } => ErrorCode::ManifestInvalid,
             Self::NoIdentity(_) => ErrorCode::NoIdentity,
-            Self::NothingKept(_) => ErrorCode::FileMissing,
             Self::NothingRecorded(_) => ErrorCode::DriftFound,
             Self::Plaintext { source, .. } => source.code(),
             Self::SopsFile { source, .. } => source.code(),
-            Self::Target { .. } => ErrorCode::TargetConflict,
+            Self::Target { .. } | Self::NothingKept(_) => ErrorCode::TargetConflict,
             Self::Template { .. } | Self::TemplateUnreadable { .. } => ErrorCode::TemplateInvalid,
             Self::Tree { problem, .. } => problem.code(),
             Self::Unit { .. } => ErrorCode::CommittedWithFault,
@@ -532,12 +531,27 @@ pub struct Active {
     pub link: PathBuf,
 }
 
+/// What a run that was refused has done about one before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EarlierRun {
+    /// Nothing: there was none, or it was not looked at.
+    #[default]
+    Untouched,
+    /// It may be finished in part.
+    Begun,
+    /// It is finished, and the units that it has left may have been told.
+    Finished,
+}
+
 /// Nothing was activated.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Refusal {
     /// All reasons, the one that names the refusal first.
     pub faults: Vec<Fault>,
+    /// What was done about an earlier run before this one was refused.
+    pub earlier_run: EarlierRun,
     /// What is active, as before.
     pub still_active: Option<Active>,
     /// What could not be removed again.
@@ -551,9 +565,18 @@ impl Refusal {
         faults.sort_by_key(Fault::rank);
         Self {
             faults,
+            earlier_run: EarlierRun::Untouched,
             still_active: None,
             left_behind: Vec::new(),
             warnings: Vec::new(),
+        }
+    }
+
+    /// The same refusal, after an earlier run was finished or units of it were told.
+    pub(super) fn after(self, earlier_run: EarlierRun) -> Self {
+        Self {
+            earlier_run,
+            ..self
         }
     }
 

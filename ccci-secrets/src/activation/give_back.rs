@@ -11,9 +11,11 @@ use super::links::{kind_at, sync};
 use super::manifest::Manifest;
 use super::observe::target_fault;
 use super::parents;
+use super::receipt::{FailedStep, Step};
 use super::records::{BackupRecord, Records, is_placed};
 use super::repair::of;
 use super::site::Site;
+use super::survey::active_number;
 use super::transaction::Transaction;
 use crate::fs::{Entry, FileKind};
 
@@ -21,6 +23,8 @@ use crate::fs::{Entry, FileKind};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct GivenBack {
+    /// The active generation.
+    pub generation: Option<u64>,
     /// Where the file is again, as it is seen from outside.
     pub path: PathBuf,
     /// Under which name it was kept.
@@ -29,6 +33,8 @@ pub struct GivenBack {
     pub still_kept: Vec<PathBuf>,
     /// What was noticed.
     pub warnings: Vec<Warning>,
+    /// The file is back, but something after that failed.
+    pub failed_step: Option<FailedStep>,
 }
 
 /// Puts the file that was kept last for a path back into its place, with the mode that it had; the link goes. The path is
@@ -54,9 +60,10 @@ pub fn give_back(
             };
             return Err(refuse(Fault::NothingKept(path)));
         };
-        restore(site, &last, records).map_err(refuse)?;
+        let left = restore(site, &last, records).map_err(refuse)?;
         let shown = |record: &BackupRecord, name: &Path| site.shown(&record.directory.join(name));
         Ok(GivenBack {
+            generation: active_number(site, transaction.frame),
             path: shown(&last, &last.name),
             kept_as: shown(&last, &last.backup),
             still_kept: kept
@@ -64,6 +71,10 @@ pub fn give_back(
                 .map(|record| shown(record, &record.backup))
                 .collect(),
             warnings,
+            failed_step: left.err().map(|fault| FailedStep {
+                step: Step::Records,
+                faults: vec![fault],
+            }),
         })
     })
 }
@@ -90,7 +101,12 @@ fn kept_for(site: &Site<'_>, path: &Path, records: &Records) -> Vec<BackupRecord
     backups.filter(is_here).filter(is_kept).cloned().collect()
 }
 
-fn restore(site: &Site<'_>, record: &BackupRecord, records: &mut Records) -> Result<(), Fault> {
+/// Puts it back. What fails behind the rename comes apart from what leaves all as it was.
+fn restore(
+    site: &Site<'_>,
+    record: &BackupRecord,
+    records: &mut Records,
+) -> Result<Result<(), Fault>, Fault> {
     let path = record.directory.join(&record.name);
     let failed = |source| site.failed("give back", &path, source);
     let dir = parents::open(site, &record.directory).map_err(failed)?;
@@ -136,10 +152,11 @@ fn restore(site: &Site<'_>, record: &BackupRecord, records: &mut Records) -> Res
         drop(site.fs.change_mode(file.as_fd(), KEPT_MODE));
         return Err(failed(error));
     }
-    sync(site, dir.as_fd()).map_err(failed)?;
     let mut ledger = records.ledger.value().clone();
     ledger.backups.retain(|known| known != record);
-    records.ledger.set(site, ledger)
+    Ok(sync(site, dir.as_fd())
+        .map_err(failed)
+        .and_then(|()| records.ledger.set(site, ledger)))
 }
 
 /// Whether the link at a path is one that activation has placed.

@@ -97,6 +97,7 @@ pub(super) fn plan(
     let wants_generation = !settings.idempotent
         || observed.current.is_none()
         || !has_exact_link(&observed)
+        || lacks_mount(settings, &observed)
         || !plan.removed.is_empty()
         || has_broken_inner_link(&observed)
         || plan
@@ -118,6 +119,12 @@ pub(super) fn plan(
     } else {
         Err(faults)
     }
+}
+
+/// Whether the files lie on a disk though they are to lie in memory.
+fn lacks_mount(settings: Settings, observed: &Observed) -> bool {
+    let wants_mount = !settings.rebased && settings.mount == MountWish::Auto;
+    wants_mount && !observed.mount.file_system.is_memory()
 }
 
 fn has_exact_link(observed: &Observed) -> bool {
@@ -220,6 +227,10 @@ impl Plan {
                 path: found.real.clone(),
                 problem: TargetProblem::PersistentMount,
             });
+        }
+        if !found.numbers.is_empty() {
+            self.warnings
+                .push(Warning::at(WarningKind::Covered, &found.real));
         }
         self.mount = Some(mount);
         None
@@ -464,6 +475,37 @@ mod tests {
         let plan = plan(settings, &[item("a")], running(1, &[1], found(false))).unwrap();
         assert_eq!(plan.mount, None);
         assert_eq!(plan.warnings[0].kind, WarningKind::MountKept);
+    }
+
+    #[test]
+    fn files_that_are_as_they_should_be_but_lie_on_a_disk_are_made_again_in_memory() {
+        let mut observed = running(1, &[1], found(true));
+        observed.mount.file_system = FileSystem::Persistent;
+        observed.mount.is_mount_point = false;
+        let observed = || Observed {
+            mount: observed.mount.clone(),
+            link: observed.link.clone(),
+            ..running(1, &[1], found(true))
+        };
+        let made = plan(SETTINGS, &[item("a")], observed()).unwrap();
+        assert_eq!(
+            (made.mount, made.generation),
+            (Some(MemoryMount::Ramfs), Some(2))
+        );
+        assert_eq!(made.warnings[0].kind, WarningKind::Covered);
+        for settings in [
+            Settings {
+                mount: MountWish::None,
+                ..SETTINGS
+            },
+            Settings {
+                rebased: true,
+                ..SETTINGS
+            },
+        ] {
+            let plan = plan(settings, &[item("a")], observed()).unwrap();
+            assert!(plan.changes_nothing());
+        }
     }
 
     #[test]

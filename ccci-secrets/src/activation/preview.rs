@@ -1,6 +1,7 @@
 //! What activation would do, found out without doing any of it: phases P0 to P5. Nothing is written, nothing is mounted,
 //! no lock is taken.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
@@ -210,6 +211,7 @@ impl Transaction<'_> {
             keys_group: 0,
             drift_key: None,
             units: &units,
+            untold: &BTreeSet::new(),
         };
         warnings.extend(self.warnings(scene));
         let entries = self.preview_entries(scene);

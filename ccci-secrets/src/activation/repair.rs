@@ -1,13 +1,14 @@
 //! What a run has left undone, done without any contents: links that are not in their places, units that were not told,
 //! generations that nobody needs.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::draft::{directories, intended_ledger};
-use super::fault::{Fault, Refusal, TargetProblem, Warning, WarningKind};
-use super::finish::{close, finish, open_generation};
+use super::fault::{EarlierRun, Fault, Refusal, TargetProblem, Warning, WarningKind};
+use super::finish::{close, open_generation};
 use super::links::{self, place_all};
 use super::manifest::{FileEntry, Manifest, Target};
 use super::observe::{self, Frame, find_mount, target_fault};
@@ -18,7 +19,7 @@ use super::records::{
     Journal, LINK_PREFIX, LinkRecord, Outcome, Records, Role, Run, StagedLink, is_placed,
 };
 use super::survey::active_number;
-use super::transaction::{Transaction, site_of};
+use super::transaction::{Transaction, finish_earlier, site_of};
 use super::undo::Undo;
 use super::units::{Units, tell_pending};
 use super::wanted::Directories;
@@ -82,17 +83,9 @@ pub fn repair(manifest: &Manifest, options: &Options<'_>) -> Result<Repaired, Re
             let mut failed_step = failed(Step::Links, done.faults);
             let mut before = records.journal.value().active.pending.clone();
             if let Some(manager) = options.units {
-                let told = tell_pending(transaction.site, manifest, manager, records);
-                // Those that nothing could be told.
-                let let_go = Units {
-                    restart: told
-                        .warnings
-                        .iter()
-                        .map(|unit| unit.subject.clone())
-                        .collect(),
-                    reload: Vec::new(),
-                };
-                before = before.without(&let_go);
+                let nobody = BTreeSet::new();
+                let told = tell_pending(transaction.site, manifest, manager, records, &nobody);
+                before = before.except(&told.gone);
                 warnings.extend(told.warnings);
                 failed_step = failed_step.or(failed(Step::Units, told.faults));
             }
@@ -172,8 +165,13 @@ pub(super) fn of<T>(
     let result = transaction.locked(|paths| {
         let mut records = Records::read(&site, paths).map_err(refuse)?;
         let was_unfinished = records.is_unfinished();
-        let warnings = finish(&site, &transaction.real_mount(), &mut records).map_err(refuse)?;
+        let warnings = finish_earlier(&site, &transaction.real_mount(), &mut records)?;
+        let earlier_run = match was_unfinished {
+            true => EarlierRun::Finished,
+            false => EarlierRun::Untouched,
+        };
         work(transaction, &mut records, warnings, was_unfinished)
+            .map_err(|refusal| refusal.after(earlier_run))
     });
     result.map_err(|mut refusal| {
         refusal.still_active = observe::active(&site, &frame);

@@ -11,7 +11,7 @@ use super::accounts::Accounts;
 use super::apply::{Applied, apply};
 use super::draft::{Scene, outcome};
 use super::drift_key;
-use super::fault::{Fault, Refusal, Warning, WarningKind};
+use super::fault::{EarlierRun, Fault, Refusal, Warning, WarningKind};
 use super::finish::{close, finish};
 use super::lock::{Lock, Patience};
 use super::manifest::{Manifest, ManifestFault, ManifestProblem, MountWish, OnFirstBoot, Target};
@@ -161,8 +161,30 @@ impl Transaction<'_> {
     ) -> Result<Receipt, Refusal> {
         let refuse = |fault| Refusal::new(vec![fault]);
         let mut records = Records::read(self.site, paths).map_err(refuse)?;
-        let mut warnings = finish(self.site, real_mount, &mut records).map_err(refuse)?;
+        let waited = records.journal.value().active.pending.clone();
+        let was_unfinished = records.is_unfinished();
+        let mut warnings = finish_earlier(self.site, real_mount, &mut records)?;
         let before = self.tell_pending(&mut records, &mut warnings);
+        let told = records.journal.value().active.pending != waited;
+        let earlier_run = match was_unfinished || told {
+            true => EarlierRun::Finished,
+            false => EarlierRun::Untouched,
+        };
+        self.anew(before, warnings, paths, records, open)
+            .map_err(|refusal| refusal.after(earlier_run))
+    }
+
+    /// What this run does, after all earlier ones.
+    fn anew(
+        &self,
+        before: Before,
+        mut warnings: Vec<Warning>,
+        paths: &RecordPaths,
+        mut records: Records,
+        open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
+    ) -> Result<Receipt, Refusal> {
+        let refuse = |fault| Refusal::new(vec![fault]);
+        let untold = before.left;
         let account_files = self.account_files().map_err(refuse)?;
         let accounts = account_files
             .as_ref()
@@ -190,6 +212,7 @@ impl Transaction<'_> {
                 Some(_) => &units,
                 None => &nobody,
             },
+            untold: &untold,
         };
         warnings.extend(self.warnings(scene));
         let done = self.carry_out(scene, &mut records, &mut warnings)?;
@@ -221,7 +244,7 @@ impl Transaction<'_> {
                 .failed_step
                 .or(unwritten)
                 .or_else(|| missing.map(not_everything))
-                .or(before),
+                .or(before.failed_step),
         })
     }
 
@@ -367,12 +390,16 @@ impl Transaction<'_> {
         let Options {
             make_key, pause, ..
         } = self.options;
-        let Ok(key) = drift_key::obtain(self.site, path, *make_key, *pause) else {
+        let Ok(obtained) = drift_key::obtain(self.site, path, *make_key, *pause) else {
             let path = self.site.shown(path);
             warnings.push(Warning::at(WarningKind::DriftKeyMissing, &path));
             return None;
         };
-        let entered = drift_key::enter(self.site, &key, scene.wanted, records);
+        if let Some(aside) = &obtained.damaged {
+            let aside = self.site.shown(aside);
+            warnings.push(Warning::at(WarningKind::DriftKeyDamaged, &aside));
+        }
+        let entered = drift_key::enter(self.site, &obtained.key, scene.wanted, records);
         entered.err().map(|fault| FailedStep {
             step: Step::Records,
             faults: vec![fault],
@@ -380,17 +407,20 @@ impl Transaction<'_> {
     }
 
     /// Units that a run before this one should have told; what could not be told is a failed step of this one.
-    fn tell_pending(
-        &self,
-        records: &mut Records,
-        warnings: &mut Vec<Warning>,
-    ) -> Option<FailedStep> {
-        let told = tell_pending(self.site, self.manifest, self.options.units?, records);
+    fn tell_pending(&self, records: &mut Records, warnings: &mut Vec<Warning>) -> Before {
+        let Some(manager) = self.options.units else {
+            return Before::default();
+        };
+        let nobody = BTreeSet::new();
+        let told = tell_pending(self.site, self.manifest, manager, records, &nobody);
         warnings.extend(told.warnings);
-        (!told.faults.is_empty()).then_some(FailedStep {
-            step: Step::Units,
-            faults: told.faults,
-        })
+        Before {
+            left: told.left,
+            failed_step: (!told.faults.is_empty()).then_some(FailedStep {
+                step: Step::Units,
+                faults: told.faults,
+            }),
+        }
     }
 
     /// Nothing of this machine changes for a tree below a directory.
@@ -438,6 +468,27 @@ impl Transaction<'_> {
         }
         warnings
     }
+}
+
+/// Finishes what earlier runs left, and says in a refusal that it had begun to.
+pub(super) fn finish_earlier(
+    site: &Site<'_>,
+    mount: &Path,
+    records: &mut Records,
+) -> Result<Vec<Warning>, Refusal> {
+    let begun = match records.is_unfinished() {
+        true => EarlierRun::Begun,
+        false => EarlierRun::Untouched,
+    };
+    finish(site, mount, records).map_err(|fault| Refusal::new(vec![fault]).after(begun))
+}
+
+/// What telling the units of an earlier run came to.
+#[derive(Default)]
+struct Before {
+    /// Units that could not be told.
+    left: BTreeSet<String>,
+    failed_step: Option<FailedStep>,
 }
 
 /// What was found and what will be done about it.

@@ -66,6 +66,12 @@ impl Units {
         self.reload.retain(|unit| !has(restarted, unit));
     }
 
+    /// Those that have none of these names.
+    pub(super) fn except(mut self, names: &BTreeSet<String>) -> Self {
+        self.retain(|unit| !names.contains(unit));
+        self
+    }
+
     /// Those that are not among others.
     pub(super) fn without(mut self, others: &Self) -> Self {
         self.retain(|unit| !others.all().any(|other| other == unit));
@@ -112,28 +118,35 @@ pub(super) struct Told {
     pub(super) warnings: Vec<Warning>,
     /// Units that have to be told by a later run.
     pub(super) left: BTreeSet<String>,
+    /// Units that were given up.
+    pub(super) gone: BTreeSet<String>,
 }
 
-/// Tells the units that the journal names and takes those out of it that were told.
+/// Tells the units that the journal names and takes those out of it that were told. Those that this run has tried to tell
+/// before are not tried again.
 ///
-/// One that does not exist stays as long as the manifest names it: it may be a slip of the pen, which has to be seen. When
-/// the manifest names it no more, it never will be found.
+/// One that cannot be told stays as long as the manifest names it: it may be a slip of the pen, which has to be seen. When
+/// the manifest names it no more, nobody waits for it.
 pub(super) fn tell_pending(
     site: &Site<'_>,
     manifest: &Manifest,
     manager: &UnitManager<'_>,
     records: &mut Records,
+    tried: &BTreeSet<String>,
 ) -> Told {
-    let journal = records.journal.value();
+    let mut pending = records.journal.value().active.pending.clone();
     let mut told = Told::default();
-    if journal.active.pending.is_empty() {
+    let asked = pending.clone().except(tried);
+    let untold = pending.all().filter(|unit| tried.contains(*unit));
+    told.left.extend(untold.cloned());
+    if asked.is_empty() {
         return told;
     }
-    let mut pending = journal.active.pending.clone();
-    for fault in manager(&pending) {
-        if fault.problem == UnitProblem::NotFound && !manifest.names_unit(&fault.unit) {
+    for fault in manager(&asked) {
+        if !manifest.names_unit(&fault.unit) {
             let warning = Warning::new(WarningKind::UnitGone, &fault.unit);
             told.warnings.push(warning);
+            told.gone.insert(fault.unit);
             continue;
         }
         told.left.insert(fault.unit.clone());
@@ -154,9 +167,17 @@ pub(super) fn tell_pending(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
+    use std::cell::RefCell;
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::super::records::{Home, RecordPaths};
+    use super::super::testing::manifest_text;
     use super::*;
+    use crate::fs::RealFs;
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
@@ -179,5 +200,55 @@ mod tests {
         units.add(&names(&["x"]), &[]);
         assert_eq!(units.restart, ["x"]);
         assert_eq!(units.reload, ["z"]);
+    }
+
+    /// The units `stays` and `went` wait; the manifest names the first alone.
+    fn telling(tried: &[&str]) -> (Vec<Vec<String>>, Told, Units) {
+        let dir = tempfile::tempdir().unwrap();
+        let fs = RealFs::new();
+        let site = Site::new(&fs, Some(dir.path()));
+        let paths = RecordPaths::of(Path::new("/run/secrets.d"), Home::Tree);
+        let mut records = Records::read(&site, &paths).unwrap();
+        let mut active = Outcome::default();
+        active.pending.add(&names(&["stays", "went"]), &[]);
+        let journal = Journal::new(active, None);
+        records.journal.set(&site, journal).unwrap();
+        let text = manifest_text(json!({"secrets": [{
+            "name": "a", "mode": "0400", "sopsFile": "a.yaml", "key": "a", "format": "yaml",
+            "restartUnits": ["stays"],
+        }]}));
+        let manifest = Manifest::parse(text.as_bytes(), Path::new("/")).unwrap();
+        let asked = RefCell::new(Vec::new());
+        let manager = |units: &Units| {
+            asked.borrow_mut().push(units.restart.clone());
+            let failed = |unit: &String| UnitFault {
+                unit: unit.clone(),
+                problem: UnitProblem::Failed("access denied".into()),
+            };
+            units.all().map(failed).collect()
+        };
+        let tried = tried.iter().map(|unit| (*unit).to_owned()).collect();
+        let told = tell_pending(&site, &manifest, &manager, &mut records, &tried);
+        let pending = records.journal.value().active.pending.clone();
+        (asked.into_inner(), told, pending)
+    }
+
+    #[test]
+    fn a_unit_that_the_manifest_names_no_more_is_let_go_whatever_is_wrong_with_it() {
+        let (asked, told, pending) = telling(&[]);
+        assert_eq!(asked, [["stays", "went"]]);
+        assert_eq!(pending.restart, ["stays"]);
+        assert_eq!(told.faults.len(), 1);
+        assert_eq!(told.warnings[0].kind, WarningKind::UnitGone);
+        assert_eq!(told.gone, BTreeSet::from(["went".to_owned()]));
+    }
+
+    #[test]
+    fn a_unit_that_could_not_be_told_is_not_tried_again_by_the_same_run() {
+        let (asked, told, pending) = telling(&["stays"]);
+        assert_eq!(asked, [["went"]]);
+        assert_eq!(pending.restart, ["stays"]);
+        assert_eq!(told.left, BTreeSet::from(["stays".to_owned()]));
+        assert!(told.faults.is_empty());
     }
 }

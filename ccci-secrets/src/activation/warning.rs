@@ -92,8 +92,12 @@ warning_kinds! {
     ClearLeaf = "clear-leaf" "neither sealed nor covered by the MAC, accepted all the same",
     /// Nothing to compare a content with.
     ContentNotCompared = "content-not-compared" "the content was not compared: no digest of it was written down",
+    /// Generations on a disk, over which a file system in memory comes.
+    Covered = "covered" "holds generations in clear text that the file system in memory covers: unmount it and remove them",
     /// A directory stood where the link is.
     DirectoryReplaced = "directory-replaced" "the directory that was there gave way to the link",
+    /// The key for digests of contents was no key any more.
+    DriftKeyDamaged = "drift-key-damaged" "is what is left of the key for digests of contents, and a new one was made: other manifests are to be activated again before they are verified offline",
     /// The key for digests of contents could not be made.
     DriftKeyMissing = "drift-key-missing" "could not be made: without this key nobody can verify offline",
     /// A private key that another program had put there, and that is still in use.
@@ -144,8 +148,8 @@ warning_kinds! {
     SshKeysForGpg = "ssh-keys-for-gpg" "not imported: SSH keys for GnuPG are not used",
     /// A tmpfs that can be swapped out.
     Swappable = "swappable" "the tmpfs may be swapped out: this kernel cannot prevent it",
-    /// A unit of an earlier run that does not exist.
-    UnitGone = "unit-gone" "something changed for this unit, which neither exists nor stands in the manifest any more",
+    /// A unit of an earlier run that could not be told, and that nobody waits for any more.
+    UnitGone = "unit-gone" "something changed for this unit, which could not be told and stands in the manifest no more",
     /// Units that should have been restarted.
     UnitsNotRestarted = "units-not-restarted" "something changed for this unit, and nothing here tells units",
     /// A submodule's checked-out commit is not the recorded one.

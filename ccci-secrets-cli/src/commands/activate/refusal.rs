@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ccci_secrets::activation::fault::{
-    Fault, KeySource, KeyState, MissingKeyFile, NoIdentity, Refusal, TargetProblem, TreeProblem,
-    ValueProblem, Warning,
+    EarlierRun, Fault, KeySource, KeyState, MissingKeyFile, NoIdentity, Refusal, TargetProblem,
+    TreeProblem, ValueProblem, Warning,
 };
 use ccci_secrets::error::PathError;
 use ccci_secrets::file::FileError;
@@ -56,16 +56,21 @@ pub(crate) fn of_faults(faults: &[Fault], manifest: &Path, names: &Names) -> Vec
 }
 
 fn last_line(refusal: &Refusal) -> String {
+    let changed = match refusal.earlier_run {
+        EarlierRun::Finished => "an earlier run was finished; nothing else was changed",
+        EarlierRun::Begun => "an earlier run may be finished in part; nothing else was changed",
+        _ => "nothing was changed",
+    };
     match &refusal.still_active {
         Some(active) => format!(
-            "nothing was changed; generation {} (link {}) is still active",
+            "{changed}; generation {} (link {}) is still active",
             active.generation,
             active.link.display()
         ),
         None if refusal.faults.iter().any(hides_the_place) => {
-            "nothing was changed; what is active is not known, since the manifest does not say where".into()
+            format!("{changed}; what is active is not known, since the manifest does not say where")
         }
-        None => "nothing was changed; no generation is active".into(),
+        None => format!("{changed}; no generation is active"),
     }
 }
 

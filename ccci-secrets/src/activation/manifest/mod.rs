@@ -348,6 +348,9 @@ pub enum ManifestProblem {
     /// An empty name.
     #[error("the name is empty")]
     EmptyName,
+    /// Not the name of a unit.
+    #[error("`{}` is not the name of a unit", .0.escape_debug())]
+    BadUnit(String),
     /// A string that must hold something.
     #[error("must not be empty")]
     EmptyText,

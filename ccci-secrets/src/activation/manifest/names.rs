@@ -26,6 +26,15 @@ pub(super) fn check_name(name: &str) -> Result<(), ManifestProblem> {
     Ok(())
 }
 
+/// A name of a unit: one word, as it can stand in a list that has one name a line.
+pub(super) fn check_unit(name: &str) -> Result<(), ManifestProblem> {
+    let is_foreign = |c: char| c.is_whitespace() || c.is_control() || c == '/';
+    match name.is_empty() || name.contains(is_foreign) {
+        true => Err(ManifestProblem::BadUnit(name.into())),
+        false => Ok(()),
+    }
+}
+
 /// A path outside: absolute, with nothing in it that could be spelt in another way.
 pub(super) fn check_path(path: &str) -> Result<(), ManifestProblem> {
     let fault = match path.strip_prefix('/') {

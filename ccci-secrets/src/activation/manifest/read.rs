@@ -295,14 +295,27 @@ fn file(
         mode: mode.unwrap_or_default(),
         owner,
         group,
-        restart_units: owned(fields.texts("restartUnits")),
-        reload_units: owned(fields.texts("reloadUnits")),
+        restart_units: units(fields, "restartUnits", frame.dialect),
+        reload_units: units(fields, "reloadUnits", frame.dialect),
         required: fields.boolean("required").unwrap_or(true),
         on_conflict: fields
             .word("onConflict", ON_CONFLICT)
             .unwrap_or(frame.dialect.on_conflict()),
         directories: directory_wish(fields, frame.dialect),
     }
+}
+
+/// Names of units. What sops-install-secrets hands on unseen is handed on by its name too.
+fn units(fields: &mut Fields<'_>, field: &'static str, dialect: Dialect) -> Vec<String> {
+    let names = owned(fields.texts(field));
+    if dialect == Dialect::Native {
+        for name in &names {
+            if let Err(problem) = names::check_unit(name) {
+                fields.fault(field, problem);
+            }
+        }
+    }
+    names
 }
 
 fn owned(texts: Vec<&str>) -> Vec<String> {

@@ -409,3 +409,18 @@ fn s45_in_user_mode_percent_signs_stand_for_something() {
     let manifest = Manifest::parse(text.as_bytes(), empty).unwrap();
     assert_eq!(manifest.runtime_directory, None);
 }
+
+#[test]
+fn names_of_units_are_single_words() {
+    for name in ["", " ", "x.service\nsshd.service", "a b", "a/b", "a\u{7}"] {
+        assert_fault_at("/secrets/0/restartUnits", |manifest| {
+            manifest["secrets"][0]["restartUnits"] = json!([name]);
+        });
+        assert_fault_at("/secrets/1/reloadUnits", |manifest| {
+            manifest["secrets"][1]["reloadUnits"] = json!([name]);
+        });
+    }
+    let sound = ["nosuch", "-.mount", "a@1.service", "dev-disk\\x2dby.device"];
+    let faults = spoilt(|manifest| manifest["secrets"][0]["restartUnits"] = json!(sound));
+    assert_eq!(faults, []);
+}

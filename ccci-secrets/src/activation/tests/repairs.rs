@@ -3,7 +3,7 @@
 use super::super::{Verification, give_back, prune, repair, verify};
 use super::*;
 use crate::activation::drift::DriftClass;
-use crate::activation::fault::{UnitProblem, WarningKind};
+use crate::activation::fault::{EarlierRun, Fault, UnitProblem, WarningKind};
 use crate::activation::units::{UnitFault, Units};
 use crate::fs::testing::Injected;
 
@@ -85,9 +85,12 @@ fn a_file_that_is_given_back_is_there_at_every_moment() {
         for (injected, dies) in [(Injected::Death, true), (Injected::Error(5), false)] {
             let world = with_backup();
             let fs = Watched::failing(at, injected);
-            drop(on(&world, &fs, |manifest, options| {
+            let given_back = on(&world, &fs, |manifest, options| {
                 give_back(manifest, options, &path)
-            }));
+            });
+            // Whoever reads that nothing was changed finds it so.
+            let is_back = !dies && !world.at(LIVE).is_symlink();
+            assert!(dies || is_back == given_back.is_ok(), "{at}");
             let found = [&kept, LIVE].map(|path| fs::read(world.at(path)).unwrap_or_default());
             let by_hand = |content: &Vec<u8>| content == b"made by hand";
             assert_eq!(
@@ -248,4 +251,31 @@ fn a_unit_that_was_let_go_is_not_said_to_have_been_told() {
         .collect();
     assert_eq!(kinds, [WarningKind::UnitGone]);
     assert!(repaired.failed_step.is_none());
+}
+
+#[test]
+fn a_refusal_behind_an_earlier_run_that_was_finished_says_so() {
+    let fs = Watched::recording();
+    assert_no_failed_step(&World::new().activate_on(&fs, &wish()).unwrap());
+    let mut finished = 0;
+    for at in 0..fs.log().len() {
+        let world = World::new();
+        drop(world.activate_on(&Watched::failing(at, Injected::Death), &wish()));
+        let before = world.snapshot();
+        let not_opened = NotOpened {
+            faults: vec![Fault::Locked("stands for any fault".into())],
+            warnings: Vec::new(),
+            sound: None,
+        };
+        let refusal = world.activate_not_opened(&wish(), not_opened).unwrap_err();
+        let is_changed = world.snapshot().iter().any(|(name, found)| {
+            !name.ends_with("-lock") && before.get(name).is_some_and(|was| was != found)
+        });
+        assert!(
+            !is_changed || refusal.earlier_run == EarlierRun::Finished,
+            "{at}"
+        );
+        finished += usize::from(is_changed);
+    }
+    assert!(finished > 0, "no run was interrupted in such a place");
 }
