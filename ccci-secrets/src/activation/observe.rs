@@ -314,8 +314,8 @@ fn is_gnupg_home(site: &Site<'_>, mount: BorrowedFd<'_>, name: &OsStr) -> bool {
         false => return false,
     };
     dir.is_ok_and(|dir| {
-        let is_there = |name: &&str| site.fs.facts_at(dir.as_fd(), OsStr::new(name)).is_ok();
-        NAMES.iter().any(|name| is_there(&name))
+        let is_there = |name: &str| site.fs.facts_at(dir.as_fd(), OsStr::new(name)).is_ok();
+        NAMES.iter().any(|name| is_there(name))
     })
 }
 
