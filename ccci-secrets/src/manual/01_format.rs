@@ -72,8 +72,8 @@
 //! | yaml | `a: 0o17⏎` | `a: 15⏎` | the same |
 //! | yaml | `a: 017⏎` | `a: 15⏎` | inside an envelope, it would be 17 |
 //! | yaml | `a: 1_000⏎` | `a: 1000⏎` | sops does not read this spelling inside an envelope |
-//! | yaml | `a: yes⏎` | `a: 'yes'⏎` | readers of YAML 1.1 take it for a bool, so that sops writes quotes around it |
-//! | yaml | `a: 1:30⏎` | `a: '1:30'⏎` | they take it for a number to the base of 60 |
+//! | yaml | `a: yes⏎` | `a: "yes"⏎` | readers of YAML 1.1 take it for a bool, so that sops writes quotes around it |
+//! | yaml | `a: 1:30⏎` | `a: "1:30"⏎` | they take it for a number to the base of 60 |
 //! | yaml | `a: TRUE⏎` | `a: true⏎` | other readers of the format take `True` only |
 //! | yaml | `a: 2001-12-14T1:2:3Z⏎` | `a: 2001-12-14T01:02:03Z⏎` | a time is sealed in the one form of RFC 3339 |
 //! | yaml | `a: one⏎  two⏎` | `a: one two⏎` | line breaks that are read as blanks are not part of the value |

@@ -5,7 +5,7 @@ use super::lines::{BlockText, Lines};
 use super::literal;
 use super::place;
 use super::token::{
-    Setting, fits_single_quotes, is_plain_string, push_binary, push_double_quoted,
+    Setting, fits_single_quotes, is_plain_string, is_plain_syntax, push_binary, push_double_quoted,
     push_single_quoted, push_typed,
 };
 use crate::document::yaml::resolve::Tag;
@@ -106,6 +106,10 @@ fn rewrite_text(document: &Document, scalar: &Scalar, text: &str, role: Role) ->
         }
         Style::Plain if is_plain_string(text, setting) => token.extend(text.as_bytes()),
         Style::Plain if role == Role::Envelope => push_quoted_for_plain(&mut token, text),
+        // In quotes only because it would be of another type: sops takes double ones then.
+        Style::Plain if is_plain_syntax(text, setting.in_flow) => {
+            push_double_quoted(&mut token, text)
+        }
         Style::Plain | Style::SingleQuoted if fits_single_quotes(text) => {
             push_single_quoted(&mut token, text)
         }

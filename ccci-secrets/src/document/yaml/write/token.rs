@@ -29,7 +29,7 @@ pub(super) fn is_plain_string(text: &str, setting: Setting) -> bool {
 }
 
 /// Text that the scanner takes as one plain scalar from its first byte to its last, whatever its type.
-fn is_plain_syntax(text: &str, in_flow: bool) -> bool {
+pub(super) fn is_plain_syntax(text: &str, in_flow: bool) -> bool {
     let mut previous = ' ';
     let mut rest = text.chars().peekable();
     while let Some(current) = rest.next() {
