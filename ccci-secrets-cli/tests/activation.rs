@@ -103,6 +103,7 @@ fn main() {
         RootMachine crash::s28_killed_at_any_call_a_first_run_leaves_nothing_that_the_next_one_minds,
         RootMachine crash::s28_units_of_a_run_that_was_killed_are_told_by_the_next_one,
         RootMachine crash::s29_an_error_of_any_call_leaves_old_or_new,
+        RootMachine limits::s13_after_a_reboot_everything_is_there_again,
         RootMachine limits::s13b_after_a_reboot_the_links_of_secrets_that_went_are_gone,
         RootMachine limits::s30_a_full_or_read_only_file_system_keeps_the_old_generation,
         Machine limits::s31_activations_at_once_all_end_well,

@@ -215,12 +215,8 @@ pub(crate) fn s33_another_kind_of_mount_hides_no_live_generation(world: &World) 
     Ok(())
 }
 
-// The operator's machine after the power was off: the links on the disk lead nowhere, one secret is wanted no more.
-pub(crate) fn s13b_after_a_reboot_the_links_of_secrets_that_went_are_gone(
-    world: &World,
-) -> Verdict {
-    let run = world.activate(&world.manifest());
-    assert_eq!(run.code, 0, "{}", run.stderr);
+/// The RAM disk and the link are gone, and the links outside lead nowhere, as after a reboot.
+fn reboot() {
     let status = Command::new("umount")
         .arg("/run/secrets.d")
         .status()
@@ -228,6 +224,27 @@ pub(crate) fn s13b_after_a_reboot_the_links_of_secrets_that_went_are_gone(
     assert!(status.success());
     mount(&["-t", "tmpfs", "-o", "mode=0755", "reboot", "/run"]);
     assert!(Path::new(LIVE_KEY).is_symlink() && !Path::new(LIVE_KEY).exists());
+}
+
+pub(crate) fn s13_after_a_reboot_everything_is_there_again(world: &World) -> Verdict {
+    let read = || [LIVE_CERTIFICATE, LIVE_KEY].map(|path| std::fs::read(path).unwrap());
+    let run = world.activate(&world.manifest());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let before = read();
+    reboot();
+    let run = world.activate(&world.manifest());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(read(), before);
+    Ok(())
+}
+
+// The operator's machine after the power was off: the links on the disk lead nowhere, one secret is wanted no more.
+pub(crate) fn s13b_after_a_reboot_the_links_of_secrets_that_went_are_gone(
+    world: &World,
+) -> Verdict {
+    let run = world.activate(&world.manifest());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    reboot();
     let mut manifest = world.manifest();
     let secrets = manifest["secrets"].as_array_mut().unwrap();
     secrets.retain(|entry| entry["name"] != CERTIFICATE_KEY);
