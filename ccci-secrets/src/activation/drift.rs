@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::survey::{FileSeen, LinkSeen, MountSeen, PlaceSeen, Survey};
+use super::told_kinds::told_kinds;
 use crate::digest;
 use crate::hmac_key::HmacKey;
 use crate::secret::Secret;
@@ -75,32 +76,9 @@ pub struct Drift {
     pub subject: String,
 }
 
-macro_rules! classes {
-    ($($(#[$doc:meta])* $name:ident = $word:literal $sentence:literal,)*) => {
-        /// What can be the case with something that was compared.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        #[non_exhaustive]
-        pub enum DriftClass {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl DriftClass {
-            /// Its stable name.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word,)* }
-            }
-
-            /// What it means.
-            #[must_use]
-            pub fn sentence(self) -> &'static str {
-                match self { $(Self::$name => $sentence,)* }
-            }
-        }
-    };
-}
-
-classes! {
+told_kinds! {
+    /// What can be the case with something that was compared.
+    DriftClass:
     /// Other bytes.
     Content = "content" "holds other bytes",
     /// Other bytes than another machine has published a digest of.

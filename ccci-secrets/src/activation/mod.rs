@@ -53,6 +53,7 @@ mod template;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod told_kinds;
 mod transaction;
 mod undo;
 mod units;

@@ -1,5 +1,6 @@
 //! What was noticed and stops nothing.
 
+use super::told_kinds::told_kinds;
 use std::fmt;
 use std::path::Path;
 
@@ -50,32 +51,9 @@ impl Warning {
     }
 }
 
-macro_rules! warning_kinds {
-    ($($(#[$doc:meta])* $name:ident = $word:literal $sentence:literal,)*) => {
-        /// What a [`Warning`] says.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        #[non_exhaustive]
-        pub enum WarningKind {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl WarningKind {
-            /// Its stable name in reports.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word,)* }
-            }
-
-            /// What it says of its subjects.
-            #[must_use]
-            pub fn sentence(self) -> &'static str {
-                match self { $(Self::$name => $sentence,)* }
-            }
-        }
-    };
-}
-
-warning_kinds! {
+told_kinds! {
+    /// What a [`Warning`] says.
+    WarningKind:
     /// An owner that will have to exist when the run is made.
     AccountMissing = "account-missing" "the owner or group does not exist yet",
     /// A key that was found by looking around.
