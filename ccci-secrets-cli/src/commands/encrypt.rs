@@ -90,7 +90,9 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     let sealed = match (&args.onto, &target) {
         (Some(old), _) => {
             let old = open_old(context, old, formats.sealed(), &policy)?;
-            let edited = formats.draft(&name, plain)?.onto(old).in_file(&name)?;
+            let draft = formats.draft(&name, plain)?;
+            warn_about_values(&name, &draft);
+            let edited = draft.onto(old).in_file(&name)?;
             finish(&name, edited.seal(Context::now()))?
         }
         (None, Target::File(path)) => match as_it_is(context, path, formats, &plain, &policy) {
@@ -129,13 +131,28 @@ fn seal_as(
     policy: &Policy,
 ) -> Result<SealedFile, CommandError> {
     let draft = formats.draft(name, plain)?;
+    warn_about_values(name, &draft);
+    let sealed = finish(name, draft.seal(policy, Context::now()))?;
+    sealed.laid_out(formats.layout).in_file(name)
+}
+
+/// Values that are probably not what their author means.
+fn warn_about_values(name: &str, draft: &DraftFile) {
     for line in draft.cut_values() {
         output::warning(format_args!(
             "{name}: line {line}: the value ends before the `#` or `;`, and a comment begins there; if it is part of the value, put the value in backticks"
         ));
     }
-    let sealed = finish(name, draft.seal(policy, Context::now()))?;
-    sealed.laid_out(formats.layout).in_file(name)
+    let sealed = draft.values_sealed_already();
+    if let [line, others @ ..] = sealed.as_slice() {
+        let others = match others.len() {
+            0 => String::new(),
+            others => format!(" (and {others} more)"),
+        };
+        output::warning(format_args!(
+            "{name}: line {line}{others}: the value is sealed already, and is taken as it stands; if the file lost its `sops` block, take that back from git first"
+        ));
+    }
 }
 
 /// What is read, what is written, and how that is laid out if it is another format.

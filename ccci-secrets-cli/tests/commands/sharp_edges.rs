@@ -290,7 +290,8 @@ fn text_that_looks_sealed_is_sealed_as_any_other_and_comes_back() {
         ),
     ] {
         place.write(name, &text);
-        let out = encrypt(&place, &[name]).expect(0);
+        let warning = ["warning", name, "(and 1 more)", "sealed already"];
+        let out = encrypt(&place, &[name]).expect(0).says(&warning);
         assert_eq!(out.text().matches(envelope).count(), 1, "{name}");
         let sealed = format!("s-{name}");
         place.write(&sealed, out.out);

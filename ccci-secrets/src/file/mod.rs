@@ -34,8 +34,8 @@ pub use self::unset::UnsetError;
 use crate::config::Policy;
 use crate::crypto::ThresholdError;
 use crate::document::{
-    Comment, ConvertError, Document, Format, Item, Node, ParseError, Place, Resolved, ScalarError,
-    SetError, SpliceError, Unwritable,
+    Comment, ConvertError, Document, Format, Item, Node, ParseError, Place, Resolved, Scalar,
+    ScalarError, SetError, SpliceError, Unwritable, unquoted,
 };
 use crate::envelope::Envelope;
 use crate::error::{ErrorCode, IoResultExt as _, Location, PathError};
@@ -271,6 +271,22 @@ impl DraftFile {
             _ => None,
         });
         cut.collect()
+    }
+
+    /// The lines of values that are sealed already, as in a file that lost its metadata. They are taken as they stand,
+    /// and come back as that, not as what they were made of.
+    #[must_use]
+    pub fn values_sealed_already(&self) -> Vec<usize> {
+        let text = self.document.source().bytes();
+        let is_sealed = |scalar: &Scalar| {
+            let value = text.get(scalar.span.range()).unwrap_or_default();
+            Envelope::parse(unquoted(value)).is_ok()
+        };
+        let sealed = self.document.nodes.iter().filter_map(|node| match node {
+            Node::Scalar(scalar) if is_sealed(scalar) => Some(self.document.line(scalar.span)),
+            _ => None,
+        });
+        sealed.collect()
     }
 
     /// Seals every leaf that the policy selects, to all of its recipients.
