@@ -29,6 +29,11 @@ impl Machine {
     ///
     /// The mount belongs to the namespace of the scenario, so this needs `RootMachine`.
     pub(crate) fn new() -> Result<Self, Skip> {
+        Self::without(&[])
+    }
+
+    /// The same, with nothing in these directories.
+    pub(crate) fn without(blank: &[&str]) -> Result<Self, Skip> {
         let version = systemd_version();
         if !version.starts_with("systemd ") {
             return Err(Skip(version));
@@ -39,6 +44,12 @@ impl Machine {
         let machine = Self { scratch };
         for name in ["upper", "work", "root"] {
             std::fs::create_dir(machine.scratch.path().join(name)).unwrap();
+        }
+        for directory in blank {
+            let upper = machine.written().join(directory.trim_start_matches('/'));
+            std::fs::create_dir_all(&upper).unwrap();
+            let (name, flags) = ("trusted.overlay.opaque", rustix::fs::XattrFlags::empty());
+            rustix::fs::setxattr(&upper, name, b"y", flags).unwrap();
         }
         let layers = format!("lowerdir=/,upperdir={at}/upper,workdir={at}/work");
         let overlay = Command::new("mount")
