@@ -522,6 +522,7 @@ pub(crate) fn what_is_missing_at_boot_can_come_later(world: &World) -> Verdict {
         sed -i 's/"0444"/"0440"/' {MANIFEST}
         systemctl reload {SERVICE} && exit 1
         rm /run/filler /run/filled
+        mount -o remount,size=1G /run
         journalctl --sync
         journalctl -b -u {SERVICE} | grep -q 'No space left on device'
         expect "mode after a full /run" 444 "$(stat -L -c %a /run/secrets/wildcard_cert)"
