@@ -9,7 +9,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::commands::{
     activate, cert, check, decrypt, doctor, drill, edit, encrypt, key, plan, prune, repair, set,
-    unset, verify,
+    systemd_unit, unset, verify,
 };
 use crate::context::Context;
 use crate::error::CommandError;
@@ -63,6 +63,7 @@ pub(crate) enum Command {
     Prune(prune::Args),
     Repair(repair::Args),
     Set(set::Args),
+    SystemdUnit(systemd_unit::Args),
     Unset(unset::Args),
     Verify(verify::Args),
 }
@@ -86,6 +87,7 @@ impl Command {
             | Self::Plan(_)
             | Self::Prune(_)
             | Self::Repair(_)
+            | Self::SystemdUnit(_)
             | Self::Verify(_) => Family::Native,
         }
     }
@@ -106,6 +108,7 @@ impl Command {
             Self::Prune(args) => prune::run(context, &args),
             Self::Repair(args) => repair::run(context, &args),
             Self::Set(args) => set::run(context, args),
+            Self::SystemdUnit(args) => systemd_unit::run(context, &args),
             Self::Unset(args) => unset::run(context, args),
             Self::Verify(args) => verify::run(context, &args),
         }

@@ -4,9 +4,11 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use ccci_secrets::env::Environment;
+use ccci_secrets::error::ErrorCode;
 use ccci_secrets::keyring::Keyring;
 
 use crate::cli::GlobalArgs;
+use crate::error::CommandError;
 
 /// What every command gets.
 #[derive(Debug)]
@@ -45,6 +47,17 @@ impl Context {
     #[expect(clippy::disallowed_methods, reason = "the one reader of the clock")]
     pub(crate) fn now() -> jiff::Timestamp {
         jiff::Timestamp::now()
+    }
+
+    /// The file of this program.
+    pub(crate) fn program() -> Result<PathBuf, CommandError> {
+        std::env::current_exe().map_err(|error| {
+            CommandError::new(
+                ErrorCode::FileUnreadable,
+                format!("the path of this program is not known: {error}"),
+            )
+            .hint("name it with --program FILE")
+        })
     }
 
     /// The identities in the places that sops looks in.

@@ -13,5 +13,6 @@ pub(crate) mod plan;
 pub(crate) mod prune;
 pub(crate) mod repair;
 pub(crate) mod set;
+pub(crate) mod systemd_unit;
 pub(crate) mod unset;
 pub(crate) mod verify;

@@ -22,4 +22,5 @@ mod program;
 mod sealed_apart;
 mod sharp_edges;
 mod support;
+mod systemd_unit;
 mod usage;

@@ -46,6 +46,7 @@ mod site;
 mod sops_file;
 mod stage;
 mod survey;
+pub mod systemd;
 mod targets;
 mod template;
 #[cfg(test)]

@@ -30,11 +30,55 @@
 //! nothing: the others are told, the run ends with exit code 50, and the next one tries again for as long as the manifest
 //! names the unit.
 //!
+//! # At boot, with systemd
+//!
+//! `ccsec systemd-unit MANIFEST` prints the units of a manifest, and with `--install` writes them below `/etc/systemd/system`
+//! and `/etc/tmpfiles.d` and says which commands make them count:
+//!
+//! ```text
+//! ccsec systemd-unit --install /etc/ccsec/manifest.json
+//! systemd-tmpfiles --create /etc/tmpfiles.d/ccsec-activate.conf
+//! systemctl daemon-reload
+//! systemctl enable ccsec-activate.service
+//! systemctl reload-or-restart ccsec-activate.service
+//! ```
+//!
+//! They are to be made anew when targets or units of the manifest change. What was made before and is not needed any more is
+//! removed; a file that somebody else made, a link and a masked unit are left alone, and nothing is written then.
+//!
+//! - **`ccsec-activate.service`** runs when local file systems are mounted and accounts are made, and before services
+//!   start. It may write to `/run`, to `/var/lib/ccsec` and to the directories of the targets, and has neither a network nor
+//!   the right to mount. For keys or files that come over the network there is `--network`; for a second manifest `--name`.
+//! - **A mount unit** provides the memory, always a ramfs: what the service would mount in its sandbox nobody else would see.
+//!   With `useTmpfs` the service mounts by itself, and then has to do without most of the sandbox.
+//! - **Additions** to every unit in `restartUnits` and `reloadUnits` let it wait for the service and not start without it:
+//!   a refusal at boot (codes 10 to 42) keeps it from starting, and `systemctl status` of it names the addition
+//!   `50-ccsec-activate.conf`. Exit code 50, the secrets are in place and a later step has failed, keeps nobody. Units for
+//!   which that is not wanted are left alone with `--no-drop-ins`.
+//! - **Lines of tmpfiles.d** make the directories of the targets on a machine that has none of them yet. Directories that are
+//!   there keep their mode and owner.
+//! - **`ccsec-secrets.target`** is one name for all manifests, for units that no manifest names.
+//!
+//! To activate again, reload: `systemctl reload ccsec-activate.service`. Units whose secrets did not change go on as they
+//! are, and a reload that is refused leaves everything as it was. A *restart* or stop of the service restarts or stops every
+//! unit that needs it. systemd starts a unit at most five times in ten seconds by itself: one whose secrets change more often
+//! than that needs `StartLimitIntervalSec=0`.
+//!
+//! **Secrets that are needed before users are made**, the hashes of their passwords for example, belong into a manifest of
+//! their own in which every secret says `neededForUsers: true` (or `--for-users` is given). Its service runs when nothing but
+//! the root is mounted: the manifest, its sops files and its key have to lie there, on no file system of `/etc/fstab`, and its
+//! targets below `/run`. On its first boot with a blank `/var/lib` it warns that the key for digests cannot be made; the other
+//! service makes it.
+//!
+//! A target on a file system that is mounted by hand, behind the boot, needs its directory there before the service can
+//! write to it: the run is refused until then, and says so.
+//!
 //! # User mode
 //!
 //! With `userMode`, nothing is mounted and nothing is given to anybody else. `%r` is the runtime directory, which has to
 //! exist, belong to the user and be closed to others; `%%` is a percent sign. Records lie in `%r/ccsec` and
-//! `$XDG_STATE_HOME/ccsec`, and units are those of the user.
+//! `$XDG_STATE_HOME/ccsec`, and units are those of the user. `ccsec systemd-unit --install` makes a unit of
+//! `systemctl --user` of such a manifest: in `$XDG_CONFIG_HOME/systemd/user`, or, for root, in `/etc/systemd/user`.
 //!
 //! # In the place of sops-install-secrets
 //!

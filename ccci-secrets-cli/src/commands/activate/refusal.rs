@@ -228,6 +228,10 @@ impl Told<'_> {
             io::ErrorKind::StorageFull => self.hint("make room there, then run it again"),
             io::ErrorKind::ReadOnlyFilesystem => {
                 self.hint("mount it so that it can be written, then run it again");
+                self.hint(format!(
+                    "a unit of systemd may write only where it was made to: make it anew for this manifest, and do what that says: ccsec systemd-unit --install {}",
+                    quoted(self.manifest)
+                ));
             }
             _ => self.hint("correct what the message names, then run it again"),
         }

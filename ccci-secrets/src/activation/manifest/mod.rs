@@ -169,6 +169,8 @@ pub(crate) struct SecretEntry {
     pub(crate) allow_clear: bool,
     /// Its plain digest may be shown.
     pub(crate) public: bool,
+    /// It is to be there before users are made. Only the units that activate the manifest heed it.
+    pub(crate) for_users: bool,
 }
 
 /// What is taken from a sops file.

@@ -206,8 +206,8 @@ fn secret(json: &Json, pointer: String, frame: &Frame<'_>) -> Option<SecretEntry
         frame.directory.join(text)
     });
     let key = key_choice(&mut fields, format);
-    // Two fields that the NixOS module writes for itself.
-    let _ = fields.boolean("neededForUsers");
+    let for_users = fields.boolean("neededForUsers").unwrap_or(false);
+    // The NixOS module writes it for itself.
     let _ = fields.text("sopsFileHash");
     let public = fields.boolean("public").unwrap_or(false);
     let any_scalar = fields.word("scalar", SCALARS).unwrap_or(false);
@@ -222,6 +222,7 @@ fn secret(json: &Json, pointer: String, frame: &Frame<'_>) -> Option<SecretEntry
         any_scalar,
         allow_clear,
         public,
+        for_users,
     })
 }
 

@@ -1,0 +1,45 @@
+//! Scenarios of whole hosts: each boots systemd on an overlay of this machine's root, in a mount namespace of its own, and
+//! looks at what became of units, services and files. They run as those of activation do, and end with the same table.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::exit,
+    reason = "a test that drives the real program"
+)]
+
+#[path = "activation/fixtures.rs"]
+mod fixtures;
+#[path = "activation/harness.rs"]
+#[expect(dead_code, reason = "the scenarios of activation use the rest")]
+mod harness;
+#[path = "hosts/machine.rs"]
+mod machine;
+#[path = "hosts/units.rs"]
+mod units;
+#[path = "activation/world.rs"]
+#[expect(dead_code, reason = "the scenarios of activation use the rest")]
+mod world;
+
+use harness::Needs::RootMachine;
+
+fn main() {
+    let scenarios = scenarios![
+        RootMachine units::a_machine_boots_and_comes_back_with_what_it_wrote,
+        RootMachine units::s14_a_refusal_holds_back_whoever_needs_the_secrets,
+        RootMachine units::s14_a_later_step_that_failed_holds_nobody_back,
+        RootMachine units::s35_a_service_that_reads_at_start_reads_what_is_new,
+        RootMachine units::s35_units_that_are_told_while_the_machine_boots_hold_nothing_up,
+        RootMachine units::s47_every_unit_is_sound_and_confined,
+        RootMachine units::s48_the_service_writes_to_its_targets_and_nowhere_else,
+        RootMachine units::s48b_a_blank_machine_starts,
+        RootMachine units::s48b_users_are_made_although_var_is_mounted_later,
+        RootMachine units::targets_of_any_kind_are_reached,
+        RootMachine units::a_link_goes_with_its_secret_although_its_directory_is_nobodys_target,
+        RootMachine units::what_is_missing_at_boot_can_come_later,
+        RootMachine units::a_sandbox_that_hides_mounts_is_noticed,
+    ];
+    harness::run(&scenarios, || vec![machine::systemd_version()]);
+}
