@@ -8,8 +8,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::commands::{
-    activate, cert, check, decrypt, doctor, drill, edit, encrypt, key, plan, prune, repair, set,
-    systemd_unit, unset, verify,
+    activate, cert, check, completion, decrypt, doctor, drill, edit, encrypt, key, man, plan,
+    prune, repair, set, systemd_unit, unset, verify,
 };
 use crate::context::Context;
 use crate::error::CommandError;
@@ -53,12 +53,14 @@ pub(crate) enum Command {
     Activate(activate::Args),
     Cert(cert::Args),
     Check(check::Args),
+    Completion(completion::Args),
     Decrypt(decrypt::Args),
     Doctor(doctor::Args),
     Drill(drill::Args),
     Edit(edit::Args),
     Encrypt(encrypt::Args),
     Key(key::Args),
+    Man(man::Args),
     Plan(plan::Args),
     Prune(prune::Args),
     Repair(repair::Args),
@@ -81,9 +83,11 @@ impl Command {
             Self::Activate(_)
             | Self::Cert(_)
             | Self::Check(_)
+            | Self::Completion(_)
             | Self::Doctor(_)
             | Self::Drill(_)
             | Self::Key(_)
+            | Self::Man(_)
             | Self::Plan(_)
             | Self::Prune(_)
             | Self::Repair(_)
@@ -98,12 +102,14 @@ impl Command {
             Self::Activate(args) => activate::run(context, &args),
             Self::Cert(args) => cert::run(&args),
             Self::Check(args) => check::run(context, &args),
+            Self::Completion(args) => completion::run(&args),
             Self::Decrypt(args) => decrypt::run(context, args),
             Self::Doctor(args) => doctor::run(context, &args),
             Self::Drill(args) => drill::run(context, &args),
             Self::Edit(args) => edit::run(context, args),
             Self::Encrypt(args) => encrypt::run(context, args),
             Self::Key(args) => key::run(context, args),
+            Self::Man(args) => man::run(&args),
             Self::Plan(args) => plan::run(context, &args),
             Self::Prune(args) => prune::run(context, &args),
             Self::Repair(args) => repair::run(context, &args),
@@ -132,12 +138,16 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Request {
                 return Request::Answer(Family::Sops, Err(not_built(verb)));
             }
             let command = named_command(&arguments);
-            let family = match command.first() {
-                Some(name) if SOPS_SHAPED.contains(name) => Family::Sops,
-                _ => Family::Native,
-            };
-            Request::Answer(family, answer(&error, &command))
+            Request::Answer(family_of(&command), answer(&error, &command))
         }
+    }
+}
+
+/// Whose exit codes the command of that name uses.
+pub(crate) fn family_of(command: &[&str]) -> Family {
+    match command.first() {
+        Some(name) if SOPS_SHAPED.contains(name) => Family::Sops,
+        _ => Family::Native,
     }
 }
 

@@ -162,17 +162,22 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// What the numbers of a family mean, in their order.
+pub(crate) fn rows(family: Family) -> Vec<(u8, &'static str)> {
+    let mut rows: Vec<_> = Exit::ALL
+        .iter()
+        .filter(|exit| exit.families().contains(&family))
+        .map(|exit| (exit.number(), exit.meaning()))
+        .collect();
+    rows.sort_by_key(|(number, _)| *number);
+    rows
+}
+
 /// The table of a family, for the end of the long help.
 pub(crate) fn table(family: Family) -> String {
     let mut text = String::from("Exit codes:\n");
-    let mut exits: Vec<_> = Exit::ALL
-        .iter()
-        .filter(|exit| exit.families().contains(&family))
-        .collect();
-    exits.sort_by_key(|exit| exit.number());
-    for exit in exits {
-        writeln!(text, "  {:>3}  {}", exit.number(), exit.meaning())
-            .expect("writing to a string does not fail");
+    for (number, meaning) in rows(family) {
+        writeln!(text, "  {number:>3}  {meaning}").expect("writing to a string does not fail");
     }
     text.truncate(text.trim_end().len());
     text

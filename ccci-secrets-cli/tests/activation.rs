@@ -45,6 +45,8 @@ mod samples;
 mod sources;
 #[path = "activation/units.rs"]
 mod units;
+#[path = "activation/users.rs"]
+mod users;
 #[path = "activation/values.rs"]
 mod values;
 #[path = "activation/verification.rs"]
@@ -121,6 +123,12 @@ fn main() {
         RootMachine drop_in::s41_keys_of_the_environment_open_with_a_warning,
         RootMachine drop_in::s44_private_keys_of_the_former_program_are_removed,
         RootMachine drop_in::s45_in_user_mode_links_are_replaced_without_a_gap_and_changes_are_told,
+        RootMachine users::s45_a_user_needs_nobody_else_and_touches_nothing_else,
+        RootMachine users::s45_a_user_in_a_namespace_of_users_is_a_user_as_well,
+        RootMachine users::s45_units_of_a_user_are_told_if_there_is_anybody_to_tell,
+        RootMachine users::s45_a_container_that_may_not_mount_is_told_what_helps,
+        RootMachine users::a_root_that_may_give_nothing_away_is_told_so,
+        RootMachine users::s46_secrets_for_users_are_made_before_there_is_anybody,
         RootMachine drop_in::s46_secrets_for_users_need_no_accounts_and_touch_nothing_else,
         RootMachine drop_in::s51_the_command_line_is_that_of_the_reference,
         Machine units::s34_a_unit_that_does_not_exist_blocks_nothing_and_is_tried_again,

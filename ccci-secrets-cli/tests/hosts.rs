@@ -10,6 +10,8 @@
     reason = "a test that drives the real program"
 )]
 
+#[path = "hosts/debian.rs"]
+mod debian;
 #[path = "activation/fixtures.rs"]
 mod fixtures;
 #[path = "activation/harness.rs"]
@@ -26,7 +28,7 @@ mod world;
 use harness::Needs::RootMachine;
 
 fn main() {
-    let scenarios = scenarios![
+    let scenarios = scenarios![RootMachine debian::a_package_is_installed_used_upgraded_removed_and_purged,
         RootMachine units::a_machine_boots_and_comes_back_with_what_it_wrote,
         RootMachine units::s14_a_refusal_holds_back_whoever_needs_the_secrets,
         RootMachine units::s14_a_later_step_that_failed_holds_nobody_back,

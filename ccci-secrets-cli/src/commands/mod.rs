@@ -3,12 +3,14 @@
 pub(crate) mod activate;
 pub(crate) mod cert;
 pub(crate) mod check;
+pub(crate) mod completion;
 pub(crate) mod decrypt;
 pub(crate) mod doctor;
 pub(crate) mod drill;
 pub(crate) mod edit;
 pub(crate) mod encrypt;
 pub(crate) mod key;
+pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod prune;
 pub(crate) mod repair;

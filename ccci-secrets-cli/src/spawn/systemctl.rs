@@ -135,12 +135,18 @@ fn systemctl(
     user: bool,
     environment: &Environment,
 ) -> Vec<UnitFault> {
-    let (status, said) = match call(verb, units, user, environment) {
+    let called = call(verb, units, user, environment);
+    let is_done = called.as_ref().is_ok_and(|(status, _)| status.success());
+    if !is_done && user && !has_manager_of_user(environment) {
+        output::note("no service manager of this user runs, so none of its units has to be told");
+        return Vec::new();
+    }
+    let (status, said) = match called {
         Ok(ended) => ended,
         Err(error) => return all_failed(units, &format!("systemctl cannot be started: {error}")),
     };
     output::message(&said);
-    if status.success() {
+    if is_done {
         return Vec::new();
     }
     let blamed: Vec<UnitFault> = units.iter().filter_map(|unit| blame(unit, &said)).collect();
@@ -148,6 +154,13 @@ fn systemctl(
         true => all_failed(units, &format!("systemctl {verb}: {status}")),
         false => blamed,
     }
+}
+
+/// Where a user's secrets are needed before the user's service manager runs, or in a container that has none, there is no
+/// unit that could have read the old ones. The manager listens here as long as it runs, with and without a bus.
+fn has_manager_of_user(environment: &Environment) -> bool {
+    let runtime = environment.var_os("XDG_RUNTIME_DIR").map(Path::new);
+    runtime.is_some_and(|directory| directory.join("systemd/private").exists())
 }
 
 fn call(

@@ -755,6 +755,8 @@ impl<'w> User<'w> {
             std::fs::set_permissions(path, mode).unwrap();
         }
         std::os::unix::fs::chown("/run/user/1000", Some(ALICE), Some(ALICE)).unwrap();
+        world.secrets_belong_to("/run/src");
+        world.secrets_belong_to("/run/user/1000");
         user.take_sources();
         user
     }

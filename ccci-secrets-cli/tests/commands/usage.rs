@@ -1,5 +1,7 @@
 //! What is said when something else was typed than was meant.
 
+use std::path::Path;
+
 use crate::support::{PLAIN, Place};
 
 #[test]
@@ -223,4 +225,57 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+}
+
+#[test]
+fn the_shell_completes_what_the_program_prints() {
+    let place = Place::new();
+    let script = place.ccsec(["completion", "bash"]).expect(0).out;
+    place.write("completion", script);
+    let ask = "source completion; COMP_WORDS=(ccsec key sh) COMP_CWORD=2
+        _ccsec ccsec sh key; echo \"${COMPREPLY[@]}\"";
+    let told = place
+        .command(Path::new("bash"))
+        .args(["-c", ask])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&told.stdout), "show\n");
+}
+
+#[test]
+fn every_command_has_a_manual_page_that_man_reads_without_a_warning() {
+    let place = Place::new();
+    let directory = place.path("pages");
+    std::fs::create_dir(&directory).unwrap();
+    place
+        .ccsec(["man", "--output-dir", directory.to_str().unwrap()])
+        .expect(0);
+    let one = place.ccsec(["man", "key", "show"]).expect(0).out;
+    assert!(std::fs::read(directory.join("ccsec-key-show.1")).unwrap() == one);
+    place
+        .ccsec(["man", "key", "shwo"])
+        .expect(2)
+        .says(&["there is no command `ccsec key shwo`"]);
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let page = entry.unwrap().path();
+        let mut man = place.command(Path::new("man"));
+        man.args([
+            "--warnings",
+            "--encoding=UTF-8",
+            "-Tutf8",
+            "--ditroff",
+            "-l",
+        ]);
+        match man.arg(&page).output() {
+            Err(error) => {
+                println!("SKIPPED: man cannot be started: {error}");
+                return;
+            }
+            Ok(told) => {
+                let warnings = String::from_utf8_lossy(&told.stderr);
+                let is_silent = told.status.success() && warnings.is_empty();
+                assert!(is_silent, "{}: {warnings}", page.display());
+            }
+        }
+    }
 }

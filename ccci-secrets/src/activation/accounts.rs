@@ -67,11 +67,14 @@ impl<'a> Accounts<'a> {
             .or_else(|| self.elsewhere.and_then(|lookup| lookup(kind, name)))
     }
 
-    /// The group that owns the directories of generations.
-    pub(super) fn keys_group(&self) -> u32 {
-        self.find(AccountKind::Group, "keys")
-            .or_else(|| self.find(AccountKind::Group, "nogroup"))
-            .unwrap_or(0)
+    /// The group that owns the directories of generations. One that nothing can belong to here is passed over: a container
+    /// may have a list of groups of which only root's is mapped.
+    pub(super) fn keys_group(&self, is_mapped: impl Fn(u32) -> bool) -> u32 {
+        let usable = |name| {
+            self.find(AccountKind::Group, name)
+                .filter(|gid| is_mapped(*gid))
+        };
+        usable("keys").or_else(|| usable("nogroup")).unwrap_or(0)
     }
 }
 
@@ -103,16 +106,19 @@ mod tests {
         assert_eq!(accounts.find(AccountKind::User, "root"), Some(0));
         assert_eq!(accounts.find(AccountKind::User, "bad"), None);
         assert_eq!(accounts.find(AccountKind::User, "1000"), None);
-        assert_eq!(accounts.keys_group(), 96);
+        assert_eq!(accounts.keys_group(|_| true), 96);
+        assert_eq!(accounts.keys_group(|gid| gid != 96), 65534);
+        assert_eq!(accounts.keys_group(|_| false), 0);
     }
 
     #[test]
     fn directories_fall_back_to_nogroup_and_then_to_root() {
         assert_eq!(
-            Accounts::parse(b"", b"nogroup:x:65534:", None).keys_group(),
+            Accounts::parse(b"", b"nogroup:x:65534:", None).keys_group(|_| true),
             65534
         );
-        assert_eq!(Accounts::parse(b"", b"", None).keys_group(), 0);
+        let nobody = Accounts::parse(b"", b"", None);
+        assert_eq!(nobody.keys_group(|_| true), 0);
     }
 
     #[test]

@@ -22,6 +22,24 @@ pub(super) fn would_be_hidden(fs: &dyn Fs, target: &Path) -> io::Result<bool> {
     read(fs, "/proc/self", "mountinfo").map(|mounts| is_below_slave(&mounts, target))
 }
 
+/// Whether files can belong to a group in the user namespace of this process; yes if the kernel does not say.
+pub(super) fn maps_group(fs: &dyn Fs, gid: u32) -> bool {
+    read(fs, "/proc/self", "gid_map").map_or(true, |map| has_in_a_range(&map, gid))
+}
+
+/// Each line has the first id inside, the first one outside, and how many there are (user_namespaces(7)).
+fn has_in_a_range(map: &[u8], id: u32) -> bool {
+    String::from_utf8_lossy(map).lines().any(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+        match (numbers.next(), numbers.nth(1)) {
+            (Some(Ok(first)), Some(Ok(count))) => {
+                (first..first.saturating_add(count)).contains(&u64::from(id))
+            }
+            _ => false,
+        }
+    })
+}
+
 /// A file of `/proc` has no length.
 fn read(fs: &dyn Fs, directory: &str, name: &str) -> io::Result<Vec<u8>> {
     let directory = fs.open_start(Path::new(directory))?;
@@ -98,6 +116,16 @@ mod tests {
         assert!(!hidden("/runs"));
         assert!(!hidden("/etc"));
         assert!(!hidden("/srv/x"));
+    }
+
+    #[test]
+    fn a_group_is_mapped_in_one_of_the_ranges_or_not_at_all() {
+        let rootless = b"         0       1000          1\n         1     100000      65535\n";
+        for (id, is_mapped) in [(0, true), (1, true), (65535, true), (65536, false)] {
+            assert_eq!(has_in_a_range(rootless, id), is_mapped, "{id}");
+        }
+        assert!(has_in_a_range(b"0 0 4294967295\n", 65534));
+        assert!(!has_in_a_range(b"", 0));
     }
 
     #[test]

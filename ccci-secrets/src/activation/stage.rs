@@ -37,14 +37,10 @@ pub(super) fn make(ground: Ground<'_>, name: &Path, wanted: &[Wanted]) -> Result
     let stage = fs.open_dir(ground.mount, name).map_err(failed)?;
     let mut directories = BTreeSet::new();
     for wanted in wanted {
-        let failed = |source| {
-            ground
-                .site
-                .failed("write", &shown.join(&wanted.name), source)
-        };
+        let path = shown.join(&wanted.name);
         make_directories(fs, &stage, &wanted.name, &mut directories)
-            .and_then(|()| make_file(ground, &stage, wanted))
-            .map_err(failed)?;
+            .map_err(|source| ground.site.failed("write", &path, source))?;
+        make_file(ground, &stage, wanted, &path)?;
     }
     for wanted in wanted {
         if let Target::Inside(rest) = &wanted.target {
@@ -88,18 +84,25 @@ fn holder(fs: &dyn Fs, stage: &OwnedFd, path: &Path) -> io::Result<(OwnedFd, Pat
 }
 
 /// The inode comes without any permission, and gets owner and then mode when its content is complete.
-fn make_file(ground: Ground<'_>, stage: &OwnedFd, wanted: &Wanted) -> io::Result<()> {
+fn make_file(
+    ground: Ground<'_>,
+    stage: &OwnedFd,
+    wanted: &Wanted,
+    path: &Path,
+) -> Result<(), Fault> {
     let fs = ground.site.fs;
+    let failed = |source| ground.site.failed("write", path, source);
     // EXPOSE: into the file of the generation that asks for it.
     let content = wanted.content.expose();
     let name = Path::new(&wanted.name);
-    let file = write::new_file(fs, stage.as_fd(), name, content, false)?;
+    let file = write::new_file(fs, stage.as_fd(), name, content, false).map_err(failed)?;
     if ground.site.sets_owners {
-        fs.change_owner(file.as_fd(), wanted.uid, wanted.gid)?;
+        fs.change_owner(file.as_fd(), wanted.uid, wanted.gid)
+            .map_err(|source| ground.site.failed("set the owner of", path, source))?;
     }
-    fs.change_mode(file.as_fd(), wanted.mode)?;
+    fs.change_mode(file.as_fd(), wanted.mode).map_err(failed)?;
     match ground.persists {
-        true => fs.sync(file.as_fd()),
+        true => fs.sync(file.as_fd()).map_err(failed),
         false => Ok(()),
     }
 }

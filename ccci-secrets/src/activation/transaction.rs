@@ -13,6 +13,7 @@ use super::draft::{Scene, outcome};
 use super::drift_key;
 use super::fault::{EarlierRun, Fault, Refusal, Warning, WarningKind};
 use super::finish::{close, finish};
+use super::kernel::maps_group;
 use super::lock::{Lock, Patience};
 use super::manifest::{Manifest, ManifestFault, ManifestProblem, MountWish, OnFirstBoot, Target};
 use super::observe::{self, Frame, MountFound, Observed, Reals, observe};
@@ -193,7 +194,8 @@ impl Transaction<'_> {
         warnings.extend(opened.warnings.iter().cloned());
         let refused = |faults| refusal(faults, warnings.clone());
         let seen = self.look(&opened.wanted, &records).map_err(refused)?;
-        let keys_group = accounts.map_or(0, |accounts| accounts.keys_group());
+        let is_mapped = |gid| maps_group(self.site.fs, gid);
+        let keys_group = accounts.map_or(0, |accounts| accounts.keys_group(is_mapped));
         let units = self.units(&opened.wanted, &seen.plan, &records);
         let manifest_changed = self.has_new_manifest(&records);
         let nobody = Units::default();

@@ -135,6 +135,8 @@ impl Verifier<'_> {
     ) -> Result<Verified, Refusal> {
         let refuse = |fault| Refusal::new(vec![fault]);
         let transaction = self.transaction;
+        // A user without a runtime directory is told so, and not that keys are missing which may lie in it.
+        transaction.record_paths().map_err(refuse)?;
         let account_files = transaction.account_files().map_err(refuse)?;
         let accounts = account_files
             .as_ref()

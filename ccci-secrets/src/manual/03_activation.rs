@@ -77,8 +77,18 @@
 //!
 //! With `userMode`, nothing is mounted and nothing is given to anybody else. `%r` is the runtime directory, which has to
 //! exist, belong to the user and be closed to others; `%%` is a percent sign. Records lie in `%r/ccsec` and
-//! `$XDG_STATE_HOME/ccsec`, and units are those of the user. `ccsec systemd-unit --install` makes a unit of
-//! `systemctl --user` of such a manifest: in `$XDG_CONFIG_HOME/systemd/user`, or, for root, in `/etc/systemd/user`.
+//! `$XDG_STATE_HOME/ccsec`, and units are those of the user. It needs no bus: where no service manager of the user runs, as
+//! in a container or before the session has begun, there is no unit that could have read an old value, and none is told.
+//!
+//! `ccsec systemd-unit --install` makes a unit of `systemctl --user` of such a manifest: in `$XDG_CONFIG_HOME/systemd/user`, or,
+//! for root, in `/etc/systemd/user`.
+//!
+//! # Containers
+//!
+//! Without the right to mount, a run goes on where the directory of the mount lies in memory already, which whoever starts the
+//! container sees to (`podman run --tmpfs /run/secrets.d`); elsewhere it is refused. `"mount": "none"` takes the directory as it
+//! is, with a warning if it lies on a disk. In a user namespace files can belong only to users and groups that are mapped
+//! there: another owner is refused, and directories belong to root's group where `keys` or `nogroup` is not mapped.
 //!
 //! # In the place of sops-install-secrets
 //!

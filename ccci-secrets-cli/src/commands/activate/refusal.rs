@@ -74,6 +74,14 @@ fn last_line(refusal: &Refusal) -> String {
     }
 }
 
+/// What a container does that may not mount.
+const NO_MOUNT: &str = "where nothing may be mounted, as in a container, let whoever starts it put a tmpfs there (podman run --tmpfs DIRECTORY); \
+                        \"mount\": \"none\" in the manifest takes the directory as it is";
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// Whether the manifest is such that not even the place of the generations can be read from it.
 fn hides_the_place(fault: &Fault) -> bool {
     match fault {
@@ -218,11 +226,18 @@ impl Told<'_> {
     }
 
     fn file_system(&mut self, step: &str, kind: io::ErrorKind) {
+        let mounts = step.starts_with("mount");
+        let is_about_owners = step.contains("owner") || step == "make the directory";
         match kind {
-            io::ErrorKind::PermissionDenied if !rustix::process::geteuid().is_root() => self.hint(
-                "run it as root, or try it in a directory of your own: ccsec activate --root DIR MANIFEST",
-            ),
-            io::ErrorKind::InvalidInput if step.contains("owner") => self.hint(
+            io::ErrorKind::PermissionDenied if mounts => {
+                self.may_not_act_as_root();
+                self.hint(NO_MOUNT);
+            }
+            io::ErrorKind::PermissionDenied if is_about_owners && is_root() => {
+                self.hint("giving files away needs the capabilities CAP_CHOWN and CAP_FOWNER, which a container or a unit may have taken");
+            }
+            io::ErrorKind::PermissionDenied if !is_root() => self.may_not_act_as_root(),
+            io::ErrorKind::InvalidInput if is_about_owners => self.hint(
                 "in a container or user namespace, files can belong only to users and groups that are mapped there",
             ),
             io::ErrorKind::StorageFull => self.hint("make room there, then run it again"),
@@ -234,6 +249,14 @@ impl Told<'_> {
                 ));
             }
             _ => self.hint("correct what the message names, then run it again"),
+        }
+    }
+
+    fn may_not_act_as_root(&mut self) {
+        if !is_root() {
+            self.hint(
+                "run it as root, or keep to places of your own: with userMode in the manifest, or below a directory: ccsec activate --root DIR MANIFEST",
+            );
         }
     }
 
