@@ -41,6 +41,8 @@ mod repairs;
 mod results;
 #[path = "activation/samples.rs"]
 mod samples;
+#[path = "activation/sealing.rs"]
+mod sealing;
 #[path = "activation/sources.rs"]
 mod sources;
 #[path = "activation/units.rs"]
@@ -57,6 +59,7 @@ use harness::Needs::{Anywhere, Both, Machine, Root, RootMachine};
 fn main() {
     harness::run(&scenarios![
         Anywhere keys::s01_recipients_are_those_of_ssh_to_age,
+        Anywhere sealing::s02_certificate_and_key_are_added_from_files_byte_for_byte,
         Both results::s03_certificate_and_key_are_where_the_proxy_looks,
         Both results::s04_the_ssh_host_key_alone_opens_everything,
         Both refusals::s05_missing_key_file_changes_nothing,
@@ -118,6 +121,7 @@ fn main() {
         RootMachine drop_in::s39_keys_are_heeded_where_the_format_has_some,
         RootMachine drop_in::s39_checks_need_neither_keys_nor_accounts,
         RootMachine samples::s39_every_sample_manifest_gives_the_tree_of_the_reference,
+        RootMachine samples::s39_the_sample_with_a_home_of_gnupg_gives_the_tree_of_the_first,
         RootMachine drop_in::s41_keys_of_the_environment_open_with_a_warning,
         RootMachine drop_in::s44_private_keys_of_the_former_program_are_removed,
         RootMachine drop_in::s45_in_user_mode_links_are_replaced_without_a_gap_and_changes_are_told,

@@ -192,7 +192,7 @@ impl Fault {
                 ..
             }) => ErrorCode::NotBuilt,
             Self::Manifest(_) | Self::ManifestUnreadable { .. } => ErrorCode::ManifestInvalid,
-            Self::NoIdentity(_) => ErrorCode::NoIdentity,
+            Self::NoIdentity(fault) => fault.code(),
             Self::NothingRecorded(_) => ErrorCode::DriftFound,
             Self::Plaintext { source, .. } => source.code(),
             Self::SopsFile { source, .. } => source.code(),
@@ -474,8 +474,12 @@ pub struct KeySource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyState {
-    /// There is no such file.
+    /// A home of GnuPG, which gpg is asked with.
+    Asked,
+    /// There is no such file, or no such home.
     Missing,
+    /// A home of GnuPG, and the manifest does not let gpg be started.
+    NotAllowed,
     /// It cannot be used.
     Unusable(KeyFileReason),
     /// Identities with these public halves.
@@ -499,6 +503,20 @@ pub struct NoIdentity {
     pub keys: Vec<KeySource>,
     /// What was tried.
     pub report: Option<AttemptReport>,
+}
+
+impl NoIdentity {
+    /// A program that does not run is worth more than a key that is not there.
+    fn code(&self) -> ErrorCode {
+        let failed = self
+            .report
+            .as_ref()
+            .is_some_and(AttemptReport::program_failed);
+        match failed {
+            true => ErrorCode::KeyProgramFailed,
+            false => ErrorCode::NoIdentity,
+        }
+    }
 }
 
 impl fmt::Display for NoIdentity {

@@ -87,7 +87,7 @@ pub fn verify(
     mut options: Options<'_>,
     how: Verification<'_>,
 ) -> Result<Verified, Refusal> {
-    let ambient = options.ambient.take();
+    let (ambient, gnupg) = (options.ambient.take(), options.gnupg.take());
     let site = site_of(manifest, &options);
     let frame = Frame::of(manifest);
     let transaction = Transaction {
@@ -103,6 +103,7 @@ pub fn verify(
             let context = OpenContext {
                 owners: accounts.map_or(Owners::AllRoot, Owners::Expected),
                 ambient,
+                gnupg,
                 // A certificate that expires changes nothing on disk.
                 checking: None,
             };
