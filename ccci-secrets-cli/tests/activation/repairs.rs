@@ -178,3 +178,38 @@ pub(crate) fn generations_that_nobody_wants_are_pruned(world: &World) -> Verdict
     assert_eq!(prune().stdout, "generation 3 is active\n");
     Ok(())
 }
+
+pub(crate) fn an_active_link_that_was_removed_is_made_again(world: &World) -> Verdict {
+    let run = world.activate(&world.manifest());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let link = world.out("/run/secrets");
+    let text = std::fs::read_link(&link).unwrap();
+    std::fs::remove_file(&link).unwrap();
+    let verify = world.about_manifest("verify", &["--offline"]);
+    let run = world.run(&verify);
+    assert_eq!(run.code, 60, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("the link is not there"),
+        "{}",
+        run.stderr
+    );
+    let run = world.run(&world.about_manifest("repair", &[]));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let told = format!("placed the link {}", link.display());
+    assert!(run.stdout.contains(&told), "{}", run.stdout);
+    assert_eq!(std::fs::read_link(&link).unwrap(), text);
+    world.assert_complete();
+    assert_eq!(world.run(&verify).code, 0);
+    // Where the generation itself is gone there is nothing to lead to.
+    std::fs::remove_file(&link).unwrap();
+    std::fs::remove_dir_all(world.out("/run/secrets.d/1")).unwrap();
+    let run = world.run(&world.about_manifest("repair", &[]));
+    assert_eq!(run.code, 50, "{}", run.stderr);
+    assert!(!run.stdout.contains("nothing to repair"), "{}", run.stdout);
+    assert!(
+        run.stderr.contains("is not there any more"),
+        "{}",
+        run.stderr
+    );
+    Ok(())
+}

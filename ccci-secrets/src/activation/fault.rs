@@ -71,6 +71,9 @@ pub enum Fault {
         /// What is wrong with its place.
         place: WarningKind,
     },
+    /// The generation that was activated last is not there, and so nothing can lead to it.
+    #[error("{} is not there any more", .0.display())]
+    GenerationLost(PathBuf),
     /// Somebody else activates.
     #[error("another activation holds the lock {}", .0.display())]
     Locked(PathBuf),
@@ -193,7 +196,7 @@ impl Fault {
             }) => ErrorCode::NotBuilt,
             Self::Manifest(_) | Self::ManifestUnreadable { .. } => ErrorCode::ManifestInvalid,
             Self::NoIdentity(fault) => fault.code(),
-            Self::NothingRecorded(_) => ErrorCode::DriftFound,
+            Self::NothingRecorded(_) | Self::GenerationLost(_) => ErrorCode::DriftFound,
             Self::Plaintext { source, .. } => source.code(),
             Self::SopsFile { source, .. } => source.code(),
             Self::Target { .. } | Self::NothingKept(_) => ErrorCode::TargetConflict,
@@ -560,6 +563,18 @@ pub enum EarlierRun {
     Begun,
     /// It is finished, and the units that it has left may have been told.
     Finished,
+}
+
+impl EarlierRun {
+    /// Its stable name in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Untouched => "untouched",
+            Self::Begun => "begun",
+            Self::Finished => "finished",
+        }
+    }
 }
 
 /// Nothing was activated.
