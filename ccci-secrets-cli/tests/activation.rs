@@ -142,6 +142,7 @@ fn main() {
         Both repairs::what_is_in_the_way_of_a_link_is_a_failed_step,
         Both repairs::an_interrupted_run_is_finished,
         Machine repairs::s34_repair_tells_units_that_were_not_told,
+        Both repairs::where_nothing_was_activated_there_is_nothing_to_prune,
         Both repairs::generations_that_nobody_wants_are_pruned,
         Both results::rotation_makes_a_new_generation_and_removes_the_old_one,
         Anywhere refusals::a_manifest_that_is_not_there_or_no_file_is_refused,

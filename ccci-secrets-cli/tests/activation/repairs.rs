@@ -159,7 +159,10 @@ pub(crate) fn generations_that_nobody_wants_are_pruned(world: &World) -> Verdict
         assert_eq!(run.code, 0, "{}", run.stderr);
     }
     let prune = || world.run_about_manifest("prune", &[]);
-    assert_eq!(prune().stdout, "generation 3 is active\n");
+    assert_eq!(
+        prune().stdout,
+        "there was nothing to prune\ngeneration 3 is active\n"
+    );
     manifest["keepGenerations"] = json!(1);
     world.write_manifest(&manifest);
     let run = prune();
@@ -210,6 +213,17 @@ pub(crate) fn an_active_link_that_was_removed_is_made_again(world: &World) -> Ve
         run.stderr.contains("is not there any more"),
         "{}",
         run.stderr
+    );
+    Ok(())
+}
+
+pub(crate) fn where_nothing_was_activated_there_is_nothing_to_prune(world: &World) -> Verdict {
+    world.write_manifest(&world.manifest());
+    let run = world.run(&world.about_manifest("prune", &[]));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(
+        run.stdout,
+        "there was nothing to prune\nno generation is active\n"
     );
     Ok(())
 }
