@@ -2,6 +2,7 @@
 
 pub mod age;
 pub(crate) mod group;
+pub mod pgp;
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "tests")]
 pub(crate) mod test_data;
@@ -15,6 +16,7 @@ use crate::wrapped::WrappedKey;
 
 use self::age::ssh::SshRecipient;
 use self::age::x25519::X25519Recipient;
+use self::pgp::GnupgFault;
 
 /// Somebody a data key can be wrapped for.
 pub trait Recipient: Send + Sync {
@@ -121,13 +123,16 @@ impl WrapError {
     }
 }
 
-/// An entry that cannot be opened because it is damaged.
+/// An entry that cannot be opened, because it is damaged or because what would open it does not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
     /// The entry is for this identity and does not open, or its header is not valid.
     #[error("the wrapped data key is damaged")]
     Damaged,
+    /// gpg could not be asked.
+    #[error(transparent)]
+    Gnupg(#[from] GnupgFault),
     /// The entry has no `enc`.
     #[error("the entry holds no wrapped data key")]
     NoCiphertext,
@@ -145,7 +150,10 @@ impl IdentityError {
     /// The stable code.
     #[must_use]
     pub fn code(self) -> ErrorCode {
-        ErrorCode::DoesNotOpen
+        match self {
+            Self::Gnupg(_) => ErrorCode::KeyProgramFailed,
+            _ => ErrorCode::DoesNotOpen,
+        }
     }
 }
 
