@@ -13,6 +13,7 @@ use crate::secret::Secret;
 use crate::wrapped::KeyKind;
 use crate::wrapped::WrappedKey;
 
+use self::age::plugin::PluginFault;
 use self::age::ssh::SshRecipient;
 use self::age::x25519::X25519Recipient;
 
@@ -121,8 +122,8 @@ impl WrapError {
     }
 }
 
-/// An entry that cannot be opened because it is damaged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// An entry that cannot be opened because it is damaged, or because a program that should open it did not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
     /// The entry is for this identity and does not open, or its header is not valid.
@@ -134,6 +135,9 @@ pub enum IdentityError {
     /// `enc` is no armored age file.
     #[error("the wrapped data key is not an age file")]
     NotAgeFile,
+    /// The plugin that was asked gave no key.
+    #[error(transparent)]
+    Plugin(#[from] PluginFault),
     /// What was wrapped is no data key, or no share where one is due.
     #[error(
         "what was wrapped is no data key of 32 bytes, nor, where there are several key groups, a share of 33"
@@ -144,8 +148,13 @@ pub enum IdentityError {
 impl IdentityError {
     /// The stable code.
     #[must_use]
-    pub fn code(self) -> ErrorCode {
-        ErrorCode::DoesNotOpen
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Plugin(_) => ErrorCode::KeyProgramFailed,
+            Self::Damaged | Self::NoCiphertext | Self::NotAgeFile | Self::WrongLength => {
+                ErrorCode::DoesNotOpen
+            }
+        }
     }
 }
 
