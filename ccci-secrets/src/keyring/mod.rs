@@ -12,10 +12,12 @@ mod unwrap;
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::crypto::DataKey;
 use crate::env::Environment;
 use crate::key::Identity;
+use crate::key::age::plugin::PluginUser;
 use crate::key::age::ssh::SshIdentity;
 use crate::secret::Secret;
 use crate::wrapped::WrappedGroup;
@@ -64,6 +66,8 @@ use self::source::Source;
 #[derive(Debug, Default)]
 pub struct Keyring {
     sources: Vec<Source>,
+    /// Who answers what age plugins ask; without it none is started.
+    plugins: Option<Arc<dyn PluginUser>>,
 }
 
 /// A public half that a keyring can open for.
@@ -113,6 +117,7 @@ impl Keyring {
     pub fn discover(environment: &Environment) -> Self {
         Self {
             sources: discover::sources(environment),
+            plugins: None,
         }
     }
 
@@ -130,7 +135,16 @@ impl Keyring {
                 false,
                 loaded,
             )],
+            plugins: None,
         }
+    }
+
+    /// The same keyring, which starts the age plugins of its identities (`age-plugin-NAME` on the search path) for what
+    /// nothing else opens. Without this, such identities are only named in reports.
+    #[must_use]
+    pub fn with_plugins(mut self, user: Arc<dyn PluginUser>) -> Self {
+        self.plugins = Some(user);
+        self
     }
 
     /// Adds the places of another keyring after those of this one.
@@ -138,9 +152,10 @@ impl Keyring {
         self.sources.extend(other.sources);
     }
 
-    /// The same keyring without the commands that print keys: nobody is asked anything.
+    /// The same keyring without the commands that print keys, and without plugins: nobody is asked anything.
     #[must_use]
     pub fn without_commands(mut self) -> Self {
+        self.plugins = None;
         self.sources.retain(|source| !source.is_command());
         self
     }
@@ -232,7 +247,7 @@ impl Keyring {
         Ok(self.add_file(kind, path, loaded, warnings))
     }
 
-    /// One keyring for each identity, which opens with that identity alone. Runs no command.
+    /// One keyring for each identity, which opens with that identity alone. Runs no command and no plugin.
     #[must_use]
     pub fn each_alone(&self) -> Vec<Self> {
         let files = self.sources.iter().filter(|source| !source.is_command());
@@ -245,6 +260,7 @@ impl Keyring {
         alone
             .map(|source| Self {
                 sources: vec![source],
+                plugins: None,
             })
             .collect()
     }
@@ -277,7 +293,7 @@ impl Keyring {
         groups: &[WrappedGroup],
         threshold: Option<u32>,
     ) -> Result<Unwrapped, UnwrapError> {
-        unwrap::unwrap(&self.sources, groups, threshold)
+        unwrap::unwrap(&self.sources, self.plugins.as_ref(), groups, threshold)
     }
 
     fn add_file(
@@ -290,6 +306,7 @@ impl Keyring {
         let facts = KeyFileFacts {
             path: path.into(),
             recipients: loaded.recipients(),
+            plugins: loaded.plugin_names(),
             warnings,
         };
         let place = Place {

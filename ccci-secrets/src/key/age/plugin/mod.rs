@@ -21,7 +21,7 @@ use crate::wrapped::WrappedKey;
 use self::conversation::Conversation;
 
 /// What a plugin may say to its user, and ask. Without an answer the plugin is told that there is none.
-pub trait PluginUser: Send + Sync {
+pub trait PluginUser: fmt::Debug + Send + Sync {
     /// Shows a message, such as a request to touch a device.
     fn message(&self, plugin: &str, text: &str);
 
@@ -105,14 +105,31 @@ pub struct PluginIdentity {
 }
 
 impl PluginIdentity {
-    /// Reads an identity; `None` when it is damaged or none of a plugin.
+    /// Reads an identity; `None` when it is damaged or none of a plugin. Nobody answers what the plugin asks.
     #[must_use]
-    pub fn parse(text: &str, user: Arc<dyn PluginUser>) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         Some(Self {
             plugin: Plugin::new(plugin_of_identity(text)?),
             text: SecretStr::from_string(text.to_owned()),
-            user,
+            user: Arc::new(NoUser),
         })
+    }
+
+    /// The same identity with somebody who answers.
+    #[must_use]
+    pub fn with_user(&self, user: Arc<dyn PluginUser>) -> Self {
+        Self {
+            plugin: self.plugin.clone(),
+            // EXPOSE: into a second wiping buffer.
+            text: SecretStr::from_string(self.text.expose().to_owned()),
+            user,
+        }
+    }
+
+    /// Whether a recipient claims to be one of this plugin.
+    #[must_use]
+    pub fn is_named_by(&self, recipient: &str) -> bool {
+        plugin_of_recipient(recipient) == Some(self.name())
     }
 
     /// The name of the plugin, in lower case.
@@ -123,6 +140,7 @@ impl PluginIdentity {
 }
 
 /// A program that speaks the protocol.
+#[derive(Clone)]
 struct Plugin {
     name: String,
     /// What is started: a name that is looked for on the search path.
@@ -141,9 +159,15 @@ impl Plugin {
     }
 }
 
-/// The name of the plugin that an identity is for.
+/// The name of the plugin that a recipient claims to be for: `NAME` of `age1NAME1…`.
 #[must_use]
-pub fn plugin_of_identity(text: &str) -> Option<String> {
+pub fn plugin_of_recipient(recipient: &str) -> Option<&str> {
+    let (name, _) = recipient.strip_prefix("age1")?.rsplit_once('1')?;
+    Some(name)
+}
+
+/// The name of the plugin that an identity is for.
+fn plugin_of_identity(text: &str) -> Option<String> {
     // The name becomes that of a program: only from a text that is whole.
     let (prefix, _) = bech32::decode(text).ok()?;
     let prefix = prefix.to_string().to_ascii_uppercase();

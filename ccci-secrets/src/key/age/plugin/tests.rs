@@ -32,7 +32,7 @@ fn entry() -> WrappedKey {
     WrappedKey::age("age1fake1q", &seal(&Open, &[7; 32]).unwrap())
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct User {
     heard: Mutex<Vec<String>>,
 }
@@ -89,7 +89,9 @@ impl Place {
             .args(["-p".as_ref(), source.as_os_str(), path.as_os_str()])
             .status();
         assert!(copied.unwrap().success());
-        let mut identity = PluginIdentity::parse(&identity_text("fake"), user).unwrap();
+        let mut identity = PluginIdentity::parse(&identity_text("fake"))
+            .unwrap()
+            .with_user(user);
         identity.plugin.path = path;
         identity
     }
@@ -198,7 +200,7 @@ fn plugins_that_do_not_keep_to_the_protocol_are_faults() {
 #[test]
 fn a_plugin_that_is_not_there_is_named() {
     let text = identity_text("is-not-here");
-    let identity = PluginIdentity::parse(&text, Arc::new(NoUser)).unwrap();
+    let identity = PluginIdentity::parse(&text).unwrap();
     let fault = identity.unwrap(&entry()).unwrap_err();
     assert_eq!(fault.to_string(), "age-plugin-is-not-here is not on PATH");
 }
@@ -230,6 +232,6 @@ fn names_that_lead_out_of_the_search_path_are_no_plugins() {
 
 #[test]
 fn debug_output_names_the_plugin_alone() {
-    let identity = PluginIdentity::parse(&identity_text("fake"), Arc::new(NoUser)).unwrap();
+    let identity = PluginIdentity::parse(&identity_text("fake")).unwrap();
     assert_eq!(format!("{identity:?}"), "PluginIdentity(fake)");
 }
