@@ -23,9 +23,11 @@ pub(crate) fn process() {
     let _refused = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
-/// What activation does beyond that: files that it makes are nobody else's until their mode is set, and no page of
-/// this process goes to a swap device.
+/// What activation does beyond that: files that it makes are nobody else's until their mode is set, no page of this
+/// process goes to a swap device, and what it inherited goes to no program that it starts. Nothing is closed: a key may
+/// come through a pipe, and a socket from the service manager.
 pub(crate) fn activation() {
+    close_fds::set_fds_cloexec(3, &[]);
     rustix::process::umask(Mode::from_raw_mode(0o077));
     memory();
 }

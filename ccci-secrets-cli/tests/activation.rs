@@ -41,6 +41,8 @@ mod repairs;
 mod results;
 #[path = "activation/samples.rs"]
 mod samples;
+#[path = "activation/sealing.rs"]
+mod sealing;
 #[path = "activation/sources.rs"]
 mod sources;
 #[path = "activation/units.rs"]
@@ -57,6 +59,7 @@ use harness::Needs::{Anywhere, Both, Machine, Root, RootMachine};
 fn main() {
     harness::run(&scenarios![
         Anywhere keys::s01_recipients_are_those_of_ssh_to_age,
+        Anywhere sealing::s02_certificate_and_key_are_added_from_files_byte_for_byte,
         Both results::s03_certificate_and_key_are_where_the_proxy_looks,
         Both results::s04_the_ssh_host_key_alone_opens_everything,
         Both refusals::s05_missing_key_file_changes_nothing,
@@ -81,6 +84,7 @@ fn main() {
         Both verification::s42_every_tampering_has_its_class,
         Root verification::s42_owners_and_mounts_are_compared,
         Both verification::s42_offline_needs_a_record_and_a_key,
+        Both verification::s42_offline_under_another_key_says_so,
         Anywhere drills::s43_a_drill_names_the_file_that_the_recovery_key_does_not_open,
         Anywhere drills::s43_a_policy_and_forbidden_keys_are_part_of_the_drill,
         Anywhere drills::s43_git_settings_with_credentials_are_named_and_the_credential_is_not,
@@ -118,6 +122,7 @@ fn main() {
         RootMachine drop_in::s39_keys_are_heeded_where_the_format_has_some,
         RootMachine drop_in::s39_checks_need_neither_keys_nor_accounts,
         RootMachine samples::s39_every_sample_manifest_gives_the_tree_of_the_reference,
+        RootMachine samples::s39_the_sample_with_a_home_of_gnupg_gives_the_tree_of_the_first,
         RootMachine drop_in::s41_keys_of_the_environment_open_with_a_warning,
         RootMachine drop_in::s44_private_keys_of_the_former_program_are_removed,
         RootMachine drop_in::s45_in_user_mode_links_are_replaced_without_a_gap_and_changes_are_told,
@@ -126,15 +131,18 @@ fn main() {
         Machine units::s34_a_unit_that_does_not_exist_blocks_nothing_and_is_tried_again,
         Root results::s36_modes_and_owners_are_exact_under_any_umask,
         Machine units::s38_changes_of_mode_and_secrets_that_went_are_told_to_their_units,
+        Machine units::programs_that_are_started_inherit_no_open_file,
         Machine units::while_nixos_switches_units_go_into_its_lists,
         Both results::a_second_run_changes_nothing_and_says_so,
         Both results::a_report_that_nobody_can_read_is_a_failed_step_and_no_refusal,
         Both results::two_runs_at_once_both_end_well,
         Both results::links_that_went_are_placed_again_and_told,
         Both repairs::lost_links_are_placed_again_without_any_key,
+        Both repairs::an_active_link_that_was_removed_is_made_again,
         Both repairs::what_is_in_the_way_of_a_link_is_a_failed_step,
         Both repairs::an_interrupted_run_is_finished,
         Machine repairs::s34_repair_tells_units_that_were_not_told,
+        Both repairs::where_nothing_was_activated_there_is_nothing_to_prune,
         Both repairs::generations_that_nobody_wants_are_pruned,
         Both results::rotation_makes_a_new_generation_and_removes_the_old_one,
         Anywhere refusals::a_manifest_that_is_not_there_or_no_file_is_refused,

@@ -44,6 +44,15 @@ impl HmacKey {
         }
     }
 
+    /// What tells this key from others, and tells nothing of it. It stands for no content: eight bytes that are no length of
+    /// any name begin its message.
+    #[must_use]
+    pub fn id(&self) -> String {
+        // EXPOSE: to the hash.
+        let id = digest::hmac_sha256(self.0.expose(), b"\xff\xff\xff\xff\xff\xff\xff\xffid");
+        digest::hex(&id).chars().take(16).collect()
+    }
+
     /// The bytes, for the file that holds it.
     #[must_use]
     pub fn bytes(&self) -> &Secret {

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::error::{CommandError, InFile as _};
 use crate::exit::{self, Exit, Family};
 use crate::input::Input;
-use crate::output;
+use crate::output::{self, Target};
 use crate::policy;
 use crate::sealed::{self, Opened, Part};
 
@@ -77,7 +77,11 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
             join(opened, layout)?
         }
     };
-    output::plaintext(&target, &plain)?;
+    // sops has a number for a file that it cannot make, and none for output that it cannot write.
+    output::plaintext(&target, &plain).map_err(|error| match target {
+        Target::Stdout => error.exit_if(ErrorCode::FileUnwritable, Exit::SopsGeneric),
+        Target::File(_) => error,
+    })?;
     Ok(Exit::Done)
 }
 

@@ -51,6 +51,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
     for number in &pruned.removed {
         text += &format!("removed generation {number}\n");
     }
+    if pruned.removed.is_empty() && pruned.failed_step.is_none() {
+        text += "there was nothing to prune\n";
+    }
     text += &match pruned.generation {
         Some(generation) => format!("generation {generation} is active\n"),
         None => "no generation is active\n".into(),

@@ -88,9 +88,12 @@ pub(super) fn of_failed_step(
         return Ok(Exit::Done);
     };
     let mut lines = refusal::of_faults(&failed.faults, manifest, &Names::default());
+    let active = match generation {
+        Some(generation) => format!("generation {generation}"),
+        None => "no generation".to_owned(),
+    };
     lines.push(format!(
-        "generation {} is active; failed step: {}, {}",
-        generation.unwrap_or_default(),
+        "{active} is active; failed step: {}, {}",
         failed.step.as_str(),
         failed.step.sentence()
     ));

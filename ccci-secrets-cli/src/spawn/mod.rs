@@ -2,4 +2,5 @@
 
 pub(crate) mod editor;
 pub(crate) mod getent;
+pub(crate) mod gnupg;
 pub(crate) mod systemctl;

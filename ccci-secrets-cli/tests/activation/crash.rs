@@ -30,14 +30,7 @@ const CALLS: [&str; 14] = [
     "write",
 ];
 
-const ERRORS: [(&str, i32); 6] = [
-    ("EIO", 5),
-    ("ENOSPC", 28),
-    ("EACCES", 13),
-    ("EPERM", 1),
-    ("EROFS", 30),
-    ("EMFILE", 24),
-];
+const ERRORS: [&str; 6] = ["EIO", "ENOSPC", "EACCES", "EPERM", "EROFS", "EMFILE"];
 
 /// One call of a run.
 #[derive(Clone, Debug)]
@@ -381,22 +374,11 @@ pub(crate) fn s28_units_of_a_run_that_was_killed_are_told_by_the_next_one(
     Ok(())
 }
 
-/// Each call with each error in turn; those that are made less often than there are errors, with all of them.
-fn with_errors(points: &[Point]) -> Vec<(Point, (&'static str, i32))> {
-    let mut all = Vec::new();
-    for call in CALLS {
-        let of_call: Vec<&Point> = points.iter().filter(|point| point.call == call).collect();
-        if of_call.is_empty() {
-            continue;
-        }
-        for nth in 0..of_call.len().max(ERRORS.len()) {
-            all.push((
-                of_call[nth % of_call.len()].clone(),
-                ERRORS[nth % ERRORS.len()],
-            ));
-        }
-    }
-    all
+/// Each call with each error.
+fn with_errors(points: &[Point]) -> impl Iterator<Item = (&Point, &'static str)> {
+    points
+        .iter()
+        .flat_map(|point| ERRORS.iter().map(move |error| (point, *error)))
 }
 
 pub(crate) fn s29_an_error_of_any_call_leaves_old_or_new(world: &World) -> Verdict {
@@ -404,7 +386,7 @@ pub(crate) fn s29_an_error_of_any_call_leaves_old_or_new(world: &World) -> Verdi
     let points = sweep.points_of_a_rotation();
     let mut active = 0;
     let mut codes: BTreeMap<i32, usize> = BTreeMap::new();
-    for (point, (error, _)) in with_errors(&points) {
+    for (point, error) in with_errors(&points) {
         let moment = format!("{error} at {}", point.text);
         let next = 1 - active;
         sweep.offer(next);

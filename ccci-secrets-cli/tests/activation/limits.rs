@@ -91,10 +91,7 @@ pub(crate) fn s31_activations_at_once_all_end_well(world: &World) -> Verdict {
     });
     manifest["secrets"] = secrets.collect();
     world.write_manifest(&manifest);
-    let (rounds, at_once) = match std::env::var_os("CCSEC_SCENARIOS_FULL") {
-        Some(_) => (50, 6),
-        None => (5, 6),
-    };
+    let (rounds, at_once) = (50, 6);
     let shown = world.src("manifest.json");
     let arguments = ["activate", shown.to_str().unwrap()];
     for _ in 0..rounds {

@@ -159,7 +159,10 @@ pub(crate) fn generations_that_nobody_wants_are_pruned(world: &World) -> Verdict
         assert_eq!(run.code, 0, "{}", run.stderr);
     }
     let prune = || world.run_about_manifest("prune", &[]);
-    assert_eq!(prune().stdout, "generation 3 is active\n");
+    assert_eq!(
+        prune().stdout,
+        "there was nothing to prune\ngeneration 3 is active\n"
+    );
     manifest["keepGenerations"] = json!(1);
     world.write_manifest(&manifest);
     let run = prune();
@@ -175,6 +178,55 @@ pub(crate) fn generations_that_nobody_wants_are_pruned(world: &World) -> Verdict
         1
     );
     world.assert_value(TOKENS[0], b"three");
-    assert_eq!(prune().stdout, "generation 3 is active\n");
+    assert_eq!(
+        prune().stdout,
+        "there was nothing to prune\ngeneration 3 is active\n"
+    );
+    Ok(())
+}
+
+pub(crate) fn an_active_link_that_was_removed_is_made_again(world: &World) -> Verdict {
+    let run = world.activate(&world.manifest());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let link = world.out("/run/secrets");
+    let text = std::fs::read_link(&link).unwrap();
+    std::fs::remove_file(&link).unwrap();
+    let verify = world.about_manifest("verify", &["--offline"]);
+    let run = world.run(&verify);
+    assert_eq!(run.code, 60, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("the link is not there"),
+        "{}",
+        run.stderr
+    );
+    let run = world.run(&world.about_manifest("repair", &[]));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let told = format!("placed the link {}", link.display());
+    assert!(run.stdout.contains(&told), "{}", run.stdout);
+    assert_eq!(std::fs::read_link(&link).unwrap(), text);
+    world.assert_complete();
+    assert_eq!(world.run(&verify).code, 0);
+    // Where the generation itself is gone there is nothing to lead to.
+    std::fs::remove_file(&link).unwrap();
+    std::fs::remove_dir_all(world.out("/run/secrets.d/1")).unwrap();
+    let run = world.run(&world.about_manifest("repair", &[]));
+    assert_eq!(run.code, 50, "{}", run.stderr);
+    assert!(!run.stdout.contains("nothing to repair"), "{}", run.stdout);
+    assert!(
+        run.stderr.contains("is not there any more"),
+        "{}",
+        run.stderr
+    );
+    Ok(())
+}
+
+pub(crate) fn where_nothing_was_activated_there_is_nothing_to_prune(world: &World) -> Verdict {
+    world.write_manifest(&world.manifest());
+    let run = world.run(&world.about_manifest("prune", &[]));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(
+        run.stdout,
+        "there was nothing to prune\nno generation is active\n"
+    );
     Ok(())
 }

@@ -1,17 +1,18 @@
 //! Every sample manifest of the modules, run under the name sops-install-secrets, gives what the real program gave.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::drop_in::DropIn;
 use crate::fixtures::test_data;
-use crate::harness::Verdict;
-use crate::world::World;
+use crate::harness::{Skip, Verdict};
+use crate::world::{Run, World, mount, secret};
 
 /// An empty directory that stands for the root, on a file system in memory.
 const ROOT: &str = "/run/sample";
@@ -37,7 +38,117 @@ pub(crate) fn s39_every_sample_manifest_gives_the_tree_of_the_reference(world: &
         compared += 1;
     }
     assert_eq!(compared, 14);
+    std::fs::remove_dir_all("/run/bin").unwrap();
     Ok(())
+}
+
+/// The one whose only key is in a home of GnuPG. There is no record of what the real program made of it; its secret is
+/// that of the first sample, and so is the tree.
+pub(crate) fn s39_the_sample_with_a_home_of_gnupg_gives_the_tree_of_the_first(
+    world: &World,
+) -> Verdict {
+    let drop_in = DropIn::new(world);
+    let home = world.aside("given/gnupg");
+    std::fs::create_dir_all(&home).unwrap();
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let plain = std::fs::read(test_data("activation/plain/secrets.yaml")).unwrap();
+    let sealed = seal_with_gnupg(&home, &plain).map_err(Skip)?;
+    world.write("secrets.yaml", &sealed);
+    std::fs::create_dir("/run/bin").unwrap();
+    std::fs::copy(world.program(), FOR_USERS).unwrap();
+    let first = test_data("activation/expected/01-system-minimal.txt");
+    let mut expected = Expected::read(&first);
+    // It imports a host key, and here there is none.
+    expected.stderr.clear();
+    let before = listing_of(&home);
+    // A home may lie on a disk that cannot be written.
+    mount(&["--bind", home.to_str().unwrap(), home.to_str().unwrap()]);
+    mount(&["-o", "remount,bind,ro", home.to_str().unwrap()]);
+    let run = compare_with(&drop_in, "10-system-gnupg-home", &expected, |manifest| {
+        manifest["gnupgHome"] = json!(home);
+    });
+    assert!(!run.stderr.contains("Imported"), "{}", run.stderr);
+    std::fs::remove_dir_all("/run/bin").unwrap();
+    assert_eq!(listing_of(&home), before);
+    let mut left = std::fs::read_dir("/run").unwrap();
+    let is_home = |name: &str| name.contains("gnupg");
+    assert!(!left.any(|entry| is_home(entry.unwrap().file_name().to_str().unwrap())));
+    assert_eq!(processes("gpg-agent"), Vec::<String>::new());
+    // Our own command starts no program that the manifest does not name.
+    let mut manifest = world.manifest();
+    manifest["secrets"] = json!([secret("test_secret", "0400")]);
+    manifest["ageSshKeyPaths"] = json!([]);
+    manifest["gnupgHome"] = json!(home);
+    world.write_manifest(&manifest);
+    let refused = world.assert_refused(22, || world.activate_again(&[]));
+    assert!(
+        refused
+            .stderr
+            .contains("allowKeyPrograms does not name gpg"),
+        "{}",
+        refused.stderr
+    );
+    manifest["allowKeyPrograms"] = json!(["gpg"]);
+    let run = world.activate(&manifest);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    world.assert_value("test_secret", b"value of test_secret");
+    let opened_by = world.report()["files"][0]["opened_by"].clone();
+    assert_eq!(opened_by["kind"], json!("gpg"));
+    // A program that is not there is another thing than a key that is not there.
+    world.write("secrets.yaml", &sealed);
+    let refused = world.assert_refused(23, || {
+        let mut command = world.command(&world.about_manifest("plan", &[]));
+        command.env("SOPS_GPG_EXEC", "/nonexistent/gpg");
+        world.finish(command.spawn().unwrap())
+    });
+    assert!(
+        refused.stderr.contains("gpg could not be started"),
+        "{}",
+        refused.stderr
+    );
+    Ok(())
+}
+
+/// Makes a key in a home, and a file that real sops seals for it alone.
+fn seal_with_gnupg(home: &Path, plain: &[u8]) -> Result<Vec<u8>, String> {
+    let script = r#"
+        set -e; umask 077
+        gpg --batch --quiet --passphrase '' --quick-generate-key root@localhost default default never
+        key=$(gpg --list-keys --with-colons | awk -F: '/^fpr/ { print $10; exit }')
+        gpg --batch --quiet --passphrase '' --quick-add-key "$key" default encr never
+        sops encrypt --pgp "$key" --filename-override secrets.yaml
+        gpgconf --kill all
+    "#;
+    let mut child = Command::new("sh")
+        .args(["-c", script])
+        .env("GNUPGHOME", home)
+        .env("HOME", "/nonexistent")
+        .env("SOPS_DISABLE_VERSION_CHECK", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Where there is no gpg nobody reads.
+    drop(child.stdin.take().unwrap().write_all(plain));
+    let output = child.wait_with_output().unwrap();
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => Err(format!(
+            "gpg and sops are needed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        )),
+    }
+}
+
+/// Command lines of processes that run a program.
+fn processes(program: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    lines
+        .filter(|line| line.starts_with(program) && line.contains("/run/ccsec"))
+        .collect()
 }
 
 /// The sops files of the samples, sealed for host and recovery key.
@@ -95,11 +206,21 @@ impl Expected {
 }
 
 fn compare(drop_in: &DropIn<'_>, name: &str, expected: &Expected) {
+    compare_with(drop_in, name, expected, |_| ());
+}
+
+fn compare_with(
+    drop_in: &DropIn<'_>,
+    name: &str,
+    expected: &Expected,
+    change: impl FnOnce(&mut Value),
+) -> Run {
     let is_user = name.contains("-home-");
     let world = drop_in.world;
     prepare_root(world, is_user);
     let text = std::fs::read(test_data(&format!("activation/{name}.json"))).unwrap();
-    let manifest = moved(serde_json::from_slice(&text).unwrap());
+    let mut manifest = moved(serde_json::from_slice(&text).unwrap());
+    change(&mut manifest);
     let path = Path::new(ROOT).join("src/manifest.json");
     std::fs::write(&path, manifest.to_string()).unwrap();
     let mut command = Command::new(FOR_USERS);
@@ -136,6 +257,7 @@ fn compare(drop_in: &DropIn<'_>, name: &str, expected: &Expected) {
         "{name}: {missing:#?} {surplus:#?}"
     );
     remove_root();
+    run
 }
 
 /// The differences that are on purpose, beside `age-keys.txt`, which no listing has.
@@ -249,6 +371,20 @@ fn mount_of(root: &str) -> Option<String> {
 fn listing() -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     list(Path::new(ROOT), &mut lines);
+    lines
+}
+
+/// Names, sizes and times of what is in a directory.
+fn listing_of(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut lines: Vec<String> = entries
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let facts = entry.metadata().unwrap();
+            format!("{:?} {} {}", entry.file_name(), facts.size(), facts.mtime())
+        })
+        .collect();
+    lines.sort();
     lines
 }
 

@@ -327,3 +327,42 @@ pub(crate) fn s27_by_our_own_name_a_rehearsal_is_a_plan(world: &World) -> Verdic
     assert_eq!(world.generation(), Some(1));
     Ok(())
 }
+
+/// What the program has inherited ends with it: the service manager is told, and gets no open file of ours.
+pub(crate) fn programs_that_are_started_inherit_no_open_file(world: &World) -> Verdict {
+    let bin = world.aside("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let seen = world.aside("seen");
+    let script = format!("#!/bin/sh\n/bin/ls -l /proc/$$/fd >>{}\n", seen.display());
+    std::fs::write(bin.join("systemctl"), script).unwrap();
+    std::fs::set_permissions(
+        bin.join("systemctl"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    let mut manifest = world.manifest();
+    manifest["secrets"][0]["restartUnits"] = json!(["a.service"]);
+    world.write_manifest(&manifest);
+    std::fs::write(world.aside("inherited"), "").unwrap();
+    let script = format!(
+        "exec 7<{0} 9<{0}; exec \"$@\"",
+        world.aside("inherited").display()
+    );
+    let run = |arguments: &[String]| {
+        let mut command = world.shell(&script, arguments);
+        command.env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+        let run = world.finish(command.spawn().unwrap());
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    };
+    run(&world.activate_arguments(&[]));
+    let fixtures = world.fixtures();
+    let plain = fixtures.plaintext(|name| match name {
+        _ if name == TOKENS[0] => b"rotated".to_vec(),
+        _ => fixtures.value(name),
+    });
+    world.write("secrets.yaml", &fixtures.seal(&plain, &[&world.host]));
+    run(&world.activate_arguments(&[]));
+    let seen = std::fs::read_to_string(&seen).unwrap();
+    assert!(!seen.contains("inherited"), "{seen}");
+    Ok(())
+}

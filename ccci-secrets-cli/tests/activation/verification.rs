@@ -449,3 +449,41 @@ pub(crate) fn s16_a_host_is_rebuilt_from_two_repositories_and_one_key(world: &Wo
     assert_eq!(leaf, json!(server.shown_fingerprint()));
     Ok(())
 }
+
+pub(crate) fn s42_offline_under_another_key_says_so(world: &World) -> Verdict {
+    let run = world.activate(&world.manifest());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let verify = world.about_manifest("verify", &["--offline"]);
+    assert_eq!(world.run(&verify).code, 0);
+    let other = ccci_secrets::hmac_key::HmacKey::make_random().unwrap();
+    let path = world.out("/var/lib/ccsec/drift.key");
+    std::fs::write(&path, other.bytes().expose()).unwrap();
+    let run = world.run(&verify);
+    assert_eq!(run.code, 60, "{}", run.stderr);
+    let drift: Vec<&str> = run
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("drift: "))
+        .collect();
+    assert_eq!(drift.len(), 1, "{}", run.stderr);
+    assert!(drift[0].contains("another key"), "{}", run.stderr);
+    // A record of a program that knew no id is compared as before.
+    let id = std::fs::read_dir(world.out("/run/ccsec")).unwrap();
+    let journal = id.map(|entry| entry.unwrap().path().join("journal.json"));
+    let journal = journal.into_iter().find(|path| path.exists()).unwrap();
+    let mut value: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&journal).unwrap()).unwrap();
+    value["active"]
+        .as_object_mut()
+        .unwrap()
+        .remove("drift-key")
+        .unwrap();
+    std::fs::write(&journal, value.to_string()).unwrap();
+    let run = world.run(&verify);
+    assert!(run.stderr.contains("holds other bytes"), "{}", run.stderr);
+    // The next activation writes the digests down under the key that there is.
+    let run = world.activate_again(&[]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(world.run(&verify).code, 0);
+    Ok(())
+}

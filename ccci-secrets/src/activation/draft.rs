@@ -116,6 +116,7 @@ pub(super) fn outcome(scene: Scene<'_>, records: &Records) -> Result<Outcome, Fa
     };
     Ok(Outcome {
         manifest_sha256: digest::hex(&scene.manifest.sha256),
+        drift_key: scene.drift_key.map(HmacKey::id),
         generation: scene.plan.active(),
         entries: scene.wanted.iter().map(record).collect(),
         links,

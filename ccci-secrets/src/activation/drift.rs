@@ -101,6 +101,8 @@ told_kinds! {
     NotMounted = "not-mounted" "the file system in memory is not mounted",
     /// All is as it should be.
     Ok = "ok" "is as it should be",
+    /// Digests that cannot be compared with.
+    OtherKey = "other-key" "is another key than the digests of contents were written down under: contents were not compared",
     /// Another owner.
     Owner = "owner" "belongs to somebody else",
     /// Another generation is active than was activated last.

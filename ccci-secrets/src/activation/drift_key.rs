@@ -129,6 +129,7 @@ pub(super) fn enter(
         let content = by_name.get(entry.name.as_str());
         entry.hmac = content.map(|wanted| key.digest(&wanted.name, &wanted.content));
     }
+    active.drift_key = Some(key.id());
     let journal = Journal::new(active, journal.run.clone());
     records.journal.set(site, journal)
 }

@@ -116,7 +116,11 @@ impl KeySource {
     pub fn line(&self, names: &Names) -> String {
         let mut line = format!("{} ({}) ", self.path.display(), self.field);
         let _ = match &self.state {
+            KeyState::Asked => write!(line, "is asked through gpg"),
             KeyState::Missing => write!(line, "does not exist"),
+            KeyState::NotAllowed => {
+                write!(line, "is not asked: allowKeyPrograms does not name gpg")
+            }
             KeyState::Unusable(reason) => write!(line, "{reason}"),
             KeyState::Usable {
                 recipients,

@@ -71,6 +71,9 @@ pub enum Fault {
         /// What is wrong with its place.
         place: WarningKind,
     },
+    /// The generation that was activated last is not there, and so nothing can lead to it.
+    #[error("{} is not there any more", .0.display())]
+    GenerationLost(PathBuf),
     /// Somebody else activates.
     #[error("another activation holds the lock {}", .0.display())]
     Locked(PathBuf),
@@ -192,8 +195,8 @@ impl Fault {
                 ..
             }) => ErrorCode::NotBuilt,
             Self::Manifest(_) | Self::ManifestUnreadable { .. } => ErrorCode::ManifestInvalid,
-            Self::NoIdentity(_) => ErrorCode::NoIdentity,
-            Self::NothingRecorded(_) => ErrorCode::DriftFound,
+            Self::NoIdentity(fault) => fault.code(),
+            Self::NothingRecorded(_) | Self::GenerationLost(_) => ErrorCode::DriftFound,
             Self::Plaintext { source, .. } => source.code(),
             Self::SopsFile { source, .. } => source.code(),
             Self::Target { .. } | Self::NothingKept(_) => ErrorCode::TargetConflict,
@@ -474,8 +477,12 @@ pub struct KeySource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyState {
-    /// There is no such file.
+    /// A home of GnuPG, which gpg is asked with.
+    Asked,
+    /// There is no such file, or no such home.
     Missing,
+    /// A home of GnuPG, and the manifest does not let gpg be started.
+    NotAllowed,
     /// It cannot be used.
     Unusable(KeyFileReason),
     /// Identities with these public halves.
@@ -499,6 +506,20 @@ pub struct NoIdentity {
     pub keys: Vec<KeySource>,
     /// What was tried.
     pub report: Option<AttemptReport>,
+}
+
+impl NoIdentity {
+    /// A program that does not run is worth more than a key that is not there.
+    fn code(&self) -> ErrorCode {
+        let failed = self
+            .report
+            .as_ref()
+            .is_some_and(AttemptReport::program_failed);
+        match failed {
+            true => ErrorCode::KeyProgramFailed,
+            false => ErrorCode::NoIdentity,
+        }
+    }
 }
 
 impl fmt::Display for NoIdentity {
@@ -542,6 +563,18 @@ pub enum EarlierRun {
     Begun,
     /// It is finished, and the units that it has left may have been told.
     Finished,
+}
+
+impl EarlierRun {
+    /// Its stable name in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Untouched => "untouched",
+            Self::Begun => "begun",
+            Self::Finished => "finished",
+        }
+    }
 }
 
 /// Nothing was activated.

@@ -2,11 +2,14 @@
 //! stay in memory.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::fault::{Fault, KeySource, KeyState, MissingKeyFile, NeededFile, Warning, WarningKind};
 use super::manifest::KeySources;
+use crate::key::age::plugin::NoUser;
 use crate::keyring::{
-    KeyFileError, KeyFileFacts, KeyFileModes, KeyFileReason, KeyFileWarning, Keyring, OpenedBy,
+    Gnupg, KeyFileError, KeyFileFacts, KeyFileModes, KeyFileReason, KeyFileWarning, Keyring,
+    OpenedBy,
 };
 use crate::repository;
 
@@ -38,8 +41,12 @@ struct Source {
 
 #[derive(Debug)]
 enum Given {
+    /// gpg, for what nothing else opens.
+    Asked,
     Identities(KeyFileFacts),
     Missing,
+    /// The manifest does not let gpg be started.
+    NotAllowed,
     Unusable(KeyFileReason),
 }
 
@@ -52,11 +59,16 @@ pub(super) struct Lock {
 
 const KEY_FILE: &str = "ageKeyFile";
 const SSH_KEYS: &str = "ageSshKeyPaths";
+const GNUPG_HOME: &str = "gnupgHome";
 
 /// Reads every key that the manifest names, SSH keys first, as the reference does; keys found by looking around come
 /// last.
-pub(super) fn load(wanted: &KeySources, ambient: Option<Keyring>) -> Keys {
+pub(super) fn load(wanted: &KeySources, ambient: Option<Keyring>, gnupg: Option<Gnupg>) -> Keys {
     let mut keys = Keys::default();
+    if wanted.allow_plugins {
+        // Nobody is there at boot to answer what a plugin asks.
+        keys.keyring = Keyring::empty().with_plugins(Arc::new(NoUser));
+    }
     for path in &wanted.age_ssh_key_paths {
         keys.add_ssh_key(path, wanted);
     }
@@ -67,7 +79,7 @@ pub(super) fn load(wanted: &KeySources, ambient: Option<Keyring>) -> Keys {
         keys.warn(WarningKind::SshKeysForGpg, path.display());
     }
     if let Some(home) = &wanted.gnupg_home {
-        keys.warn(WarningKind::GnupgUnused, home.display());
+        keys.add_gnupg_home(home, gnupg.filter(|_| wanted.allow_gnupg));
     }
     if let Some(ambient) = ambient {
         keys.keyring.append(match wanted.allow_commands {
@@ -116,6 +128,22 @@ impl Keys {
                 self.note(KEY_FILE, path, Given::Unusable(reason));
             }
         }
+    }
+
+    /// What is in a home is known only to gpg, which is not started before it is needed.
+    fn add_gnupg_home(&mut self, home: &Path, gnupg: Option<Gnupg>) {
+        let given = match gnupg {
+            None => {
+                self.warn(WarningKind::GnupgUnused, home.display());
+                Given::NotAllowed
+            }
+            Some(_) if !home.is_dir() => Given::Missing,
+            Some(gnupg) => {
+                self.keyring.add_gnupg_home(home, gnupg);
+                Given::Asked
+            }
+        };
+        self.note(GNUPG_HOME, home, given);
     }
 
     fn accept(&mut self, field: &'static str, facts: KeyFileFacts, wanted: &KeySources) {
@@ -197,6 +225,8 @@ impl Keys {
             field: source.field,
             path: source.path.clone(),
             state: match &source.given {
+                Given::Asked => KeyState::Asked,
+                Given::NotAllowed => KeyState::NotAllowed,
                 Given::Missing => KeyState::Missing,
                 Given::Unusable(reason) => KeyState::Unusable(reason.clone()),
                 Given::Identities(facts) => KeyState::Usable {
@@ -211,9 +241,9 @@ impl Keys {
     /// SSH keys that were left out; not one of them was needed.
     pub(super) fn warn_of_unusable(&mut self) {
         let unusable = |source: &Source| match &source.given {
-            Given::Missing if source.field == SSH_KEYS => Some("does not exist".to_owned()),
+            Given::Missing if source.field != KEY_FILE => Some("does not exist".to_owned()),
             Given::Unusable(reason) => Some(reason.to_string()),
-            Given::Missing | Given::Identities(_) => None,
+            _ => None,
         };
         let found: Vec<String> = self
             .sources
@@ -254,7 +284,7 @@ impl Source {
     fn is_for(&self, label: &str) -> bool {
         match &self.given {
             Given::Identities(facts) => facts.is_for(label),
-            Given::Missing | Given::Unusable(_) => false,
+            _ => false,
         }
     }
 

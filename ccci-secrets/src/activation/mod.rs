@@ -90,7 +90,7 @@ pub use self::verify::{Verification, Verified, VerifiedFile, verify};
 use crate::certificate::Fingerprint;
 use crate::fs::Fs;
 use crate::hmac_key::HmacKey;
-use crate::keyring::Keyring;
+use crate::keyring::{Gnupg, Keyring};
 
 /// What a run needs besides the manifest; everything that the library does not do by itself is handed in.
 #[non_exhaustive]
@@ -104,6 +104,8 @@ pub struct Options<'a> {
     pub state_home: Option<&'a Path>,
     /// Keys found by looking around, if those may be used: they come after the manifest's own.
     pub ambient: Option<Keyring>,
+    /// How GnuPG is run, for a home that the manifest names; without it none is asked.
+    pub gnupg: Option<Gnupg>,
     /// Finds accounts that `passwd` and `group` do not have.
     pub accounts: Option<&'a AccountLookup<'a>>,
     /// Tells units that something changed for them, after the commit; without it nobody is told.
@@ -133,6 +135,7 @@ impl<'a> Options<'a> {
             root: None,
             state_home: None,
             ambient: None,
+            gnupg: None,
             accounts: None,
             units: None,
             ignore_passwd: false,
@@ -175,13 +178,14 @@ impl fmt::Debug for Options<'_> {
 /// # Errors
 /// Every reason at once, and what is still active.
 pub fn activate(manifest: &Manifest, mut options: Options<'_>) -> Result<Receipt, Refusal> {
-    let ambient = options.ambient.take();
+    let (ambient, gnupg) = (options.ambient.take(), options.gnupg.take());
     let checking = Some(options.checking());
     transaction::run(manifest, &options, |accounts| {
         let owners = accounts.map_or(Owners::AllRoot, Owners::Of);
         let context = OpenContext {
             owners,
             ambient,
+            gnupg,
             checking,
         };
         open::open(manifest, context)

@@ -15,7 +15,7 @@ use super::sops_file::{self, ReadFile, SopsFile};
 use super::template::{self, Template};
 use super::wanted::{Origin, Wanted};
 use crate::file::{Note, OpenError, OpenFile};
-use crate::keyring::{Keyring, UnwrapError};
+use crate::keyring::{Gnupg, Keyring, UnwrapError};
 use crate::secret::Secret;
 
 /// What opening needs besides the manifest.
@@ -24,6 +24,8 @@ pub(super) struct OpenContext<'a> {
     pub(super) owners: Owners<'a>,
     /// Keys found by looking around, if those were asked for: they come last.
     pub(super) ambient: Option<Keyring>,
+    /// How GnuPG is run, if it may be.
+    pub(super) gnupg: Option<Gnupg>,
     /// What the checks of contents need; without it none is made.
     pub(super) checking: Option<Checking>,
 }
@@ -64,7 +66,7 @@ pub(super) fn open(
     for fault in manifest.unbuilt() {
         findings.refuse(Fault::Manifest(fault));
     }
-    let mut keys = keys::load(&manifest.keys, context.ambient);
+    let mut keys = keys::load(&manifest.keys, context.ambient, context.gnupg);
     let files = read_files(manifest, &mut findings);
     let prepared = prepare(manifest, &files, &context.owners, &mut findings);
     let templates = prepare_templates(manifest, &context.owners, &mut findings);

@@ -150,12 +150,13 @@ impl Preview {
 /// # Errors
 /// Every reason at once for which a run would be refused.
 pub fn preview(manifest: &Manifest, mut options: Options<'_>) -> Result<Preview, Refusal> {
-    let ambient = options.ambient.take();
+    let (ambient, gnupg) = (options.ambient.take(), options.gnupg.take());
     let checking = Some(options.checking());
     let open = |accounts: Option<&Accounts<'_>>| {
         let context = OpenContext {
             owners: accounts.map_or(Owners::AllRoot, Owners::Expected),
             ambient,
+            gnupg,
             checking,
         };
         open::open(manifest, context)

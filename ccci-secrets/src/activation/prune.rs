@@ -15,6 +15,10 @@ pub(super) const GRACE: Duration = Duration::from_millis(10);
 
 /// Removes names beside the active generation. All are tried.
 pub(super) fn prune(site: &Site<'_>, mount: &Path, names: &[OsString]) -> Vec<Fault> {
+    // Where nothing was ever activated there is no mount to open.
+    if names.is_empty() {
+        return Vec::new();
+    }
     let dir = match parents::open(site, mount) {
         Ok(dir) => dir,
         Err(source) => return vec![site.failed("open", mount, source)],

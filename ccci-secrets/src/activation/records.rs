@@ -140,6 +140,9 @@ pub(super) struct Outcome {
     pub(super) entries: Vec<EntryRecord>,
     /// Links outside the generation.
     pub(super) links: Vec<LinkRecord>,
+    /// Under which key the digests of the entries are, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) drift_key: Option<String>,
     /// Units that something has changed for, and that have not been told.
     #[serde(default, skip_serializing_if = "Units::is_empty")]
     pub(super) pending: Units,

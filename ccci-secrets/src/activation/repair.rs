@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use super::Options;
@@ -11,7 +12,10 @@ use super::fault::{EarlierRun, Fault, Refusal, TargetProblem, Warning, WarningKi
 use super::finish::{close, open_generation};
 use super::links::{self, place_all};
 use super::manifest::{FileEntry, Manifest, Target};
-use super::observe::{self, Frame, find_mount, target_fault};
+use super::observe::{
+    self, Frame, LinkFound, Reals, find_link, find_mount, generation_text, target_fault,
+};
+use super::parents;
 use super::plan::surplus;
 use super::prune::GRACE;
 use super::receipt::{FailedStep, Step};
@@ -78,7 +82,10 @@ pub fn repair(manifest: &Manifest, options: &Options<'_>) -> Result<Repaired, Re
         manifest,
         options,
         |transaction, records, mut warnings, finished| {
-            let done = place_missing(transaction, records)?;
+            let restored = restore_active(transaction, records)?;
+            let mut done = place_missing(transaction, records)?;
+            done.placed.splice(0..0, restored.placed);
+            done.faults.extend(restored.faults);
             warnings.extend(done.warnings);
             let mut failed_step = failed(Step::Links, done.faults);
             let mut before = records.journal.value().active.pending.clone();
@@ -189,6 +196,41 @@ struct Done {
     placed: Vec<PathBuf>,
     faults: Vec<Fault>,
     warnings: Vec<Warning>,
+}
+
+/// Makes the link to the generation that was activated last, if somebody has removed it. One call makes it, so there is
+/// nothing to write down before.
+fn restore_active(transaction: Transaction<'_>, records: &Records) -> Result<Done, Refusal> {
+    let Transaction { site, frame, .. } = transaction;
+    let mut done = Done::default();
+    let Some(number) = records.journal.value().active.generation else {
+        return Ok(done);
+    };
+    let generation = frame.mount.join(number.to_string());
+    if site.open_dir(&generation).is_none() {
+        done.faults
+            .push(Fault::GenerationLost(site.shown(&generation)));
+        return Ok(done);
+    }
+    let reals = Reals::find(site, frame).map_err(Refusal::new)?;
+    if !matches!(find_link(site, frame, &reals), Ok(LinkFound::Absent)) {
+        return Ok(done);
+    }
+    let text = generation_text(site, frame, &reals, number);
+    let made = parents::open(site, &reals.link_parent).and_then(|dir| {
+        site.fs.make_link(&text, dir.as_fd(), &reals.link_name)?;
+        match site.fs.file_system(dir.as_fd())?.is_memory() {
+            true => Ok(()),
+            false => site.fs.sync(dir.as_fd()),
+        }
+    });
+    match made {
+        Ok(()) => done.placed.push(site.shown(&frame.link)),
+        Err(source) => done
+            .faults
+            .push(site.failed("make the link", &frame.link, source)),
+    }
+    Ok(done)
 }
 
 /// Places the links of the last run that are not in their places, if the manifest still wants them.

@@ -12,7 +12,7 @@ pub use self::preview::PreviewReport;
 pub use self::verified::VerifiedReport;
 use super::check::Checked;
 use super::checks::CheckedCertificate;
-use super::fault::{Active, Fault, Refusal, Warning};
+use super::fault::{Active, EarlierRun, Fault, Refusal, Warning};
 use super::manifest::{Manifest, template_name};
 use super::provenance::FileProvenance;
 use super::receipt::{Change, EntryResult, FailedStep, Origin, Receipt};
@@ -56,6 +56,8 @@ pub struct Report {
     faults: Vec<Reason>,
     failed_step: Option<&'static str>,
     left_behind: Vec<String>,
+    /// What became of a run before this one that had not come to its end.
+    earlier_run: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -288,6 +290,7 @@ impl Report {
             warnings: noticed(&refusal.warnings),
             faults: reasons(&refusal.faults, run.names),
             left_behind: left_behind.map(|path| shown(path)).collect(),
+            earlier_run: refusal.earlier_run.as_str(),
             ..Self::empty(run)
         }
     }
@@ -335,6 +338,7 @@ impl Report {
             faults: Vec::new(),
             failed_step: None,
             left_behind: Vec::new(),
+            earlier_run: EarlierRun::default().as_str(),
         }
     }
 }

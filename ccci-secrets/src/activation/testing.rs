@@ -13,7 +13,7 @@ use crate::config::Policy;
 use crate::document::Format;
 use crate::file::DraftFile;
 use crate::key::test_data;
-use crate::keyring::Keyring;
+use crate::keyring::{Gnupg, Keyring};
 use crate::secret::Secret;
 use crate::wrapped::Names;
 
@@ -96,6 +96,7 @@ impl Workshop {
         let context = OpenContext {
             owners: Owners::AllRoot,
             ambient,
+            gnupg: Some(gnupg()),
             checking: Some(checking),
         };
         let result = open(&self.manifest(fields), context);
@@ -114,6 +115,15 @@ impl Workshop {
     /// The faults of a manifest that must not open.
     pub(super) fn faults(&self, fields: Value) -> Vec<Fault> {
         self.open(fields).unwrap_err().faults
+    }
+}
+
+/// The GnuPG of the machine.
+fn gnupg() -> Gnupg {
+    Gnupg {
+        program: "gpg".into(),
+        variables: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        scratch: Some(std::env::temp_dir()),
     }
 }
 

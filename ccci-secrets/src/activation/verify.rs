@@ -87,7 +87,7 @@ pub fn verify(
     mut options: Options<'_>,
     how: Verification<'_>,
 ) -> Result<Verified, Refusal> {
-    let ambient = options.ambient.take();
+    let (ambient, gnupg) = (options.ambient.take(), options.gnupg.take());
     let site = site_of(manifest, &options);
     let frame = Frame::of(manifest);
     let transaction = Transaction {
@@ -103,6 +103,7 @@ pub fn verify(
             let context = OpenContext {
                 owners: accounts.map_or(Owners::AllRoot, Owners::Expected),
                 ambient,
+                gnupg,
                 // A certificate that expires changes nothing on disk.
                 checking: None,
             };
@@ -168,11 +169,14 @@ impl Verifier<'_> {
             let before = active_number(site, frame);
             let records = Records::read(site, &paths).map_err(refuse)?;
             let active = &records.journal.value().active;
+            let other_key = is_other(key.as_ref(), active) && matches!(basis, Basis::Journal(_));
             let expected = match basis {
                 Basis::Contents(opened) => {
                     self.expected_of_wanted(&opened.wanted, active.generation)
                 }
-                Basis::Journal(_) => self.expected_of_journal(active, key.as_ref()),
+                Basis::Journal(_) => {
+                    self.expected_of_journal(active, key.as_ref().filter(|_| !other_key))
+                }
             };
             let seen = survey(site, frame, &expected);
             let is_last = active_number(site, frame) == before;
@@ -180,9 +184,14 @@ impl Verifier<'_> {
                 Err(_) if !is_last => continue,
                 seen => seen.map_err(Refusal::new)?,
             };
+            let mut lines = self.compare(&expected, &seen);
+            lines.extend(other_key.then(|| Drift {
+                class: DriftClass::OtherKey,
+                subject: site.shown(&paths.drift_key).display().to_string(),
+            }));
             verified = Some(Verified {
                 generation: before,
-                lines: self.compare(&expected, &seen),
+                lines,
                 files: self.files(&expected, &seen, key.as_ref()),
                 unfinished: records.is_unfinished(),
                 pending_units: records.journal.value().active.pending.clone(),
@@ -339,6 +348,14 @@ impl Verifier<'_> {
             mounted,
             owners,
         }
+    }
+}
+
+/// Whether the key is known to be another one than the digests are under.
+fn is_other(key: Option<&HmacKey>, active: &Outcome) -> bool {
+    match (key, &active.drift_key) {
+        (Some(key), Some(id)) => key.id() != *id,
+        _ => false,
     }
 }
 

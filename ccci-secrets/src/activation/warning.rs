@@ -83,7 +83,7 @@ told_kinds! {
     /// A private key that another program had put there.
     ForeignKeyRemoved = "foreign-key-removed" "held a private key that sops-nix had put there, and was removed",
     /// A home of GnuPG.
-    GnupgUnused = "gnupg-unused" "not used: this build opens files with age and SSH keys alone",
+    GnupgUnused = "gnupg-unused" "not asked: allowKeyPrograms does not name gpg",
     /// The sidecar of a file does not fit it.
     LayoutLost = "layout-lost" "what the file says about how its values were written does not fit it, and was left out",
     /// A secret that is not required has a fault.

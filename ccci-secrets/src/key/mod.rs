@@ -2,6 +2,7 @@
 
 pub mod age;
 pub(crate) mod group;
+pub mod pgp;
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "tests")]
 pub(crate) mod test_data;
@@ -16,6 +17,7 @@ use crate::wrapped::WrappedKey;
 use self::age::plugin::PluginFault;
 use self::age::ssh::SshRecipient;
 use self::age::x25519::X25519Recipient;
+use self::pgp::GnupgFault;
 
 /// Somebody a data key can be wrapped for.
 pub trait Recipient: Send + Sync {
@@ -129,6 +131,9 @@ pub enum IdentityError {
     /// The entry is for this identity and does not open, or its header is not valid.
     #[error("the wrapped data key is damaged")]
     Damaged,
+    /// gpg could not be asked.
+    #[error(transparent)]
+    Gnupg(#[from] GnupgFault),
     /// The entry has no `enc`.
     #[error("the entry holds no wrapped data key")]
     NoCiphertext,
@@ -150,7 +155,7 @@ impl IdentityError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Plugin(_) => ErrorCode::KeyProgramFailed,
+            Self::Gnupg(_) | Self::Plugin(_) => ErrorCode::KeyProgramFailed,
             Self::Damaged | Self::NoCiphertext | Self::NotAgeFile | Self::WrongLength => {
                 ErrorCode::DoesNotOpen
             }

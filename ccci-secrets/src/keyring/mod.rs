@@ -19,6 +19,7 @@ use crate::env::Environment;
 use crate::key::Identity;
 use crate::key::age::plugin::PluginUser;
 use crate::key::age::ssh::SshIdentity;
+use crate::key::pgp::GnupgIdentity;
 use crate::secret::Secret;
 use crate::wrapped::WrappedGroup;
 
@@ -42,6 +43,8 @@ pub use self::report::SourceAttempt;
 pub use self::report::SourceState;
 pub use self::source::SourceKind;
 pub use self::unwrap::UnwrapError;
+pub use crate::key::pgp::Gnupg;
+pub use crate::key::pgp::GnupgFault;
 
 use self::open::Named;
 use self::open::OpenFault;
@@ -199,6 +202,14 @@ impl Keyring {
         let identity = parse_ssh_key(&text).map_err(|reason| OpenFault::from(reason).on(path))?;
         let loaded = Loaded::of_ssh(identity);
         Ok(self.add_file(SourceKind::Ssh, path, loaded, warnings))
+    }
+
+    /// Adds the private keys in a home of GnuPG. gpg is started only for a file that has a PGP recipient and that no other
+    /// identity of the keyring opens.
+    pub fn add_gnupg_home(&mut self, home: &Path, gnupg: Gnupg) {
+        let identity = HeldIdentity::new(Box::new(GnupgIdentity::new(home, gnupg)));
+        let loaded = Loaded::of_one(identity);
+        self.add_file(SourceKind::Gpg, home, loaded, Vec::new());
     }
 
     /// Reads a key file of either kind, under the rules of [`Keyring::add_age_key_file`].

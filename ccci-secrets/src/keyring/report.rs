@@ -62,6 +62,9 @@ pub enum KeyOutcome {
     /// The key is here and asks for a passphrase.
     #[error("its key is here and protected with a passphrase")]
     Locked,
+    /// A PGP key, and no home of GnuPG to look for it in.
+    #[error("no home of GnuPG may be asked for it")]
+    NoGnupg,
     /// No identity is for it.
     #[error("no matching identity")]
     NoIdentity,
@@ -80,6 +83,9 @@ pub enum KeyOutcome {
     /// The program that might open it does not run.
     #[error("{0}")]
     Program(#[serde(serialize_with = "error_text")] IdentityError),
+    /// gpg was asked.
+    #[error("gpg has no such secret key, or one that asks for a passphrase")]
+    UnknownToGnupg,
 }
 
 /// One place that keys could come from.
@@ -153,6 +159,13 @@ impl AttemptReport {
     #[must_use]
     pub fn open_groups(&self) -> usize {
         self.groups.iter().filter(|group| group.open).count()
+    }
+
+    /// Whether a program did not run that might have opened it.
+    #[must_use]
+    pub fn program_failed(&self) -> bool {
+        let mut keys = self.groups.iter().flat_map(|group| &group.keys);
+        keys.any(|key| matches!(key.outcome, KeyOutcome::Program(_)))
     }
 
     /// What failed, in one line.

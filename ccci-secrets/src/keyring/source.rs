@@ -36,6 +36,8 @@ pub enum SourceKind {
     AgeFile,
     /// The caller of the library.
     Given,
+    /// A home of GnuPG.
+    Gpg,
     /// An SSH private key file.
     Ssh,
     /// An SSH private key that a command printed.
@@ -51,6 +53,7 @@ impl SourceKind {
             Self::AgeEnvironment => "age-environment",
             Self::AgeFile => "age-file",
             Self::Given => "given",
+            Self::Gpg => "gpg",
             Self::Ssh => "ssh",
             Self::SshCommand => "ssh-command",
         }
@@ -143,6 +146,11 @@ impl Source {
 
     pub(super) fn is_command(&self) -> bool {
         matches!(self.loader, Loader::AgeCommand(_) | Loader::SshCommand(_))
+    }
+
+    /// Whether asking it starts a program that nobody should start for what opens without.
+    pub(super) fn is_gnupg(&self) -> bool {
+        self.kind == SourceKind::Gpg
     }
 
     /// What the source holds, for a command when asked for `recipient`.

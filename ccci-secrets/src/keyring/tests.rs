@@ -185,7 +185,7 @@ fn damaged_and_unsupported_entries_are_told_apart_and_do_not_stop_the_search() {
         outcomes,
         [
             "the wrapped data key is not an age file",
-            "keys of this kind are not supported by this build",
+            "no home of GnuPG may be asked for it",
             "post-quantum age keys are not supported by this build",
             // What is tried and turns out to be damaged is reported as that.
             "the wrapped data key is not an age file",

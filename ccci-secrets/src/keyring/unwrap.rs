@@ -78,8 +78,9 @@ pub(super) fn unwrap(
     let mut search = Search::new(sources, plugins, groups, threshold);
     search.by_label();
     search.by_command();
-    search.blindly();
+    search.blindly(|source| !source.is_gnupg());
     search.by_plugin();
+    search.blindly(Source::is_gnupg);
     if search.wants_more() {
         return Err(UnwrapError::NoIdentity(Box::new(search.report())));
     }
@@ -171,9 +172,9 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Tries every identity on every entry that is labelled for somebody else.
-    fn blindly(&mut self) {
-        for source in self.sources {
+    /// Tries every identity of some sources on every entry that is labelled for somebody else.
+    fn blindly(&mut self, is_tried: impl Fn(&Source) -> bool) {
+        for source in self.sources.iter().filter(|source| is_tried(source)) {
             for loaded in source.seen() {
                 for nth in 0..self.groups.len() {
                     if !self.wants_more() {
@@ -249,10 +250,11 @@ impl<'a> Search<'a> {
                 .flat_map(Source::seen)
                 .any(|loaded| loaded.locked.contains(&entry.label))
         };
+        let gnupg = self.sources.iter().any(Source::is_gnupg);
         let keys = group.entries.iter().map(|entry| KeyAttempt {
             kind: entry.key.kind.metadata_key(),
             recipient: entry.key.label(),
-            outcome: entry.verdict(group.opened.is_some(), locked(entry)),
+            outcome: entry.verdict(group.opened.is_some(), locked(entry), gnupg),
         });
         GroupAttempt {
             needs: 1,
@@ -379,7 +381,9 @@ impl Entry<'_> {
             }
             Ok(None) if labelled => self.note(KeyOutcome::LabelIsWrong),
             Ok(None) => {}
-            Err(error @ IdentityError::Plugin(_)) => self.note(KeyOutcome::Program(error)),
+            Err(error @ (IdentityError::Gnupg(_) | IdentityError::Plugin(_))) => {
+                self.note(KeyOutcome::Program(error));
+            }
             Err(error) => self.note(KeyOutcome::Damaged(error)),
         }
         None
@@ -395,15 +399,19 @@ impl Entry<'_> {
         }
     }
 
-    fn verdict(&self, group_is_open: bool, locked: bool) -> KeyOutcome {
+    /// What is said of an entry; `gnupg` is whether there was a home of GnuPG to ask.
+    fn verdict(&self, group_is_open: bool, locked: bool, gnupg: bool) -> KeyOutcome {
         if let Some(outcome) = &self.outcome {
             return outcome.clone();
         }
         if group_is_open {
             return KeyOutcome::NotNeeded;
         }
-        if self.key.kind != KeyKind::Age {
-            return KeyOutcome::KindNotBuilt;
+        match self.key.kind {
+            KeyKind::Age => {}
+            KeyKind::Pgp if gnupg => return KeyOutcome::UnknownToGnupg,
+            KeyKind::Pgp => return KeyOutcome::NoGnupg,
+            _ => return KeyOutcome::KindNotBuilt,
         }
         match RecipientKind::of(&self.label) {
             Some(RecipientKind::Unbuilt(UnbuiltKind::Plugin(_))) => KeyOutcome::NoIdentity,

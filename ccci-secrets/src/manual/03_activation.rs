@@ -36,6 +36,14 @@
 //! exist, belong to the user and be closed to others; `%%` is a percent sign. Records lie in `%r/ccsec` and
 //! `$XDG_STATE_HOME/ccsec`, and units are those of the user.
 //!
+//! # GnuPG
+//!
+//! A home of GnuPG (`gnupgHome`) is asked for files that have a PGP recipient and that no other key opens, and for no others.
+//! By our own name that needs `"allowKeyPrograms": ["gpg"]`. gpg is the program that `SOPS_GPG_EXEC` names, or the one on
+//! PATH. It is shown a private directory that leads to the home, so the home may lie on a disk that cannot be written, and
+//! its agent ends with it; a key that asks for a passphrase opens nothing at boot. In user mode gpg works in the home itself,
+//! with the agent of the user. A gpg that does not run is exit code 23.
+//!
 //! # In the place of sops-install-secrets
 //!
 //! A program that is called `sops-install-secrets` reads its manifests, those of NixOS, home-manager and nix-darwin alike,
@@ -82,5 +90,6 @@
 //! | a MAC that does not match prints the digest of the plaintext | prints the file |
 //! | no key opens a file: no word about keys | every key and every recipient is named |
 //! | user mode links with a gap, tells no changes, restarts nothing; an empty runtime directory is `/` | links by rename, tells them, restarts units of the user; is refused, as is one that others can enter |
-//! | GnuPG opens files, with its own home or SSH keys of type RSA | not in this build: a home and such keys are accepted with a warning, and a file that nothing else opens is refused |
+//! | turns SSH keys of type RSA into keys of GnuPG (`sshKeyPaths`) | accepts them with a warning, and imports none |
+//! | asks GnuPG in any home that the environment names | in the one of `gnupgHome` alone |
 //! | exit code 1 for everything, 0 for a wrong command line | the codes of `ccsec activate`, 2 for a wrong command line; `-compat-exit` makes 1 of every refusal |

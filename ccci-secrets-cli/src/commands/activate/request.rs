@@ -16,8 +16,8 @@ use ccci_secrets::keyring::Keyring;
 use super::{names, refusal};
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::spawn::getent;
 use crate::spawn::systemctl::Teller;
+use crate::spawn::{getent, gnupg};
 
 /// What is to be activated, and how.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +120,7 @@ impl<'a> Request<'a> {
         match Manifest::parse(&text, self.reading(context)) {
             Ok(manifest) => {
                 is_user.set(manifest.is_user_mode());
+                options.gnupg = Some(gnupg::of(&context.environment, manifest.is_user_mode()));
                 let result = work(&manifest, options);
                 Ended {
                     manifest: Some(manifest),

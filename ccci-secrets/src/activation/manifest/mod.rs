@@ -70,6 +70,10 @@ pub(crate) struct KeySources {
     pub(crate) gnupg_home: Option<PathBuf>,
     /// Whether a command that the environment names may be asked for a key.
     pub(crate) allow_commands: bool,
+    /// Whether gpg may be started.
+    pub(crate) allow_gnupg: bool,
+    /// Whether age plugins may be started.
+    pub(crate) allow_plugins: bool,
 }
 
 impl KeySources {

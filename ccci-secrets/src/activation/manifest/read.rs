@@ -417,6 +417,7 @@ fn key_sources(fields: &mut Fields<'_>, frame: &Frame<'_>) -> KeySources {
         }
         texts.into_iter().map(path).collect()
     };
+    let programs = key_programs(fields, frame.dialect);
     let sources = KeySources {
         age_key_file: one(fields, "ageKeyFile"),
         age_key_file_optional: fields.boolean("ageKeyFileOptional").unwrap_or(false),
@@ -424,7 +425,9 @@ fn key_sources(fields: &mut Fields<'_>, frame: &Frame<'_>) -> KeySources {
         strict_modes: fields.boolean("strictKeyModes").unwrap_or(false),
         gpg_ssh_key_paths: many(fields, "sshKeyPaths"),
         gnupg_home: one(fields, "gnupgHome"),
-        allow_commands: allows_commands(fields, frame.dialect),
+        allow_commands: programs.command,
+        allow_gnupg: programs.gnupg,
+        allow_plugins: programs.plugin,
     };
     // The reference refuses these two pairs; `ageSshKeyPaths` goes with everything.
     if sources.gnupg_home.is_some() {
@@ -438,8 +441,14 @@ fn key_sources(fields: &mut Fields<'_>, frame: &Frame<'_>) -> KeySources {
     sources
 }
 
-/// This build starts neither plugins nor GnuPG.
-fn allows_commands(fields: &mut Fields<'_>, dialect: Dialect) -> bool {
+/// Which programs may be started for a key.
+struct KeyPrograms {
+    command: bool,
+    gnupg: bool,
+    plugin: bool,
+}
+
+fn key_programs(fields: &mut Fields<'_>, dialect: Dialect) -> KeyPrograms {
     let is_given = fields.value("allowKeyPrograms").is_some();
     let allowed = fields.texts("allowKeyPrograms");
     for text in &allowed {
@@ -453,9 +462,14 @@ fn allows_commands(fields: &mut Fields<'_>, dialect: Dialect) -> bool {
             );
         }
     }
-    match is_given {
-        true => allowed.contains(&"command"),
+    let allows = |program| match is_given {
+        true => allowed.contains(&program),
         false => dialect.is_lenient(),
+    };
+    KeyPrograms {
+        command: allows("command"),
+        gnupg: allows("gpg"),
+        plugin: allows("plugin"),
     }
 }
 

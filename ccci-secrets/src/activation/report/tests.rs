@@ -153,6 +153,7 @@ fn a_receipt_is_told_as_the_design_says_and_without_plaintext() {
         ("faults", json!([])),
         ("failed_step", json!(null)),
         ("left_behind", json!([])),
+        ("earlier_run", json!("untouched")),
     ];
     for (field, expected) in rest {
         assert_eq!(report[field], expected, "{field}");
@@ -195,6 +196,7 @@ fn a_refusal_lists_its_faults_with_codes_facts_and_attempts() {
             link: "/run/secrets.d/4".into(),
         }),
         left_behind: vec!["/run/secrets.d/.stage-1".into()],
+        earlier_run: super::super::fault::EarlierRun::Finished,
         warnings,
         ..Refusal::new(faults)
     };
@@ -207,6 +209,7 @@ fn a_refusal_lists_its_faults_with_codes_facts_and_attempts() {
         json!({"old": 4, "new": null, "link": "/run/secrets.d/4"})
     );
     assert_eq!(report["left_behind"], json!(["/run/secrets.d/.stage-1"]));
+    assert_eq!(report["earlier_run"], json!("finished"));
     let [nobody, absent] = report["faults"].as_array().unwrap().as_slice() else {
         panic!("{report}")
     };

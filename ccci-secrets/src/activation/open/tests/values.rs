@@ -319,6 +319,7 @@ fn a_wanted_file_is_what_the_manifest_says() {
     let context = OpenContext {
         owners: Owners::Of(&accounts),
         ambient: None,
+        gnupg: None,
         checking: None,
     };
     let opened = open(&workshop.manifest(fields.clone()), context).unwrap();
@@ -337,6 +338,7 @@ fn a_wanted_file_is_what_the_manifest_says() {
     let context = OpenContext {
         owners: Owners::Of(&nobody),
         ambient: None,
+        gnupg: None,
         checking: None,
     };
     let refused = open(&workshop.manifest(fields), context).unwrap_err();
