@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ccci_secrets::env::Environment;
 use ccci_secrets::error::ErrorCode;
@@ -9,6 +10,7 @@ use ccci_secrets::keyring::Keyring;
 
 use crate::cli::GlobalArgs;
 use crate::error::CommandError;
+use crate::prompt::TerminalUser;
 
 /// What every command gets.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl Context {
 
     /// The identities in the places that sops looks in.
     pub(crate) fn keyring(&self) -> Keyring {
-        Keyring::discover(&self.environment)
+        Keyring::discover(&self.environment).with_plugins(Arc::new(TerminalUser))
     }
 
     /// A path from the root. Lexical only, as in sops: links are not followed.

@@ -21,6 +21,7 @@ mod next_step;
 mod output;
 mod policy;
 mod probe;
+mod prompt;
 mod sealed;
 mod shell;
 mod spawn;

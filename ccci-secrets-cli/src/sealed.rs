@@ -321,6 +321,7 @@ mod tests {
         let report = AttemptReport {
             needs,
             groups,
+            starts_plugins: false,
             sources: Vec::new(),
         };
         no_key_opens("f.yaml", &report).to_string()

@@ -239,6 +239,7 @@ mod tests {
             found: Ok(KeyFileFacts {
                 path: path.into(),
                 recipients: vec![AGE.into()],
+                plugins: Vec::new(),
                 warnings,
             }),
         }

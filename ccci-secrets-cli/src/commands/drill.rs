@@ -117,9 +117,15 @@ fn keys(args: &Args) -> Result<(Keyring, Scope), CommandError> {
         named => named,
     };
     for path in paths {
-        keyring
+        let found = keyring
             .add_named_key_file(path)
             .map_err(|error| unusable_key(args, &error))?;
+        for plugin in found.plugins {
+            output::warning(format_args!(
+                "{}: what age-plugin-{plugin} holds is not tried: a drill starts no programs",
+                path.display()
+            ));
+        }
     }
     let scope = if args.host {
         Scope::WhatNamesIt

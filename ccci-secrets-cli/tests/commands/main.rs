@@ -17,6 +17,7 @@ mod formats;
 mod groups;
 mod ignore_mac;
 mod onto;
+mod plugins;
 #[path = "../../../ccci-secrets/tests/sops/program.rs"]
 mod program;
 mod sealed_apart;

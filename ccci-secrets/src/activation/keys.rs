@@ -2,9 +2,11 @@
 //! stay in memory.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::fault::{Fault, KeySource, KeyState, MissingKeyFile, NeededFile, Warning, WarningKind};
 use super::manifest::KeySources;
+use crate::key::age::plugin::NoUser;
 use crate::keyring::{
     Gnupg, KeyFileError, KeyFileFacts, KeyFileModes, KeyFileReason, KeyFileWarning, Keyring,
     OpenedBy,
@@ -63,6 +65,10 @@ const GNUPG_HOME: &str = "gnupgHome";
 /// last.
 pub(super) fn load(wanted: &KeySources, ambient: Option<Keyring>, gnupg: Option<Gnupg>) -> Keys {
     let mut keys = Keys::default();
+    if wanted.allow_plugins {
+        // Nobody is there at boot to answer what a plugin asks.
+        keys.keyring = Keyring::empty().with_plugins(Arc::new(NoUser));
+    }
     for path in &wanted.age_ssh_key_paths {
         keys.add_ssh_key(path, wanted);
     }

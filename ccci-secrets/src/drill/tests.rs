@@ -351,6 +351,7 @@ fn a_key_of_these_files_in_a_forbidden_place_is_found() {
     let held = |recipient: String| KeyFileFacts {
         path: "/var/lib/key.txt".into(),
         recipients: vec![recipient],
+        plugins: Vec::new(),
         warnings: Vec::new(),
     };
     assert_eq!(

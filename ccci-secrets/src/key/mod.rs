@@ -14,6 +14,7 @@ use crate::secret::Secret;
 use crate::wrapped::KeyKind;
 use crate::wrapped::WrappedKey;
 
+use self::age::plugin::PluginFault;
 use self::age::ssh::SshRecipient;
 use self::age::x25519::X25519Recipient;
 use self::pgp::GnupgFault;
@@ -123,8 +124,8 @@ impl WrapError {
     }
 }
 
-/// An entry that cannot be opened, because it is damaged or because what would open it does not run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// An entry that cannot be opened because it is damaged, or because a program that should open it did not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
     /// The entry is for this identity and does not open, or its header is not valid.
@@ -139,6 +140,9 @@ pub enum IdentityError {
     /// `enc` is no armored age file.
     #[error("the wrapped data key is not an age file")]
     NotAgeFile,
+    /// The plugin that was asked gave no key.
+    #[error(transparent)]
+    Plugin(#[from] PluginFault),
     /// What was wrapped is no data key, or no share where one is due.
     #[error(
         "what was wrapped is no data key of 32 bytes, nor, where there are several key groups, a share of 33"
@@ -149,10 +153,12 @@ pub enum IdentityError {
 impl IdentityError {
     /// The stable code.
     #[must_use]
-    pub fn code(self) -> ErrorCode {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Gnupg(_) => ErrorCode::KeyProgramFailed,
-            _ => ErrorCode::DoesNotOpen,
+            Self::Gnupg(_) | Self::Plugin(_) => ErrorCode::KeyProgramFailed,
+            Self::Damaged | Self::NoCiphertext | Self::NotAgeFile | Self::WrongLength => {
+                ErrorCode::DoesNotOpen
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::error::ErrorCode;
 use crate::key::UnbuiltKind;
+use crate::key::age::plugin::plugin_of_recipient;
 use crate::key::age::ssh_file::SshKeyError;
 use crate::key::comparable_recipient;
 
@@ -25,15 +26,19 @@ pub struct KeyFileFacts {
     pub path: PathBuf,
     /// The public halves: for an SSH key the derived `age1…` first, then the SSH public key.
     pub recipients: Vec<String>,
+    /// The names of the age plugins that hold further identities: what those open, only they know.
+    pub plugins: Vec<String>,
     /// What is not as it should be.
     pub warnings: Vec<KeyFileWarning>,
 }
 
 impl KeyFileFacts {
-    /// Whether a label of a file is that of one of its identities.
+    /// Whether a label of a file is that of one of its identities, or names a plugin of one.
     #[must_use]
     pub fn is_for(&self, label: &str) -> bool {
-        self.recipients.contains(&comparable_recipient(label))
+        let plugin = plugin_of_recipient(label);
+        let is_known = plugin.is_some_and(|name| self.plugins.iter().any(|own| own == name));
+        is_known || self.recipients.contains(&comparable_recipient(label))
     }
 }
 

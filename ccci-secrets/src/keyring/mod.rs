@@ -12,10 +12,12 @@ mod unwrap;
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::crypto::DataKey;
 use crate::env::Environment;
 use crate::key::Identity;
+use crate::key::age::plugin::PluginUser;
 use crate::key::age::ssh::SshIdentity;
 use crate::key::pgp::GnupgIdentity;
 use crate::secret::Secret;
@@ -67,6 +69,8 @@ use self::source::Source;
 #[derive(Debug, Default)]
 pub struct Keyring {
     sources: Vec<Source>,
+    /// Who answers what age plugins ask; without it none is started.
+    plugins: Option<Arc<dyn PluginUser>>,
 }
 
 /// A public half that a keyring can open for.
@@ -116,6 +120,7 @@ impl Keyring {
     pub fn discover(environment: &Environment) -> Self {
         Self {
             sources: discover::sources(environment),
+            plugins: None,
         }
     }
 
@@ -133,7 +138,16 @@ impl Keyring {
                 false,
                 loaded,
             )],
+            plugins: None,
         }
+    }
+
+    /// The same keyring, which starts the age plugins of its identities (`age-plugin-NAME` on the search path) for what
+    /// nothing else opens. Without this, such identities are only named in reports.
+    #[must_use]
+    pub fn with_plugins(mut self, user: Arc<dyn PluginUser>) -> Self {
+        self.plugins = Some(user);
+        self
     }
 
     /// Adds the places of another keyring after those of this one.
@@ -141,9 +155,10 @@ impl Keyring {
         self.sources.extend(other.sources);
     }
 
-    /// The same keyring without the commands that print keys: nobody is asked anything.
+    /// The same keyring without the commands that print keys, and without plugins: nobody is asked anything.
     #[must_use]
     pub fn without_commands(mut self) -> Self {
+        self.plugins = None;
         self.sources.retain(|source| !source.is_command());
         self
     }
@@ -243,7 +258,7 @@ impl Keyring {
         Ok(self.add_file(kind, path, loaded, warnings))
     }
 
-    /// One keyring for each identity, which opens with that identity alone. Runs no command.
+    /// One keyring for each identity, which opens with that identity alone. Runs no command and no plugin.
     #[must_use]
     pub fn each_alone(&self) -> Vec<Self> {
         let files = self.sources.iter().filter(|source| !source.is_command());
@@ -256,6 +271,7 @@ impl Keyring {
         alone
             .map(|source| Self {
                 sources: vec![source],
+                plugins: None,
             })
             .collect()
     }
@@ -288,7 +304,7 @@ impl Keyring {
         groups: &[WrappedGroup],
         threshold: Option<u32>,
     ) -> Result<Unwrapped, UnwrapError> {
-        unwrap::unwrap(&self.sources, groups, threshold)
+        unwrap::unwrap(&self.sources, self.plugins.as_ref(), groups, threshold)
     }
 
     fn add_file(
@@ -301,6 +317,7 @@ impl Keyring {
         let facts = KeyFileFacts {
             path: path.into(),
             recipients: loaded.recipients(),
+            plugins: loaded.plugin_names(),
             warnings,
         };
         let place = Place {

@@ -1,6 +1,7 @@
 //! The text of an age key file.
 
 use crate::key::UnbuiltKind;
+use crate::key::age::plugin::PluginIdentity;
 use crate::key::age::x25519::X25519Identity;
 use crate::keyring::key_file::KeyFileReason;
 
@@ -17,6 +18,7 @@ pub(super) enum Layout {
 #[derive(Debug, Default)]
 pub(super) struct AgeKeys {
     pub(super) identities: Vec<X25519Identity>,
+    pub(super) plugins: Vec<PluginIdentity>,
     pub(super) unbuilt: Vec<UnbuiltIdentity>,
 }
 
@@ -45,7 +47,7 @@ pub(super) fn parse_age_keys(text: &[u8], layout: Layout) -> Result<AgeKeys, Key
         read_line(line, layout, index + 1, &mut keys)?;
     }
     match keys.unbuilt.first() {
-        _ if !keys.identities.is_empty() => Ok(keys),
+        _ if !keys.identities.is_empty() || !keys.plugins.is_empty() => Ok(keys),
         Some(UnbuiltIdentity { line, kind }) => Err(KeyFileReason::NotBuilt {
             line: *line,
             kind: kind.clone(),
@@ -75,24 +77,16 @@ fn read_line(
 
 impl AgeKeys {
     fn add(&mut self, word: &str, line: usize) -> Option<()> {
-        if let Some(kind) = unbuilt_kind(word) {
+        if word.starts_with("AGE-SECRET-KEY-PQ-1") {
+            let kind = UnbuiltKind::PostQuantum;
             self.unbuilt.push(UnbuiltIdentity { line, kind });
-            return Some(());
+        } else if word.starts_with("AGE-PLUGIN-") {
+            self.plugins.push(PluginIdentity::parse(word)?);
+        } else {
+            self.identities.push(X25519Identity::parse(word)?);
         }
-        self.identities.push(X25519Identity::parse(word)?);
         Some(())
     }
-}
-
-fn unbuilt_kind(word: &str) -> Option<UnbuiltKind> {
-    if word.starts_with("AGE-SECRET-KEY-PQ-1") {
-        return Some(UnbuiltKind::PostQuantum);
-    }
-    let (name, _) = word.strip_prefix("AGE-PLUGIN-")?.rsplit_once('1')?;
-    let name = name.strip_suffix('-').unwrap_or(name);
-    // The name goes into messages: only from a text that is whole.
-    bech32::decode(word).ok()?;
-    Some(UnbuiltKind::Plugin(name.to_ascii_lowercase()))
 }
 
 /// Whether the text is itself an age file, binary or armored: a key file under a passphrase.

@@ -20,6 +20,8 @@ pub struct AttemptReport {
     pub needs: usize,
     /// The key groups, in the order of the file.
     pub groups: Vec<GroupAttempt>,
+    /// Whether age plugins were started where nothing else opened a group.
+    pub starts_plugins: bool,
     /// The places, in the order of the search.
     pub sources: Vec<SourceAttempt>,
 }
@@ -102,6 +104,8 @@ pub struct SourceAttempt {
     pub identities: usize,
     /// The public halves of the identities that were found.
     pub recipients: Vec<String>,
+    /// The age plugins that hold further identities.
+    pub plugins: Vec<String>,
     /// Identities that this build cannot use.
     pub not_built: Vec<UnbuiltIdentity>,
     /// For a key that asks for a passphrase: whether the file has it as a recipient, if that can be known.
@@ -248,6 +252,12 @@ impl Described<'_> {
         write!(f, " ({}", source.state)?;
         for recipient in &source.recipients {
             write!(f, " {}", self.names.describe(recipient))?;
+        }
+        for plugin in &source.plugins {
+            write!(f, " age-plugin-{plugin}")?;
+            if !self.report.starts_plugins {
+                f.write_str(", which is not started here")?;
+            }
         }
         match source.locked_is_recipient {
             Some(true) => f.write_str(": a recipient")?,

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use crate::key::Identity;
+use crate::key::age::plugin::PluginIdentity;
 use crate::key::age::ssh::SshIdentity;
 use crate::key::age::ssh_file::SshKeyError;
 use crate::keyring::command;
@@ -70,6 +71,8 @@ pub(super) struct Place {
 #[derive(Default)]
 pub(super) struct Loaded {
     pub(super) identities: Vec<HeldIdentity>,
+    /// What plugins hold: a program is started for each.
+    pub(super) plugins: Vec<PluginIdentity>,
     pub(super) state: SourceState,
     pub(super) unbuilt: Vec<UnbuiltIdentity>,
     /// The public half of a key that is there and asks for a passphrase.
@@ -206,6 +209,7 @@ impl Loaded {
         let held = |identity| HeldIdentity::new(Box::new(identity));
         Self {
             identities: keys.identities.into_iter().map(held).collect(),
+            plugins: keys.plugins,
             unbuilt: keys.unbuilt,
             ..Self::default()
         }
@@ -235,6 +239,12 @@ impl Loaded {
     pub(super) fn recipients(&self) -> Vec<String> {
         let recipients = self.identities.iter().flat_map(|held| &held.recipients);
         recipients.cloned().collect()
+    }
+
+    /// The names of the plugins that hold identities.
+    pub(super) fn plugin_names(&self) -> Vec<String> {
+        let names = self.plugins.iter().map(|plugin| plugin.name().to_owned());
+        names.collect()
     }
 }
 

@@ -1,9 +1,15 @@
 //! Finding the identity that opens a file.
 
+use std::sync::Arc;
+
 use crate::crypto::JoinError;
 use crate::error::ErrorCode;
+use crate::key::Identity;
 use crate::key::IdentityError;
 use crate::key::RecipientKind;
+use crate::key::UnbuiltKind;
+use crate::key::age::plugin::PluginIdentity;
+use crate::key::age::plugin::PluginUser;
 use crate::key::comparable_recipient;
 use crate::key::group::Part;
 use crate::key::group::join;
@@ -62,16 +68,18 @@ impl UnwrapError {
 
 pub(super) fn unwrap(
     sources: &[Source],
+    plugins: Option<&Arc<dyn PluginUser>>,
     groups: &[WrappedGroup],
     threshold: Option<u32>,
 ) -> Result<Unwrapped, UnwrapError> {
     if groups.iter().all(|group| group.keys.is_empty()) {
         return Err(UnwrapError::NoRecipients);
     }
-    let mut search = Search::new(sources, groups, threshold);
+    let mut search = Search::new(sources, plugins, groups, threshold);
     search.by_label();
     search.by_command();
     search.blindly(|source| !source.is_gnupg());
+    search.by_plugin();
     search.blindly(Source::is_gnupg);
     if search.wants_more() {
         return Err(UnwrapError::NoIdentity(Box::new(search.report())));
@@ -82,6 +90,8 @@ pub(super) fn unwrap(
 /// The search for identities that open enough groups.
 struct Search<'a> {
     sources: &'a [Source],
+    /// Who answers what plugins ask, if they may be started.
+    plugins: Option<&'a Arc<dyn PluginUser>>,
     groups: Vec<Group<'a>>,
     /// How many groups have to open.
     needed: usize,
@@ -104,7 +114,12 @@ struct Entry<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(sources: &'a [Source], groups: &'a [WrappedGroup], threshold: Option<u32>) -> Self {
+    fn new(
+        sources: &'a [Source],
+        plugins: Option<&'a Arc<dyn PluginUser>>,
+        groups: &'a [WrappedGroup],
+        threshold: Option<u32>,
+    ) -> Self {
         let entry = |key: &'a WrappedKey| Entry {
             key,
             label: comparable_recipient(&key.label()),
@@ -117,6 +132,7 @@ impl<'a> Search<'a> {
         };
         Self {
             sources,
+            plugins,
             groups: groups.iter().map(group).collect(),
             needed: needed_groups(groups.len(), threshold),
         }
@@ -172,6 +188,31 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Asks plugins, last of all: each question starts a program, which may want to be touched.
+    fn by_plugin(&mut self) {
+        let Some(user) = self.plugins else {
+            return;
+        };
+        for source in self.sources {
+            for loaded in source.seen() {
+                for plugin in &loaded.plugins {
+                    self.ask_plugin(source, &plugin.with_user(Arc::clone(user)));
+                }
+            }
+        }
+    }
+
+    fn ask_plugin(&mut self, source: &Source, plugin: &PluginIdentity) {
+        for nth in 0..self.groups.len() {
+            if !self.wants_more() {
+                return;
+            }
+            if let Some(group) = self.groups.get_mut(nth) {
+                group.open_by_plugin(source, plugin);
+            }
+        }
+    }
+
     fn joined(self) -> Result<Unwrapped, UnwrapError> {
         let opened = self.groups.into_iter().filter_map(|group| group.opened);
         let (parts, openers): (Vec<Part>, Vec<OpenedBy>) = opened.unzip();
@@ -188,6 +229,7 @@ impl<'a> Search<'a> {
     fn report(&self) -> AttemptReport {
         AttemptReport {
             needs: self.needed,
+            starts_plugins: self.plugins.is_some(),
             groups: self
                 .groups
                 .iter()
@@ -239,6 +281,7 @@ impl<'a> Search<'a> {
             state: last.map_or(SourceState::NotRun, |loaded| loaded.state.clone()),
             identities: last.map_or(0, |loaded| loaded.identities.len()),
             recipients: last.map(|loaded| loaded.recipients()).unwrap_or_default(),
+            plugins: last.map(|loaded| loaded.plugin_names()).unwrap_or_default(),
             not_built: last
                 .map(|loaded| loaded.unbuilt.clone())
                 .unwrap_or_default(),
@@ -286,20 +329,45 @@ impl Group<'_> {
                 .entries
                 .iter_mut()
                 .filter(|entry| is_tried(held, entry))
-                .find_map(|entry| entry.open(source, held));
+                .find_map(|entry| {
+                    let labelled = held.is_for(&entry.label);
+                    entry.open(source, held.identity.as_ref(), labelled)
+                });
+        }
+    }
+
+    /// Asks a plugin for the entries that name it; where none does, for all, since a plugin may open what is not
+    /// labelled for it. One that fails is not asked again.
+    fn open_by_plugin(&mut self, source: &Source, plugin: &PluginIdentity) {
+        if self.opened.is_some() {
+            return;
+        }
+        let is_age = |entry: &&mut Entry<'_>| entry.key.kind == KeyKind::Age;
+        let is_named = |entry: &Entry<'_>| plugin.is_named_by(&entry.label);
+        let all = !self.entries.iter().any(is_named);
+        let entries = self.entries.iter_mut().filter(is_age);
+        for entry in entries.filter(|entry| all || is_named(entry)) {
+            self.opened = entry.open(source, plugin, false);
+            if self.opened.is_some() || matches!(entry.outcome, Some(KeyOutcome::Program(_))) {
+                return;
+            }
         }
     }
 }
 
 impl Entry<'_> {
     /// Tries one identity; what comes of it stays in the entry.
-    fn open(&mut self, source: &Source, held: &HeldIdentity) -> Option<(Part, OpenedBy)> {
-        let labelled = held.is_for(&self.label);
+    fn open(
+        &mut self,
+        source: &Source,
+        identity: &dyn Identity,
+        labelled: bool,
+    ) -> Option<(Part, OpenedBy)> {
         let part = |bytes: Secret| {
             // EXPOSE: into the data key or share, which wipes itself.
             Part::from_unwrapped(self.groups, bytes.expose()).ok_or(IdentityError::WrongLength)
         };
-        let opened = held.identity.unwrap(self.key);
+        let opened = identity.unwrap(self.key);
         match opened.and_then(|opened| opened.map(part).transpose()) {
             Ok(Some(part)) => {
                 self.outcome = Some(KeyOutcome::Opened);
@@ -313,7 +381,9 @@ impl Entry<'_> {
             }
             Ok(None) if labelled => self.note(KeyOutcome::LabelIsWrong),
             Ok(None) => {}
-            Err(error @ IdentityError::Gnupg(_)) => self.note(KeyOutcome::Program(error)),
+            Err(error @ (IdentityError::Gnupg(_) | IdentityError::Plugin(_))) => {
+                self.note(KeyOutcome::Program(error));
+            }
             Err(error) => self.note(KeyOutcome::Damaged(error)),
         }
         None
@@ -344,6 +414,7 @@ impl Entry<'_> {
             _ => return KeyOutcome::KindNotBuilt,
         }
         match RecipientKind::of(&self.label) {
+            Some(RecipientKind::Unbuilt(UnbuiltKind::Plugin(_))) => KeyOutcome::NoIdentity,
             Some(RecipientKind::Unbuilt(kind)) => KeyOutcome::NotBuilt(kind),
             _ if locked => KeyOutcome::Locked,
             _ => KeyOutcome::NoIdentity,

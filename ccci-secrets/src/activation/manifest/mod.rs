@@ -72,6 +72,8 @@ pub(crate) struct KeySources {
     pub(crate) allow_commands: bool,
     /// Whether gpg may be started.
     pub(crate) allow_gnupg: bool,
+    /// Whether age plugins may be started.
+    pub(crate) allow_plugins: bool,
 }
 
 impl KeySources {

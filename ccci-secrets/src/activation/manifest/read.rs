@@ -428,6 +428,7 @@ fn key_sources(fields: &mut Fields<'_>, frame: &Frame<'_>) -> KeySources {
         gnupg_home: one(fields, "gnupgHome"),
         allow_commands: programs.command,
         allow_gnupg: programs.gnupg,
+        allow_plugins: programs.plugin,
     };
     // The reference refuses these two pairs; `ageSshKeyPaths` goes with everything.
     if sources.gnupg_home.is_some() {
@@ -441,10 +442,11 @@ fn key_sources(fields: &mut Fields<'_>, frame: &Frame<'_>) -> KeySources {
     sources
 }
 
-/// Which programs may be started for a key. This build starts no plugins.
+/// Which programs may be started for a key.
 struct KeyPrograms {
     command: bool,
     gnupg: bool,
+    plugin: bool,
 }
 
 fn key_programs(fields: &mut Fields<'_>, dialect: Dialect) -> KeyPrograms {
@@ -468,6 +470,7 @@ fn key_programs(fields: &mut Fields<'_>, dialect: Dialect) -> KeyPrograms {
     KeyPrograms {
         command: allows("command"),
         gnupg: allows("gpg"),
+        plugin: allows("plugin"),
     }
 }
 
