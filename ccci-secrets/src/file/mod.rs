@@ -5,12 +5,14 @@
 
 mod apart;
 mod assurance;
+mod comments;
 mod convert;
 mod edit;
 mod extract;
 mod index;
 mod lookup;
 mod open;
+mod plaintext;
 mod reuse;
 mod seal;
 mod sequence;
@@ -27,7 +29,8 @@ pub use self::edit::EditedFile;
 pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
 use self::lookup::Lookup;
-pub use self::open::{Leaf, Note, OpenFile};
+pub use self::open::{Leaf, OpenFile};
+pub use self::plaintext::Note;
 pub use self::reuse::PolicyDifference;
 pub(crate) use self::unproved::NoProof;
 pub use self::unset::UnsetError;
