@@ -10,7 +10,7 @@ use crate::document::{
 };
 use crate::envelope::Envelope;
 use crate::error::Location;
-use crate::leaf::{Arena, LeafError};
+use crate::leaf::{Arena, LeafCipher, LeafError};
 use crate::secret::Secret;
 use crate::value::{Kind, Value};
 
@@ -89,7 +89,7 @@ impl<Proof> OpenFile<Proof> {
         let Some((opened, moved)) = self.open_comment(at, &text) else {
             // As an item of a list, it would be a value.
             let is_comment = matches!(entry.what, What::Comment(_));
-            if is_comment && self.closed_comments == ClosedComments::AreKept {
+            if is_comment && self.access.closed_comments == ClosedComments::AreKept {
                 notes.push(Note::ClosedComment { line });
                 return Ok(None);
             }
@@ -103,6 +103,12 @@ impl<Proof> OpenFile<Proof> {
         Ok(Some(opened))
     }
 
+    /// Opens a comment at its place, or else near it, and tells which.
+    pub(super) fn open_comment(&self, at: usize, text: &[u8]) -> Option<(Secret, bool)> {
+        let places = (&self.sealed.document, &self.sealed.index);
+        open_near(places, &self.access.cipher, at, text)
+    }
+
     fn item_text(&self, scalar: &Scalar) -> Result<Vec<u8>, SealError> {
         match self.sealed.document.resolve(scalar) {
             // EXPOSE: an envelope, not plaintext.
@@ -110,47 +116,52 @@ impl<Proof> OpenFile<Proof> {
             _ => Err(self.leaf_error(scalar, LeafError::NotAuthentic)),
         }
     }
+}
 
-    /// Opens a comment at its place, or else at another place of the file, nearest first: sops itself prints comments
-    /// where its own reader then attaches them to another map (yaml.md 5.3).
-    pub(crate) fn open_comment(&self, at: usize, text: &[u8]) -> Option<(Secret, bool)> {
-        let entries = &self.sealed.index.entries;
-        // Sealed as a value, it would be one that somebody put where it is read as a comment.
-        let envelope = Envelope::parse(text)
-            .ok()
-            .filter(|envelope| envelope.kind() == Kind::Comment)?;
-        let document = &self.sealed.document;
-        let own = self.sealed.index.aad(document, entries.get(at)?);
-        if let Some(opened) = self.open_text(&envelope, &own) {
-            return Some((opened, false));
-        }
-        let mut tried = vec![own];
-        let reach = entries.len().min(MOVED_COMMENT_REACH);
-        let nearest = (1..reach)
-            .flat_map(|step| [at.checked_sub(step), at.checked_add(step)])
-            .flatten();
-        for entry in nearest.filter_map(|near| entries.get(near)) {
-            for place in containers(&self.sealed.index.aad(document, entry)) {
-                if tried.iter().any(|known| known == place) {
-                    continue;
-                }
-                if let Some(opened) = self.open_text(&envelope, place) {
-                    return Some((opened, true));
-                }
-                tried.push(place.to_owned());
-                if tried.len() > MOVED_COMMENT_PLACES {
-                    return None;
-                }
+/// Opens a comment at its place, or else at another place of the file, nearest first: sops itself prints comments where
+/// its own reader then attaches them to another map (yaml.md 5.3). Tells whether it was another place.
+pub(super) fn open_near(
+    (document, index): (&Document, &Index),
+    cipher: &LeafCipher,
+    at: usize,
+    text: &[u8],
+) -> Option<(Secret, bool)> {
+    let entries = &index.entries;
+    let own = index.aad(document, entries.get(at)?);
+    if let Some(opened) = open_at(cipher, text, &own) {
+        return Some((opened, false));
+    }
+    let mut tried = vec![own];
+    let reach = entries.len().min(MOVED_COMMENT_REACH);
+    let nearest = (1..reach)
+        .flat_map(|step| [at.checked_sub(step), at.checked_add(step)])
+        .flatten();
+    for entry in nearest.filter_map(|near| entries.get(near)) {
+        for place in containers(&index.aad(document, entry)) {
+            if tried.iter().any(|known| known == place) {
+                continue;
+            }
+            if let Some(opened) = open_at(cipher, text, place) {
+                return Some((opened, true));
+            }
+            tried.push(place.to_owned());
+            if tried.len() > MOVED_COMMENT_PLACES {
+                return None;
             }
         }
-        None
     }
+    None
+}
 
-    fn open_text(&self, envelope: &Envelope<'_>, aad: &str) -> Option<Secret> {
-        let mut arena = Arena::with_capacity(envelope.data_len_estimate());
-        let len = self.cipher.open(envelope, aad, &mut arena).ok()?;
-        Some(Secret::from_slice(arena.slice(0, len)))
-    }
+/// Opens a comment that was sealed under a place.
+pub(super) fn open_at(cipher: &LeafCipher, text: &[u8], aad: &str) -> Option<Secret> {
+    // Sealed as a value, it would be one that somebody put where it is read as a comment.
+    let envelope = Envelope::parse(text)
+        .ok()
+        .filter(|envelope| envelope.kind() == Kind::Comment)?;
+    let mut arena = Arena::with_capacity(envelope.data_len_estimate());
+    let len = cipher.open(&envelope, aad, &mut arena).ok()?;
+    Some(Secret::from_slice(arena.slice(0, len)))
 }
 
 /// How many neighbours of a comment, and how many places in all, are tried for one that does not open at its own.

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use super::access::Access;
 use super::index;
 use super::sidecar::Stored;
 use super::unproved::{ClosedComments, NoProof};
 use super::{Assurance, OpenError, SealedFile};
 use crate::crypto::Cipher;
-use crate::document::{NewScalar, Resolved, Style};
+use crate::document::{Document, NewScalar, Resolved, Style};
 use crate::envelope::Envelope;
 use crate::keyring::{Keyring, OpenedBy};
 use crate::leaf::{Arena, LeafCipher, LeafError};
@@ -25,11 +26,7 @@ use crate::value::{Kind, Value};
 pub struct OpenFile<Proof = Authentic> {
     pub(crate) sealed: SealedFile,
     pub(crate) content: Content,
-    pub(crate) cipher: LeafCipher,
-    pub(super) sidecar: Stored,
-    opened_by: OpenedBy,
-    also_opened_by: Vec<OpenedBy>,
-    pub(super) closed_comments: ClosedComments,
+    pub(crate) access: Access,
     _proof: Proof,
 }
 
@@ -93,17 +90,14 @@ impl SealedFile {
             Some(aad) => mac.verify(&cipher, stored, &aad),
             None => Err(MacError::DoesNotOpen),
         };
-        let file = OpenFile {
+        let access = Access {
             sidecar: Stored::of(&self.metadata, &cipher, &mac),
-            sealed: self,
-            content,
             cipher,
             opened_by: unwrapped.opened_by,
             also_opened_by: unwrapped.also_opened_by,
             closed_comments: ClosedComments::AreRefused,
-            _proof: NoProof,
         };
-        Ok((file, authentic))
+        Ok((OpenFile::new(self, content, access, NoProof), authentic))
     }
 }
 
@@ -162,47 +156,35 @@ pub(crate) fn open_leaves(
 }
 
 impl<Proof> OpenFile<Proof> {
-    fn with_proof<New>(self, proof: New) -> OpenFile<New> {
-        OpenFile {
-            sealed: self.sealed,
-            content: self.content,
-            cipher: self.cipher,
-            sidecar: self.sidecar,
-            opened_by: self.opened_by,
-            also_opened_by: self.also_opened_by,
-            closed_comments: self.closed_comments,
+    pub(super) fn new(sealed: SealedFile, content: Content, access: Access, proof: Proof) -> Self {
+        Self {
+            sealed,
+            content,
+            access,
             _proof: proof,
         }
     }
 
-    /// For a change, which no old proof says anything about.
-    pub(super) fn without_proof(self) -> OpenFile<NoProof> {
-        self.with_proof(NoProof)
+    /// Ends the file. Its index and its values are let go.
+    pub(super) fn into_parts(self) -> (Document, Metadata, Access) {
+        let Self { sealed, access, .. } = self;
+        (sealed.document, sealed.metadata, access)
     }
 
-    /// A newer version of this file, sealed under the same key; and what was known about the layout of the older one.
-    pub(super) fn succeeded_by(
-        mut self,
-        sealed: SealedFile,
-        content: Content,
-        authentic: Authentic,
-    ) -> (OpenFile, Stored) {
-        let older = std::mem::replace(&mut self.sidecar, Stored::Absent);
-        self.sealed = sealed;
-        self.content = content;
-        (self.with_proof(authentic), older)
+    fn with_proof<New>(self, proof: New) -> OpenFile<New> {
+        OpenFile::new(self.sealed, self.content, self.access, proof)
     }
 
     /// Which identity opened it, or the first of its key groups.
     #[must_use]
     pub fn opened_by(&self) -> &OpenedBy {
-        &self.opened_by
+        &self.access.opened_by
     }
 
     /// Which identities opened the other key groups of a file that needs several.
     #[must_use]
     pub fn also_opened_by(&self) -> &[OpenedBy] {
-        &self.also_opened_by
+        &self.access.also_opened_by
     }
 
     /// The metadata.

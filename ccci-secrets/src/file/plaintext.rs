@@ -27,7 +27,7 @@ impl<Proof> OpenFile<Proof> {
             return Ok((self.binary_content()?, Vec::new()));
         }
         let (plain, mut notes) = self.plain_document()?;
-        let text = match &self.sidecar {
+        let text = match &self.access.sidecar {
             Stored::Absent => plain.into_text(),
             Stored::Refused => {
                 notes.push(self.layout_lost());
@@ -48,11 +48,11 @@ impl<Proof> OpenFile<Proof> {
     /// # Errors
     /// As [`OpenFile::expose_document`].
     pub fn into_exposed_document(self) -> Result<(Secret, Vec<Note>), SealError> {
-        let is_needed = matches!(self.sidecar, Stored::Opened(_));
+        let is_needed = matches!(self.access.sidecar, Stored::Opened(_));
         if is_needed || self.sealed.format() == Format::Binary {
             return self.expose_document();
         }
-        let lost = matches!(self.sidecar, Stored::Refused).then(|| self.layout_lost());
+        let lost = matches!(self.access.sidecar, Stored::Refused).then(|| self.layout_lost());
         let plain = self.plain_text()?;
         drop(self);
         let (document, mut notes) = plain.check()?;
