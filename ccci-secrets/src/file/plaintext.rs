@@ -4,7 +4,7 @@ use super::convert;
 use super::index::{self, Index, What};
 use super::sequence::Sequence;
 use super::sidecar::Stored;
-use super::{OpenError, OpenFile, SealError, State};
+use super::{Older, OpenError, OpenFile, SealError, State};
 use crate::document::binary::DATA_KEY;
 use crate::document::plain_text::text_of;
 use crate::document::{Document, Edit, Format, NewScalar, Resolved, Scalar, Span};
@@ -48,16 +48,34 @@ impl<Proof> OpenFile<Proof> {
     /// # Errors
     /// As [`OpenFile::expose_document`].
     pub fn into_exposed_document(self) -> Result<(Secret, Vec<Note>), SealError> {
+        let (text, notes, ()) = self.expose_and_end(|_| Ok(()))?;
+        Ok((text, notes))
+    }
+
+    /// As [`OpenFile::into_exposed_document`], for an editor: what it leaves goes to [`Older::edit`].
+    ///
+    /// # Errors
+    /// As [`OpenFile::expose_document`].
+    pub fn into_editing(self) -> Result<(Secret, Vec<Note>, Older), SealError> {
+        self.expose_and_end(Self::into_older)
+    }
+
+    /// Lets the document out, and ends the file as soon as it can.
+    fn expose_and_end<End>(
+        self,
+        end: impl FnOnce(Self) -> Result<End, SealError>,
+    ) -> Result<(Secret, Vec<Note>, End), SealError> {
         let is_needed = matches!(self.access.sidecar, Stored::Opened(_));
         if is_needed || self.sealed.format() == Format::Binary {
-            return self.expose_document();
+            let (text, notes) = self.expose_document()?;
+            return Ok((text, notes, end(self)?));
         }
         let lost = matches!(self.access.sidecar, Stored::Refused).then(|| self.layout_lost());
         let plain = self.plain_text()?;
-        drop(self);
+        let end = end(self)?;
         let (document, mut notes) = plain.check()?;
         notes.extend(lost);
-        Ok((document.into_text(), notes))
+        Ok((document.into_text(), notes, end))
     }
 
     fn layout_lost(&self) -> Note {
