@@ -22,7 +22,9 @@ use ccci_secrets::file::{DraftFile, SealedFile};
 use ccci_secrets::keyring::Keyring;
 use ccci_secrets::secret::Secret;
 
-const OPERATIONS: [&str; 6] = ["read", "parse", "open", "decrypt", "seal", "set"];
+const OPERATIONS: [&str; 9] = [
+    "read", "parse", "open", "decrypt", "seal", "set", "unset", "edit", "onto",
+];
 const SIZES: [usize; 2] = [10_000, 100_000];
 const ROUNDS: usize = 3;
 
@@ -154,18 +156,60 @@ fn one(operation: &str, file: &Path) {
                 .seal(&policy, now())
                 .unwrap(),
         ),
-        _ => {
+        "set" => {
             let opened = sealed(bytes).open(&keyring).unwrap();
             let path = "[\"service-7\"][\"password\"]".parse().unwrap();
             let edited = opened.set(&path, &NewNode::text("changed")).unwrap();
             drop(edited.seal(now()).unwrap());
         }
+        "unset" => {
+            let opened = sealed(bytes).open(&keyring).unwrap();
+            let edited = opened.unset(&a_key(file).parse().unwrap()).unwrap();
+            drop(edited.seal(now()).unwrap());
+        }
+        // As an editing session: the plaintext comes out, and another one goes in.
+        "edit" => {
+            let opened = sealed(bytes).open(&keyring).unwrap();
+            let (plain, _, older) = opened.into_editing().unwrap();
+            let edited = older.edit(changed(plain.expose())).unwrap();
+            drop(edited.seal(now()).unwrap());
+        }
+        // As `encrypt --onto`.
+        "onto" => {
+            let plain = Secret::from_vec(std::fs::read(plain_beside(file)).unwrap());
+            let older = sealed(bytes).open(&keyring).unwrap().into_older().unwrap();
+            let draft = DraftFile::parse(Format::Yaml, plain).unwrap();
+            drop(older.lay_over(draft).unwrap().seal(now()).unwrap());
+        }
+        _ => panic!("no such operation"),
     }
     println!(
         "{} {}",
         start.elapsed().as_secs_f64() * 1e3,
         peak_kilobytes()
     );
+}
+
+/// A key at the top of a file.
+fn a_key(file: &Path) -> String {
+    let text = std::fs::read_to_string(plain_beside(file)).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(char::is_alphabetic));
+    let key = line.and_then(|line| line.split(':').next()).unwrap();
+    format!("[\"{key}\"]")
+}
+
+/// The plaintext of a sealed file.
+fn plain_beside(file: &Path) -> std::path::PathBuf {
+    let name = file.file_name().unwrap().to_str().unwrap();
+    file.with_file_name(name.replace("sealed", "plain"))
+}
+
+/// The text with one value changed.
+fn changed(plain: &[u8]) -> Secret {
+    let text = std::str::from_utf8(plain).unwrap();
+    Secret::from_vec(text.replacen("horse 77", "horse other", 1).into_bytes())
 }
 
 fn peak_kilobytes() -> String {

@@ -1,6 +1,8 @@
 //! The one meeting of cipher and format: a value and its place to an envelope, and back.
 
-use crate::crypto::{Cipher, CipherError, NONCE_LEN, RandomError, RandomPool};
+use subtle::ConstantTimeEq as _;
+
+use crate::crypto::{Cipher, CipherError, NONCE_LEN, RandomError, RandomPool, TAG_LEN};
 use crate::envelope::{self, Envelope, EnvelopeError};
 use crate::secret::Secret;
 use crate::value::{Kind, Value, ValueError};
@@ -42,6 +44,24 @@ impl LeafCipher {
             .seal(&nonce, aad.as_bytes(), buffer.expose_mut());
         // EXPOSE: ciphertext now.
         Ok(envelope::print(buffer.expose(), &nonce, &tag, kind))
+    }
+
+    /// The envelope of a value under a nonce that it was sealed with before; nothing if that gives another tag.
+    ///
+    /// A nonce must not serve twice, so nothing is let out but the very envelope that there was: the tag is one of just this
+    /// value at just this place.
+    pub(crate) fn seal_again(
+        &self,
+        kind: Kind,
+        plain: &[u8],
+        aad: &str,
+        (nonce, tag): (&[u8; NONCE_LEN], &[u8; TAG_LEN]),
+    ) -> Option<String> {
+        let mut buffer = Secret::from_slice(plain);
+        let found = self.cipher.seal(nonce, aad.as_bytes(), buffer.expose_mut());
+        let same: bool = found.ct_eq(tag).into();
+        // EXPOSE: ciphertext now.
+        same.then(|| envelope::print(buffer.expose(), nonce, tag, kind))
     }
 
     /// Opens an envelope into the end of `arena` and gives the number of bytes it holds there.

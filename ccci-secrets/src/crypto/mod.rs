@@ -5,7 +5,7 @@ mod data_key;
 mod random;
 mod shamir;
 
-pub(crate) use self::aead::{Cipher, CipherError, NONCE_LEN};
+pub(crate) use self::aead::{Cipher, CipherError, NONCE_LEN, TAG_LEN};
 pub use self::data_key::DataKey;
 pub use self::random::RandomError;
 pub(crate) use self::random::{RandomPool, fill, random_name};

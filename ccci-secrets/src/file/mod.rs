@@ -3,18 +3,27 @@
 //! A [`DraftFile`] holds plaintext and can only be sealed. A [`SealedFile`] holds no plaintext that its rule protects,
 //! and is the only one that can be written. An [`OpenFile`] exists only once every leaf opened **and** the MAC matched.
 
+mod access;
 mod apart;
 mod assurance;
+mod comments;
 mod convert;
 mod edit;
+mod envelopes;
 mod extract;
 mod index;
 mod lookup;
+mod moved;
+mod older;
 mod open;
+mod places;
+mod plaintext;
+mod resealed;
 mod reuse;
 mod seal;
 mod sequence;
 mod sidecar;
+mod spliced;
 mod unchanged;
 mod unproved;
 mod unset;
@@ -27,7 +36,9 @@ pub use self::edit::EditedFile;
 pub use self::extract::ExtractError;
 pub(crate) use self::index::{Entry, Index, State, What};
 use self::lookup::Lookup;
-pub use self::open::{Leaf, Note, OpenFile};
+pub use self::older::Older;
+pub use self::open::{Leaf, OpenFile};
+pub use self::plaintext::Note;
 pub use self::reuse::PolicyDifference;
 pub(crate) use self::unproved::NoProof;
 pub use self::unset::UnsetError;

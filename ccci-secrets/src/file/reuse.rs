@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::edit::{EditedFile, seal_document};
+use super::edit::EditedFile;
+use super::resealed::seal_document;
 use super::seal::{coverage_for, timestamp};
 use super::{DraftFile, OpenFile, SealError, SealedFile};
 use crate::config::{Policy, PolicyKey};
@@ -27,8 +28,7 @@ impl DraftFile {
     /// # Errors
     /// [`SealError::OtherFormat`]
     pub fn onto(self, old: OpenFile) -> Result<EditedFile, SealError> {
-        self.require_format_of(&old)?;
-        Ok(EditedFile::over(old, self.document))
+        old.into_older()?.lay_over(self)
     }
 
     /// The older version with this plaintext laid over it, if nothing has to be sealed anew for that; `None` otherwise.
@@ -42,21 +42,10 @@ impl DraftFile {
         old: OpenFile,
         now: jiff::Timestamp,
     ) -> Result<Option<SealedFile>, SealError> {
-        self.require_format_of(&old)?;
-        let resealed = seal_document(old.without_proof(), self.document, &timestamp(now))?;
+        let older = old.into_older()?;
+        older.require_format(&self)?;
+        let resealed = seal_document(older, self.document, &timestamp(now))?;
         Ok((resealed.fresh == 0).then_some(resealed.file))
-    }
-
-    fn require_format_of(&self, old: &OpenFile) -> Result<(), SealError> {
-        let (new, old) = (self.document.format(), old.sealed.format());
-        if new == old {
-            Ok(())
-        } else {
-            Err(SealError::OtherFormat {
-                new: new.as_str(),
-                old: old.as_str(),
-            })
-        }
     }
 }
 

@@ -1,16 +1,18 @@
 //! Sealing: plaintext and a policy to a sealed file, checked before anybody can write it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use super::edit::spans_after;
+use super::envelopes::{Reuse, Shown};
 use super::index::{self, Index, State, What};
+use super::older::OldBlock;
 use super::sequence::Sequence;
 use super::sidecar::{self, Candidates, Copies, Sidecar};
+use super::spliced::spans_after;
 use super::{FileError, SealError, SealedFile};
 use crate::config::{Policy, PolicyKey};
 use crate::crypto::{Cipher, DataKey};
 use crate::document::{
-    Comment, Document, Edit, Format, NewNode, NewScalar, Node, NodeId, Resolved, Scalar, Style,
+    Comment, Document, Edit, Format, NewNode, NewScalar, Node, NodeId, Resolved, Scalar,
 };
 use crate::error::Location;
 use crate::key;
@@ -110,73 +112,6 @@ pub(crate) fn timestamp(now: jiff::Timestamp) -> String {
     now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Envelopes of an older version of the file that may serve again, by place, order at that place, and content.
-#[derive(Debug, Default)]
-pub(crate) struct Reuse {
-    /// Number of the older leaf or comment by (place, how many came before it there, whether a comment).
-    pub(crate) places: HashMap<(String, usize, bool), usize>,
-    pub(crate) old: Vec<OldLeaf>,
-}
-
-/// A leaf or comment of the older version: what it held, and the envelope that held it.
-#[derive(Debug)]
-pub(crate) struct OldLeaf {
-    pub(crate) kind: Kind,
-    pub(crate) plain: Secret,
-    /// How the plaintext document spells it, where that is not how it was sealed: `1` of type float stands there as `1.0`.
-    pub(crate) spelled: Option<Secret>,
-    pub(crate) envelope: String,
-    /// Where the envelope stood without quotes: the style that its text was shown in. Text that still has this style was
-    /// not touched, and its envelope goes back to where it came from.
-    pub(crate) shown: Option<Shown>,
-}
-
-/// The style of a text that a plain envelope held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shown {
-    DoubleQuoted,
-    Literal,
-    Plain,
-    SingleQuoted,
-}
-
-impl Shown {
-    /// The style of a token that is about to be written.
-    pub(crate) fn of_token(token: &[u8]) -> Self {
-        match token.first() {
-            Some(b'"') => Self::DoubleQuoted,
-            Some(b'|') => Self::Literal,
-            Some(b'\'') => Self::SingleQuoted,
-            _ => Self::Plain,
-        }
-    }
-
-    fn is_of(self, scalar: &Scalar) -> bool {
-        let shown = match scalar.style() {
-            Style::DoubleQuoted => Self::DoubleQuoted,
-            Style::Literal(_) => Self::Literal,
-            Style::Plain => Self::Plain,
-            Style::SingleQuoted => Self::SingleQuoted,
-            Style::Folded(_) => return false,
-        };
-        self == shown && !scalar.in_flow
-    }
-}
-
-impl Reuse {
-    /// What sealed exactly this here. Anything else would use a nonce twice.
-    fn find(&self, aad: &str, nth: usize, kind: Kind, plain: &[u8]) -> Option<&OldLeaf> {
-        let old = self.old.get(*self.places.get(&(
-            aad.to_owned(),
-            nth,
-            kind == Kind::Comment,
-        ))?)?;
-        let spelled = old.spelled.as_ref();
-        let is_same = old.plain.ct_eq(plain) || spelled.is_some_and(|text| text.ct_eq(plain));
-        (old.kind == kind && is_same).then_some(old)
-    }
-}
-
 /// What is needed to seal the leaves of one file.
 #[derive(Debug)]
 pub(crate) struct Sealer<'a> {
@@ -196,37 +131,13 @@ pub(crate) struct SealedValues {
     pub(super) sidecar: Sidecar,
 }
 
-/// How many leaves or comments were met at each place so far, where an older version asks for it.
-#[derive(Debug)]
-struct Places(Option<HashMap<String, usize>>);
-
-impl Places {
-    fn for_reuse_of(reuse: &Reuse) -> Self {
-        Self((!reuse.old.is_empty()).then(HashMap::new))
-    }
-
-    /// The number of this one at its place.
-    fn count(&mut self, aad: &str) -> usize {
-        let Some(counts) = &mut self.0 else {
-            return 0;
-        };
-        if let Some(count) = counts.get_mut(aad) {
-            *count += 1;
-            return *count;
-        }
-        counts.insert(aad.to_owned(), 0);
-        0
-    }
-}
-
 /// Where the metadata block comes from.
 pub(crate) enum Block<'a> {
     New(&'a NewNode),
     /// An older block: its very text, as it stood in each part, and its content for the case that the text does not fit
     /// the new place.
     Kept {
-        texts: &'a [Option<&'a [u8]>],
-        node: &'a NewNode,
+        old: &'a OldBlock,
         mac: &'a str,
         lastmodified: &'a str,
         version: Option<&'a str>,
@@ -244,7 +155,6 @@ impl Sealer<'_> {
         let mut candidates = Candidates::default();
         let mut mac = MacStream::new(self.coverage);
         let mut leaves = Sequence::default();
-        let mut places = Places::for_reuse_of(&self.reuse);
         let selected = index.entries.iter().filter(|entry| entry.selected).count();
         let room = document.source().bytes().len() + selected * ENVELOPE_LEN;
         let mut splicer = document.source().splicer(Vec::new(), room);
@@ -285,11 +195,11 @@ impl Sealer<'_> {
                 continue;
             }
             let aad = index.aad(&document, entry);
-            let nth = places.count(&aad);
+            let old = self.reuse.next_at(&aad, false);
             let sealed = sealed_spelling(&value, document.source().slice(scalar.span));
             // EXPOSE: to the cipher, and to be compared with what will be opened.
             let (kind, sealed) = (value.kind(), sealed.expose());
-            let (envelope, shown) = self.seal_bytes(kind, sealed, &aad, nth)?;
+            let (envelope, shown) = self.seal_bytes((kind, sealed), &aad, old)?;
             let new = match shown {
                 Some(shown) if shown.is_of(scalar) => NewScalar::PlainEnvelope(&envelope),
                 _ => NewScalar::Envelope(&envelope),
@@ -317,17 +227,18 @@ impl Sealer<'_> {
         })
     }
 
+    /// Seals a value or a comment; `old` is the number of the envelope that may serve again.
     fn seal_bytes(
         &mut self,
-        kind: Kind,
-        plain: &[u8],
+        (kind, plain): (Kind, &[u8]),
         aad: &str,
-        nth: usize,
+        old: Option<usize>,
     ) -> Result<(String, Option<Shown>), SealError> {
-        if let Some(old) = self.reuse.find(aad, nth, kind, plain) {
-            return Ok((old.envelope.clone(), old.shown));
+        let again = |old| self.reuse.seal_again(old, &self.cipher, (kind, plain), aad);
+        match old.and_then(again) {
+            Some(same) => Ok(same),
+            None => Ok((self.cipher.seal(kind, plain, aad)?, None)),
         }
-        Ok((self.cipher.seal(kind, plain, aad)?, None))
     }
 
     /// Places the block, seals the comments under the paths they have in that very text, and checks the result.
@@ -352,11 +263,10 @@ impl Sealer<'_> {
     fn seal_comments(&mut self, document: Document) -> Result<(Secret, Sequence), SealError> {
         let index = Index::of(&document, self.selection, State::Clear)?;
         let mut sealed = Sequence::default();
-        let mut places = Places::for_reuse_of(&self.reuse);
         let found: Vec<_> = comments(&document, &index)
             .map(|(comment, entry)| {
-                let nth = places.count(&index.aad(&document, entry));
-                (comment, entry.path(), nth)
+                let old = self.reuse.next_at(&index.aad(&document, entry), true);
+                (comment, entry.path(), old)
             })
             .collect();
         let paths = index.into_paths();
@@ -365,9 +275,9 @@ impl Sealer<'_> {
         }
         let room = document.source().bytes().len() + found.len() * ENVELOPE_LEN;
         let mut splicer = document.source().splicer(Vec::new(), room);
-        for (comment, path, nth) in in_source_order(found, |found| found.0) {
+        for (comment, path, old) in in_source_order(found, |found| found.0) {
             let aad = paths.aad(&document, path);
-            let envelope = self.seal_comment(&document, &comment, &aad, nth)?;
+            let envelope = self.seal_comment(&document, &comment, &aad, old)?;
             sealed.comment(&aad, envelope.as_bytes());
             for edit in document.seal_comment(&comment, &envelope) {
                 splicer.push(edit)?;
@@ -383,12 +293,12 @@ impl Sealer<'_> {
         document: &Document,
         comment: &Comment,
         aad: &str,
-        nth: usize,
+        old: Option<usize>,
     ) -> Result<String, SealError> {
         let text = document.comment_text(comment);
         // EXPOSE: to the cipher.
         let text = text.expose();
-        let (mut envelope, _) = self.seal_bytes(Kind::Comment, text, aad, nth)?;
+        let (mut envelope, _) = self.seal_bytes((Kind::Comment, text), aad, old)?;
         for _ in 0..COMMENT_ATTEMPTS {
             if !self.selection.leaves_clear(envelope.as_bytes()) {
                 return Ok(envelope);
@@ -491,16 +401,16 @@ fn has_text(document: &Document, entry: &super::Entry) -> bool {
 fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealError> {
     let format = document.format();
     let node = match block {
-        Block::New(node) | Block::Kept { node, .. } => node,
+        Block::New(node) => node,
+        Block::Kept { old, .. } => &old.node,
     };
     let edits = document.append_metadata(node);
     let document = Document::parse(format, document.into_spliced(edits)?)?;
     let Block::Kept {
-        texts,
+        old,
         mac,
         lastmodified,
         version,
-        ..
     } = block
     else {
         return Ok(document);
@@ -509,9 +419,10 @@ fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealEr
     let edits = spans
         .filter_map(|(nth, part)| {
             // A part that is new takes the text of the first.
-            let of_part = texts.get(nth).copied().flatten();
-            let text = of_part.or(texts.first().copied().flatten())?;
-            Some(Edit::new(document.metadata_span(part)?, text))
+            let of_part = old.texts.get(nth).and_then(Option::as_ref);
+            let text = of_part.or(old.texts.first().and_then(Option::as_ref))?;
+            // EXPOSE: a sealed text.
+            Some(Edit::new(document.metadata_span(part)?, text.expose()))
         })
         .collect();
     let kept = document.source().splice(edits)?;

@@ -31,6 +31,20 @@ impl Sequence {
         self.push(b"envelope", text);
     }
 
+    /// Where a collection begins or ends.
+    pub(super) fn mark(&mut self, what: &str) {
+        self.push(b"mark", what.as_bytes());
+    }
+
+    pub(super) fn key(&mut self, key: &str) {
+        self.push(b"key", key.as_bytes());
+    }
+
+    /// A scalar that has no value.
+    pub(super) fn unreadable(&mut self, token: &[u8]) {
+        self.push(b"unreadable", token);
+    }
+
     pub(super) fn comment(&mut self, aad: &str, envelope: &[u8]) {
         self.push(aad.as_bytes(), envelope);
     }

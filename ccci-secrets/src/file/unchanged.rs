@@ -1,84 +1,110 @@
 //! After a change at one place everything else must be what it was.
 
 use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 
 use super::index::{self, What};
-use super::open::{Content, open_leaves};
-use super::unproved::NoProof;
-use super::{Entry, OpenFile, SealError, SealedFile, find};
+use super::open::{Content, Opened, open_leaves};
+use super::{Entry, SealError, SealedFile, find};
 use crate::document::{Document, Item, Node, NodeId};
 use crate::error::Location;
+use crate::leaf::LeafCipher;
 use crate::mac::Authentic;
 use crate::path::TreePath;
-use crate::value::Kind;
 
-/// The result must open under the same data key, with a matching MAC.
-pub(super) fn check_opens(
-    base: &OpenFile<NoProof>,
-    sealed: &SealedFile,
+/// The leaves of a file before a change, each as a number that stands for its place, its value and whether it is sealed.
+/// The file itself would take as much room as the new one.
+///
+/// The numbers are compared with those of the new file and go nowhere else; the hasher's keys are random.
+#[derive(Debug)]
+pub(super) struct Leaves {
+    hasher: RandomState,
+    numbers: Vec<u64>,
+    /// How many of them the change takes the place of.
     replaced: usize,
-) -> Result<(Content, Authentic), SealError> {
-    let (content, mac) = open_leaves(sealed, &base.cipher)?;
-    let aad = sealed
-        .metadata
-        .mac_aad()
-        .ok_or(SealError::Check("the time is not RFC 3339"))?;
-    let stored = sealed.metadata.mac.as_deref().map(str::as_bytes);
-    let authentic = mac
-        .verify(&base.cipher, stored, &aad)
-        .map_err(|_| SealError::Check("the MAC does not match"))?;
-    check_others(base, (sealed, &content), replaced)?;
-    Ok((content, authentic))
 }
 
-/// All leaves but those that were replaced must be what they were, and as well protected: what a comment rule seals can
-/// depend on where comments stand, and these can move with any change.
-fn check_others(
-    base: &OpenFile<NoProof>,
-    (sealed, content): (&SealedFile, &Content),
-    replaced: usize,
-) -> Result<(), SealError> {
-    let old: Vec<_> = leaves(&base.sealed, &base.content).collect();
-    let new: Vec<_> = leaves(sealed, content).collect();
-    let same = |old: &Leaf<'_>, new: &Leaf<'_>| {
-        let place = |file: &SealedFile, leaf: &Leaf<'_>| file.index.aad(&file.document, leaf.entry);
-        old.entry.selected == new.entry.selected
-            && old.value == new.value
-            && place(&base.sealed, old) == place(sealed, new)
-    };
-    let before = old.iter().zip(&new).take_while(|(old, new)| same(old, new));
-    let before = before.count();
-    let rest = old.len().min(new.len()) - before;
-    let behind = old.iter().rev().zip(new.iter().rev()).take(rest);
-    let behind = behind.take_while(|(old, new)| same(old, new)).count();
-    if before + behind + replaced >= old.len() {
-        return Ok(());
+impl Leaves {
+    /// Those of a file that is changed at `path`.
+    pub(super) fn before_change(file: &SealedFile, content: &Content, path: &TreePath) -> Self {
+        let hasher = RandomState::new();
+        Self {
+            numbers: leaves(file, content)
+                .map(|(entry, opened)| number(&hasher, file, content, entry, opened))
+                .collect(),
+            hasher,
+            replaced: leaves_at(file, path),
+        }
     }
-    let place = new.get(before).map_or_else(Location::default, |leaf| {
-        index::place(&sealed.document, &sealed.index, leaf.entry)
-    });
-    Err(SealError::RuleMoves { place })
+
+    /// The result must open under the same data key, with a matching MAC, and hold all leaves but those that were replaced.
+    pub(super) fn check(
+        &self,
+        sealed: &SealedFile,
+        cipher: &LeafCipher,
+    ) -> Result<(Content, Authentic), SealError> {
+        let (content, mac) = open_leaves(sealed, cipher)?;
+        let aad = sealed
+            .metadata
+            .mac_aad()
+            .ok_or(SealError::Check("the time is not RFC 3339"))?;
+        let stored = sealed.metadata.mac.as_deref().map(str::as_bytes);
+        let authentic = mac
+            .verify(cipher, stored, &aad)
+            .map_err(|_| SealError::Check("the MAC does not match"))?;
+        self.check_others(sealed, &content)?;
+        Ok((content, authentic))
+    }
+
+    /// All leaves but those that were replaced must be what they were, and as well protected: what a comment rule seals
+    /// can depend on where comments stand, and these can move with any change.
+    fn check_others(&self, sealed: &SealedFile, content: &Content) -> Result<(), SealError> {
+        let new: Vec<u64> = leaves(sealed, content)
+            .map(|(entry, opened)| number(&self.hasher, sealed, content, entry, opened))
+            .collect();
+        let old = &self.numbers;
+        let before = old.iter().zip(&new).take_while(|(old, new)| old == new);
+        let before = before.count();
+        let rest = old.len().min(new.len()) - before;
+        let behind = old.iter().rev().zip(new.iter().rev()).take(rest);
+        let behind = behind.take_while(|(old, new)| old == new).count();
+        if before + behind + self.replaced >= old.len() {
+            return Ok(());
+        }
+        let place = leaves(sealed, content)
+            .nth(before)
+            .map_or_else(Location::default, |(entry, _)| {
+                index::place(&sealed.document, &sealed.index, entry)
+            });
+        Err(SealError::RuleMoves { place })
+    }
 }
 
-/// A leaf, and what it holds in the clear; nothing if it is null.
-struct Leaf<'a> {
-    entry: &'a Entry,
-    value: Option<(Kind, &'a [u8])>,
-}
-
-fn leaves<'a>(file: &'a SealedFile, content: &'a Content) -> impl Iterator<Item = Leaf<'a>> {
+/// The leaves of a file and what they hold; nothing if it is null.
+fn leaves<'f>(
+    file: &'f SealedFile,
+    content: &'f Content,
+) -> impl Iterator<Item = (&'f Entry, Option<&'f Opened>)> {
     let all = file.index.entries.iter().zip(&content.leaves);
     all.filter(|(entry, _)| matches!(entry.what, What::Leaf(_)))
-        .map(|(entry, opened)| Leaf {
-            entry,
-            value: opened
-                .as_ref()
-                .map(|opened| (opened.kind, content.bytes(opened))),
-        })
+        .map(|(entry, opened)| (entry, opened.as_ref()))
+}
+
+fn number(
+    hasher: &RandomState,
+    file: &SealedFile,
+    content: &Content,
+    entry: &Entry,
+    opened: Option<&Opened>,
+) -> u64 {
+    let value = opened.map(|opened| (opened.kind, content.bytes(opened)));
+    let place = file.index.aad(&file.document, entry);
+    hasher.hash_one((entry.selected, place, value))
 }
 
 /// How many leaves a change at `path` replaces: those at and below it, or the value that stands in its way.
-pub(super) fn leaves_at(file: &SealedFile, path: &TreePath) -> usize {
+fn leaves_at(file: &SealedFile, path: &TreePath) -> usize {
     let document = &file.document;
     let segments = path.segments();
     let on_the_way = (0..=segments.len()).map_while(|len| {

@@ -31,7 +31,7 @@ impl SealedFile {
             None => self.with_empty_mac().unwrap_or(self),
         };
         let (mut file, authentic) = file.open_leaves(keyring)?;
-        file.closed_comments = ClosedComments::AreKept;
+        file.access.closed_comments = ClosedComments::AreKept;
         Ok((file, authentic.err()))
     }
 

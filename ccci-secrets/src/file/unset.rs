@@ -1,10 +1,11 @@
 //! Taking one entry out of an opened file.
 
 use super::convert::{Step, end, steps, subtree_start};
-use super::edit::{Change, EditedFile, without_aliases_of};
-use super::unchanged::leaves_at;
+use super::edit::{EditedFile, without_aliases_of};
+use super::sequence::Sequence;
+use super::spliced::Spliced;
 use super::{OpenFile, SealError, Shape, find_child};
-use crate::document::{Document, Format, Node, Resolved, Scalar};
+use crate::document::{Document, Format, Node, Resolved};
 use crate::error::ErrorCode;
 use crate::path::{Segment, TreePath};
 use crate::value::Kind;
@@ -20,21 +21,14 @@ impl<Proof> OpenFile<Proof> {
         let document = &self.sealed.document;
         let written_out = without_aliases_of(document, path)?;
         let before = written_out.as_ref().unwrap_or(document);
-        let text = before.source().splice(before.remove(path));
-        let text = text.map_err(SealError::from)?;
-        let after = Document::parse(before.format(), text).map_err(SealError::from)?;
-        if !is_without(before, path, &after)? {
+        let expected = reading_without(before, path)?;
+        let edits = before.remove(path);
+        let spliced = Spliced::of(self, written_out, path, edits)?;
+        let found = reading(&spliced.document)?;
+        if !expected.is_some_and(|expected| expected.is(found)) {
             return Err(SealError::Check("something else would be taken out").into());
         }
-        let replaced = leaves_at(&self.sealed, path);
-        Ok(EditedFile {
-            base: self.without_proof(),
-            change: Change::Spliced {
-                document: after,
-                fresh: Vec::new(),
-                replaced,
-            },
-        })
+        Ok(spliced.into())
     }
 
     /// Follows the path, as sops does it.
@@ -89,49 +83,46 @@ fn type_name(shape: Shape) -> &'static str {
     }
 }
 
-/// Whether a document holds all that the other one does but what stands at `path`, comments aside.
-fn is_without(before: &Document, path: &TreePath, after: &Document) -> Result<bool, SealError> {
-    let all = steps(before)?;
+/// What a document holds, comments aside, but for what stands at `path`; none if nothing stands there.
+fn reading_without(document: &Document, path: &TreePath) -> Result<Option<Sequence>, SealError> {
+    let all = steps(document)?;
     let Some(start) = subtree_start(&all, path) else {
-        return Ok(false);
+        return Ok(None);
     };
     let gone = match path.segments().last() {
         Some(Segment::Key(_)) => start.saturating_sub(1),
         _ => start,
     }..end(&all, start);
     let rest = all.iter().enumerate().filter(|(at, _)| !gone.contains(at));
-    let expected: Vec<&Step<'_>> = rest
-        .map(|(_, step)| step)
-        .filter(|step| is_data(step))
-        .collect();
-    let found = steps(after)?;
-    let found: Vec<&Step<'_>> = found.iter().filter(|step| is_data(step)).collect();
-    Ok(expected.len() == found.len()
-        && expected
-            .into_iter()
-            .zip(found)
-            .all(|(expected, found)| is_same((before, expected), (after, found))))
+    Ok(Some(sequence(document, rest.map(|(_, step)| step))))
 }
 
-fn is_data(step: &Step<'_>) -> bool {
-    !matches!(step, Step::Comment(..))
+/// What a document holds, comments aside.
+fn reading(document: &Document) -> Result<Sequence, SealError> {
+    Ok(sequence(document, steps(document)?.iter()))
 }
 
-fn is_same((before, old): (&Document, &Step<'_>), (after, new): (&Document, &Step<'_>)) -> bool {
-    match (old, new) {
-        (Step::Key(old), Step::Key(new)) => old == new,
-        (Step::Scalar(_, old), Step::Scalar(_, new)) => is_equal((before, old), (after, new)),
-        _ => std::mem::discriminant(old) == std::mem::discriminant(new),
+fn sequence<'s, 'd: 's>(
+    document: &Document,
+    steps: impl Iterator<Item = &'s Step<'d>>,
+) -> Sequence {
+    let mut sequence = Sequence::default();
+    for step in steps {
+        match step {
+            Step::Close => sequence.mark("close"),
+            Step::Comment(..) => {}
+            Step::Key(key) => sequence.key(key),
+            Step::OpenList => sequence.mark("list"),
+            Step::OpenMap => sequence.mark("map"),
+            Step::Part => sequence.mark("part"),
+            Step::Scalar(_, scalar) => match document.resolve(scalar) {
+                Ok(Resolved::Null) => sequence.null(""),
+                Ok(Resolved::Value(value)) => sequence.clear(&value, ""),
+                Err(_) => sequence.unreadable(document.source().slice(scalar.span)),
+            },
+        }
     }
-}
-
-fn is_equal((before, old): (&Document, &Scalar), (after, new): (&Document, &Scalar)) -> bool {
-    match (before.resolve(old), after.resolve(new)) {
-        (Ok(Resolved::Null), Ok(Resolved::Null)) => true,
-        (Ok(Resolved::Value(old)), Ok(Resolved::Value(new))) => old.same_as(&new),
-        (Err(_), Err(_)) => before.source().slice(old.span) == after.source().slice(new.span),
-        _ => false,
-    }
+    sequence
 }
 
 /// Why nothing can be taken out at a path. Scripts look for the words of sops.

@@ -249,12 +249,13 @@ fn a_sidecar_of_other_values_and_a_damaged_one_are_left_out_with_a_note() {
 /// The file with this sidecar, sealed as its own.
 fn with_sidecar(sealed: &str, change: impl FnOnce(&mut Sidecar)) -> String {
     let mut file = open_text(sealed);
-    let Stored::Opened(mut sidecar) = std::mem::replace(&mut file.sidecar, Stored::Absent) else {
+    let Stored::Opened(mut sidecar) = std::mem::replace(&mut file.access.sidecar, Stored::Absent)
+    else {
         panic!("no sidecar")
     };
     change(&mut sidecar);
-    let (_, mac) = open_leaves(&file.sealed, &file.cipher).unwrap();
-    let envelope = sidecar.seal(&mut file.cipher, &mac).unwrap();
+    let (_, mac) = open_leaves(&file.sealed, &file.access.cipher).unwrap();
+    let envelope = sidecar.seal(&mut file.access.cipher, &mac).unwrap();
     let document = place(file.sealed.document, envelope.as_deref());
     String::from_utf8(document.into_text().expose().to_vec()).unwrap()
 }
@@ -417,7 +418,11 @@ fn a_sealed_comment_between_brackets_goes_alone() {
     let text = "a-b: c-d\nl: [one, two]\n";
     let sealed = sealed(text);
     let mut file = open_text(&sealed);
-    let comment = file.cipher.seal(Kind::Comment, b" text", "l:").unwrap();
+    let comment = file
+        .access
+        .cipher
+        .seal(Kind::Comment, b" text", "l:")
+        .unwrap();
     for (old, new, expected) in [
         (
             "l: [",

@@ -1,0 +1,242 @@
+//! The envelopes of an older version of a file, which serve again for what did not change.
+//!
+//! Neither the texts of the envelopes nor what they hold is kept: a value that is sealed again under the nonce that it had
+//! gives the very envelope, if it is the same value at the same place. Anything else gives another tag, and is thrown away:
+//! it would use a nonce twice.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+
+use super::OpenFile;
+use super::index::{self, What};
+use super::open::Opened;
+use super::seal::first_line;
+use crate::crypto::{NONCE_LEN, TAG_LEN};
+use crate::document::{Document, NewScalar, Resolved, Scalar, Style};
+use crate::envelope::{self, Envelope};
+use crate::leaf::{LeafCipher, sealed_spelling};
+use crate::secret::Secret;
+use crate::value::{Kind, Value};
+
+/// The envelopes of an older version, by place.
+#[derive(Debug, Default)]
+pub(crate) struct Reuse {
+    hasher: RandomState,
+    /// Sorted by place, those at the same place in the order of the older version.
+    places: Vec<Place>,
+    /// By number; nothing where an envelope cannot serve again.
+    old: Vec<Option<OldEnvelope>>,
+    /// By number, where the plaintext document does not spell a value as it was sealed.
+    spelled: HashMap<usize, Spelled>,
+    /// By number, where an envelope does not look as it is printed here.
+    texts: HashMap<usize, String>,
+}
+
+/// A place of one envelope.
+#[derive(Debug)]
+struct Place {
+    /// Stands for the place; the hasher's keys are random.
+    hash: u64,
+    number: u32,
+    /// At the first of several with the same hash: how many were asked for.
+    met: u32,
+}
+
+#[derive(Clone, Copy)]
+struct OldEnvelope {
+    nonce: [u8; NONCE_LEN],
+    tag: [u8; TAG_LEN],
+    kind: Kind,
+    /// Where the envelope stood without quotes: the style that its text was shown in. Text that still has this style was
+    /// not touched, and its envelope goes back to where it came from.
+    shown: Option<Shown>,
+}
+
+impl std::fmt::Debug for OldEnvelope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OldEnvelope({})", self.kind.as_str())
+    }
+}
+
+/// `1` of type float stands in the plaintext document as `1.0`.
+#[derive(Debug)]
+struct Spelled {
+    shown: Secret,
+    sealed: Secret,
+}
+
+/// The style of a text that a plain envelope held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    DoubleQuoted,
+    Literal,
+    Plain,
+    SingleQuoted,
+}
+
+impl Shown {
+    /// The style of a token that is about to be written.
+    fn of_token(token: &[u8]) -> Self {
+        match token.first() {
+            Some(b'"') => Self::DoubleQuoted,
+            Some(b'|') => Self::Literal,
+            Some(b'\'') => Self::SingleQuoted,
+            _ => Self::Plain,
+        }
+    }
+
+    pub(crate) fn is_of(self, scalar: &Scalar) -> bool {
+        let shown = match scalar.style() {
+            Style::DoubleQuoted => Self::DoubleQuoted,
+            Style::Literal(_) => Self::Literal,
+            Style::Plain => Self::Plain,
+            Style::SingleQuoted => Self::SingleQuoted,
+            Style::Folded(_) => return false,
+        };
+        self == shown && !scalar.in_flow
+    }
+}
+
+impl Reuse {
+    /// Those of every sealed leaf and comment of an opened file.
+    pub(super) fn of<Proof>(file: &OpenFile<Proof>) -> Self {
+        let (document, index) = (&file.sealed.document, &file.sealed.index);
+        let mut reuse = Self::default();
+        let entries = index.entries.iter().zip(&file.content.leaves);
+        let entries = entries.filter(|(entry, _)| entry.selected && entry.alias.is_none());
+        let count = entries.clone().count();
+        reuse.places.reserve_exact(count);
+        reuse.old.reserve_exact(count);
+        for (entry, opened) in entries {
+            let is_comment = match (entry.what, opened) {
+                (What::Leaf(node), Some(opened)) if opened.sealed => {
+                    let Some(scalar) = index::scalar(document, node) else {
+                        continue;
+                    };
+                    reuse.push_leaf(document, scalar, (opened, file.content.bytes(opened)));
+                    false
+                }
+                (What::Comment(comment), _) => {
+                    // EXPOSE: an envelope, if it is one.
+                    let text = document.comment_text(&comment);
+                    if text.expose().is_empty() {
+                        continue;
+                    }
+                    reuse.push(first_line(text.expose()), None);
+                    true
+                }
+                _ => continue,
+            };
+            let hash = reuse.hash(&index.aad(document, entry), is_comment);
+            let number = u32::try_from(reuse.places.len()).unwrap_or(u32::MAX);
+            reuse.places.push(Place {
+                hash,
+                number,
+                met: 0,
+            });
+        }
+        let order = |place: &Place| (place.hash, place.number);
+        reuse.places.sort_unstable_by_key(order);
+        reuse
+    }
+
+    fn hash(&self, aad: &str, is_comment: bool) -> u64 {
+        self.hasher.hash_one((aad, is_comment))
+    }
+
+    fn push_leaf(
+        &mut self,
+        document: &Document,
+        scalar: &Scalar,
+        (opened, spelling): (&Opened, &[u8]),
+    ) {
+        let text = document.resolve(scalar);
+        let (Ok(Resolved::Value(Value::Str(text))), Ok(value)) =
+            (text, Value::parse(opened.kind, spelling))
+        else {
+            self.old.push(None);
+            return;
+        };
+        let value = &value;
+        let written = document.rewrite_scalar(scalar, &NewScalar::Value { value, spelling });
+        let token = written.iter().find(|edit| !edit.text.is_empty());
+        // EXPOSE: into the wiping copy that the new plaintext is compared with.
+        let token = token.map_or(spelling, |edit| edit.text.expose());
+        let shown = sealed_spelling(value, token);
+        if shown.expose() != spelling {
+            let spelled = Spelled {
+                shown: Secret::from_slice(shown.expose()),
+                sealed: Secret::from_slice(spelling),
+            };
+            self.spelled.insert(self.old.len(), spelled);
+        }
+        let shown = (scalar.style() == Style::Plain).then(|| Shown::of_token(token));
+        // EXPOSE: an envelope.
+        self.push(text.expose(), shown);
+    }
+
+    /// Takes an envelope. Neither one with junk behind it nor one with an odd nonce serves again.
+    fn push(&mut self, text: &[u8], shown: Option<Shown>) {
+        let old = Envelope::parse(text).ok().and_then(|envelope| {
+            let old = OldEnvelope {
+                nonce: envelope.nonce().ok()?.try_into().ok()?,
+                tag: envelope.tag().ok()?,
+                kind: envelope.kind(),
+                shown,
+            };
+            let data = envelope.data().ok()?;
+            let printed = envelope::print(&data, &old.nonce, &old.tag, old.kind);
+            (text.ends_with(b"]")).then_some((old, printed))
+        });
+        let differs = old
+            .as_ref()
+            .is_some_and(|(_, printed)| printed.as_bytes() != text);
+        if differs {
+            let text = String::from_utf8_lossy(text).into_owned();
+            self.texts.insert(self.old.len(), text);
+        }
+        self.old.push(old.map(|(old, _)| old));
+    }
+
+    /// The number of the envelope at the same place, where this is the first, second … value or comment that is asked for.
+    pub(super) fn next_at(&mut self, aad: &str, is_comment: bool) -> Option<usize> {
+        if self.places.is_empty() {
+            return None;
+        }
+        let hash = self.hash(aad, is_comment);
+        let first = self.places.partition_point(|place| place.hash < hash);
+        let place = self.places.get_mut(first)?;
+        if place.hash != hash {
+            return None;
+        }
+        let nth = place.met as usize;
+        place.met += 1;
+        let own = self.places.get(first + nth)?;
+        (own.hash == hash).then_some(own.number as usize)
+    }
+
+    /// The envelope with this number, if it holds just this, and the style in which its text was shown.
+    pub(super) fn seal_again(
+        &self,
+        number: usize,
+        cipher: &LeafCipher,
+        (kind, plain): (Kind, &[u8]),
+        aad: &str,
+    ) -> Option<(String, Option<Shown>)> {
+        let old = self.old.get(number)?.as_ref()?;
+        if old.kind != kind {
+            return None;
+        }
+        let again = |plain: &[u8]| cipher.seal_again(kind, plain, aad, (&old.nonce, &old.tag));
+        let spelled = || {
+            let spelled = self.spelled.get(&number)?;
+            // EXPOSE: to the cipher.
+            let is_shown = spelled.shown.ct_eq(plain);
+            is_shown.then(|| again(spelled.sealed.expose())).flatten()
+        };
+        let envelope = again(plain).or_else(spelled)?;
+        let text = self.texts.get(&number).cloned();
+        Some((text.unwrap_or(envelope), old.shown))
+    }
+}
