@@ -9,6 +9,7 @@ mod convert;
 mod edit;
 mod extract;
 mod index;
+mod lengths;
 mod lookup;
 mod open;
 mod reuse;
