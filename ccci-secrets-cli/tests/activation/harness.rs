@@ -54,7 +54,8 @@ const INSIDE: &str = "CCSEC_SCENARIOS_INSIDE";
 /// What a process inside a namespace ends with when it skipped.
 const SKIPPED: i32 = 77;
 
-pub(crate) fn run(scenarios: &[Scenario]) {
+/// Runs what the command line asks for. Below the table stands what `about` tells of this machine.
+pub(crate) fn run(scenarios: &[Scenario], about: fn() -> Vec<String>) {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(fixtures) = std::env::var_os(INSIDE) {
         run_inside(scenarios, &arguments[0], Path::new(&fixtures));
@@ -90,7 +91,7 @@ pub(crate) fn run(scenarios: &[Scenario]) {
             );
         }
     }
-    table.print();
+    table.print(&about());
     std::process::exit(i32::from(table.failed > 0));
 }
 
@@ -269,10 +270,13 @@ impl Table {
         self.rows.entry(key).or_default().push(cell);
     }
 
-    fn print(&self) {
+    fn print(&self, about: &[String]) {
         println!("\nscenario -> what came of it");
         for (id, cells) in &self.rows {
             println!("  {id:<6} {}", cells.join("; "));
+        }
+        for fact in about {
+            println!("  {fact}");
         }
         println!(
             "\ntest result: {}. {} ran, {} skipped, {} failed",

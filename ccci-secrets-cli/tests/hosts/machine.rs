@@ -1,0 +1,203 @@
+//! A machine that boots: the root of this one as the lower layer, everything written in memory, systemd as the first process.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::harness::Skip;
+use crate::world::mount;
+
+/// A machine that is off. What is written to it, by the test or during a boot, is there in the next boot, apart from `/run`
+/// and `/tmp`.
+pub(crate) struct Machine {
+    scratch: tempfile::TempDir,
+}
+
+/// What came of one boot.
+#[derive(Debug)]
+pub(crate) struct Boot {
+    /// The exit code of the script.
+    pub(crate) exit: i32,
+    /// What the script printed, errors among it.
+    pub(crate) printed: String,
+    /// What was logged until the script had ended: by systemd, by units, and by the kernel.
+    pub(crate) journal: String,
+}
+
+impl Machine {
+    /// A machine as blank as the root of this one.
+    ///
+    /// The mount belongs to the namespace of the scenario, so this needs `RootMachine`.
+    pub(crate) fn new() -> Result<Self, Skip> {
+        let version = systemd_version();
+        if !version.starts_with("systemd ") {
+            return Err(Skip(version));
+        }
+        let scratch = tempfile::tempdir().unwrap();
+        let at = scratch.path().display().to_string();
+        mount(&["-t", "tmpfs", "machine", &at]);
+        let machine = Self { scratch };
+        for name in ["upper", "work", "root"] {
+            std::fs::create_dir(machine.scratch.path().join(name)).unwrap();
+        }
+        let layers = format!("lowerdir=/,upperdir={at}/upper,workdir={at}/work");
+        let overlay = Command::new("mount")
+            .args(["-t", "overlay", "-o", &layers, "machine"])
+            .arg(machine.path("/"))
+            .output()
+            .unwrap();
+        if !overlay.status.success() {
+            return Err(Skip(format!(
+                "no overlay of / here: {}",
+                String::from_utf8_lossy(&overlay.stderr).trim()
+            )));
+        }
+        machine.write(
+            "/etc/systemd/journald.conf.d/volatile.conf",
+            "[Journal]\nStorage=volatile\n",
+        );
+        // What this machine does by the clock is not wanted here.
+        let timers = machine.path("/etc/systemd/system/timers.target");
+        std::os::unix::fs::symlink("/dev/null", timers).unwrap();
+        machine.write("/etc/systemd/system/probe.service", PROBE_SERVICE);
+        machine.write("/etc/systemd/system/probe.target", PROBE_TARGET);
+        Ok(machine)
+    }
+
+    /// Where a path of the machine is seen from here. Links in it lead out of the machine.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.scratch
+            .path()
+            .join("root")
+            .join(path.trim_start_matches('/'))
+    }
+
+    /// The directory that has only what differs from the root of this machine.
+    pub(crate) fn written(&self) -> PathBuf {
+        self.scratch.path().join("upper")
+    }
+
+    /// Writes a file that everybody may read, and its directories.
+    pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        self.write_with_mode(path, text, 0o644);
+    }
+
+    /// Writes a file that only root may read, and its directories.
+    pub(crate) fn write_private(&self, path: &str, text: impl AsRef<[u8]>) {
+        self.write_with_mode(path, text, 0o600);
+    }
+
+    /// Copies the program to `/usr/bin/ccsec`.
+    pub(crate) fn install_program(&self) {
+        self.install(Path::new(env!("CARGO_BIN_EXE_ccsec")), "/usr/bin/ccsec");
+    }
+
+    /// Copies a program to a path of the machine.
+    pub(crate) fn install(&self, program: &Path, path: &str) {
+        std::fs::copy(program, self.path(path)).unwrap();
+        self.set_mode(path, 0o755);
+    }
+
+    /// Boots, runs a script of `sh` as root when `basic.target` was reached or has failed, and turns the machine off.
+    pub(crate) fn boot(&self, script: &str) -> Boot {
+        self.boot_with(&[], script)
+    }
+
+    /// As [`Self::boot`], with more arguments for systemd-nspawn.
+    pub(crate) fn boot_with(&self, arguments: &[&str], script: &str) -> Boot {
+        for leftover in ["/probe.exit", "/probe.out", "/probe.journal"] {
+            drop(std::fs::remove_file(self.path(leftover)));
+        }
+        self.write("/probe.sh", script);
+        let output = Command::new("timeout")
+            .args(["-s", "KILL", TIMEOUT, "systemd-nspawn"])
+            .args(["--quiet", "--register=no", "--keep-unit", "--console=pipe"])
+            .args(["--link-journal=no", "--resolv-conf=off", "--timezone=off"])
+            .arg("-D")
+            .arg(self.path("/"))
+            .args(arguments)
+            .args(["-b", "systemd.unit=probe.target"])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let read = |path| {
+            let bytes = std::fs::read(self.path(path)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let boot = Boot {
+            exit: read("/probe.exit").trim().parse().unwrap_or(-1),
+            printed: read("/probe.out"),
+            journal: read("/probe.journal"),
+        };
+        assert!(
+            boot.exit >= 0,
+            "the script did not end: {boot:#?}\nconsole: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        boot
+    }
+
+    /// Boots for a script that has to end with 0, and returns what it printed.
+    #[track_caller]
+    pub(crate) fn boot_and_succeed(&self, script: &str) -> String {
+        let boot = self.boot(&format!("set -eu\n{script}"));
+        assert_eq!(boot.exit, 0, "{}\n{}", boot.printed, boot.journal);
+        boot.printed
+    }
+
+    fn write_with_mode(&self, path: &str, text: impl AsRef<[u8]>, mode: u32) {
+        std::fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        std::fs::write(self.path(path), text).unwrap();
+        self.set_mode(path, mode);
+    }
+
+    fn set_mode(&self, path: &str, mode: u32) {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(self.path(path), permissions).unwrap();
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        for what in [self.path("/"), self.scratch.path().to_owned()] {
+            drop(Command::new("umount").arg("-l").arg(what).status());
+        }
+    }
+}
+
+/// The systemd that boots here, as it says itself; or why nothing boots.
+pub(crate) fn systemd_version() -> String {
+    if !Path::new("/usr/lib/systemd/systemd").exists()
+        && !Path::new("/lib/systemd/systemd").exists()
+    {
+        return "systemd is not installed".into();
+    }
+    match Command::new("systemd-nspawn").arg("--version").output() {
+        Err(error) => format!("systemd-nspawn cannot be started: {error}"),
+        Ok(output) => {
+            let told = String::from_utf8_lossy(&output.stdout);
+            told.lines().next().unwrap_or_default().to_owned()
+        }
+    }
+}
+
+/// A boot takes about a second; one that hangs must not hang the tests.
+const TIMEOUT: &str = "120";
+
+/// Only what is wanted of it waits for the script: `basic.target` may have failed.
+const PROBE_TARGET: &str = "[Unit]
+Wants=basic.target probe.service
+After=basic.target
+AllowIsolate=yes
+";
+
+const PROBE_SERVICE: &str = "[Unit]
+DefaultDependencies=no
+After=sysinit.target basic.target
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'exec /bin/sh /probe.sh >/probe.out 2>&1'
+ExecStopPost=/bin/sh -c 'echo \"$EXIT_STATUS\" >/probe.exit; journalctl --sync; journalctl -b --no-pager -o short-monotonic >/probe.journal; systemctl --no-block exit 0'
+";
