@@ -8,8 +8,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::commands::{
-    activate, cert, check, decrypt, doctor, drill, edit, encrypt, key, plan, prune, repair, set,
-    unset, verify,
+    activate, cert, check, creds_serve, decrypt, doctor, drill, edit, encrypt, key, plan, prune,
+    repair, set, unset, verify,
 };
 use crate::context::Context;
 use crate::error::CommandError;
@@ -53,6 +53,7 @@ pub(crate) enum Command {
     Activate(activate::Args),
     Cert(cert::Args),
     Check(check::Args),
+    CredsServe(creds_serve::Args),
     Decrypt(decrypt::Args),
     Doctor(doctor::Args),
     Drill(drill::Args),
@@ -80,6 +81,7 @@ impl Command {
             Self::Activate(_)
             | Self::Cert(_)
             | Self::Check(_)
+            | Self::CredsServe(_)
             | Self::Doctor(_)
             | Self::Drill(_)
             | Self::Key(_)
@@ -96,6 +98,7 @@ impl Command {
             Self::Activate(args) => activate::run(context, &args),
             Self::Cert(args) => cert::run(&args),
             Self::Check(args) => check::run(context, &args),
+            Self::CredsServe(args) => creds_serve::run(context, &args),
             Self::Decrypt(args) => decrypt::run(context, args),
             Self::Doctor(args) => doctor::run(context, &args),
             Self::Drill(args) => drill::run(context, &args),

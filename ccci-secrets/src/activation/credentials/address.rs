@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::super::manifest::credentials::{is_credential_name, is_unit};
+use crate::activation::manifest::credentials::{is_credential_name, is_unit};
 
 /// Which credential of which unit somebody asks for. Both names are ones that systemd takes, so they are short and of
 /// printable ASCII.

@@ -1,8 +1,8 @@
 //! How much a unit may be given: systemd takes so many bytes as credentials of one unit and no more, their names included.
 
-use super::super::fault::Fault;
-use super::super::manifest::Manifest;
-use super::super::manifest::credentials::{CredentialEntry, UnitPattern};
+use crate::activation::fault::Fault;
+use crate::activation::manifest::Manifest;
+use crate::activation::manifest::credentials::{CredentialEntry, UnitPattern};
 
 /// How many bytes systemd takes as credentials of one unit, lengths of names and contents together.
 pub const MOST_CREDENTIAL_BYTES: usize = 1 << 20;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::super::fault::Fault;
-use super::super::manifest::Manifest;
-use super::super::template;
+use crate::activation::fault::Fault;
+use crate::activation::manifest::Manifest;
+use crate::activation::template;
 
 /// The part of a manifest that one file of the generation needs: itself, the secrets of a template, and what is checked
 /// together with any of them.

@@ -244,7 +244,7 @@ fn what_systemd_would_not_take_is_refused_by_the_check_and_by_activation() {
             .map(|sum| format!("credentials of u.service: {sum} bytes together with their names, and systemd takes 1048576"))
             .into_iter()
             .collect();
-        let checked = super::super::check_sops_files(&workshop.manifest(fields.clone()));
+        let checked = crate::activation::check_sops_files(&workshop.manifest(fields.clone()));
         let told: Vec<String> = checked.faults.iter().map(ToString::to_string).collect();
         assert_eq!(told, expected, "{lengths:?}");
         let opened = workshop.open(fields);
@@ -276,7 +276,7 @@ fn an_empty_credential_is_refused() {
     let manifest = workshop.manifest(fields.clone());
     let sentence =
         "credentials of web.service: `token` would be empty, as a credential is that did not come";
-    let checked = super::super::check_sops_files(&manifest);
+    let checked = crate::activation::check_sops_files(&manifest);
     assert_eq!(checked.faults[0].to_string(), sentence);
     assert_eq!(workshop.faults(fields)[0].to_string(), sentence);
     // One that was put there by somebody else.
@@ -324,7 +324,7 @@ fn lengths_of_templates_and_of_instances_are_added_up() {
         // Of this one, the instance has another.
         {"unit": "u@1.service", "name": "t", "secret": "key0"},
     ]);
-    let checked = super::super::check_sops_files(&workshop.manifest(fields.clone()));
+    let checked = crate::activation::check_sops_files(&workshop.manifest(fields.clone()));
     let told: Vec<String> = checked.faults.iter().map(ToString::to_string).collect();
     let sentence = "credentials of u@*.service: 1200001 bytes together with their names, and systemd takes 1048576";
     assert_eq!(told, [sentence]);
@@ -333,7 +333,7 @@ fn lengths_of_templates_and_of_instances_are_added_up() {
     workshop.seal("s.yaml", &format!("key0: {}\n", "1".repeat(9)), &[AGE_1]);
     fields["secrets"][0]["scalar"] = json!("any");
     assert!(
-        super::super::check_sops_files(&workshop.manifest(fields))
+        crate::activation::check_sops_files(&workshop.manifest(fields))
             .faults
             .is_empty()
     );
@@ -344,7 +344,7 @@ fn a_manifest_of_the_drop_in_may_name_credentials_too() {
     let (workshop, fields) = workshop();
     let directory = workshop.path("");
     let mut reading = Reading::from(directory.as_path());
-    reading.dialect = super::super::manifest::Dialect::SopsInstallSecrets;
+    reading.dialect = crate::activation::manifest::Dialect::SopsInstallSecrets;
     let text = manifest_text(fields);
     assert!(Manifest::parse(text.as_bytes(), reading).is_ok());
 }
