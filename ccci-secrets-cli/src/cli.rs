@@ -8,8 +8,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::commands::{
-    activate, cert, check, completion, decrypt, doctor, drill, edit, encrypt, key, man, plan,
-    prune, repair, set, systemd_unit, unset, verify,
+    activate, cert, check, completion, creds_serve, decrypt, doctor, drill, edit, encrypt, key,
+    man, plan, prune, repair, set, systemd_unit, unset, verify,
 };
 use crate::context::Context;
 use crate::error::CommandError;
@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Cert(cert::Args),
     Check(check::Args),
     Completion(completion::Args),
+    CredsServe(creds_serve::Args),
     Decrypt(decrypt::Args),
     Doctor(doctor::Args),
     Drill(drill::Args),
@@ -84,6 +85,7 @@ impl Command {
             | Self::Cert(_)
             | Self::Check(_)
             | Self::Completion(_)
+            | Self::CredsServe(_)
             | Self::Doctor(_)
             | Self::Drill(_)
             | Self::Key(_)
@@ -103,6 +105,7 @@ impl Command {
             Self::Cert(args) => cert::run(&args),
             Self::Check(args) => check::run(context, &args),
             Self::Completion(args) => completion::run(&args),
+            Self::CredsServe(args) => creds_serve::run(context, &args),
             Self::Decrypt(args) => decrypt::run(context, args),
             Self::Doctor(args) => doctor::run(context, &args),
             Self::Drill(args) => drill::run(context, &args),

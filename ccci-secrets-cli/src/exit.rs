@@ -60,7 +60,7 @@ exits! {
     NotAuthentic = 30, [Native], "a MAC is missing or does not match, or a value does not open";
     KeyPath = 31, [Native], "a value is absent or of the wrong type";
     Template = 33, [Native], "a template cannot be rendered";
-    Content = 32, [Native], "a certificate will not do, or a server does not show one";
+    Content = 32, [Native], "a certificate or a credential will not do, or a server does not show one";
     FileSystem = 40, [Native], "the file system refused; nothing was changed";
     Locked = 41, [Native], "another run holds the lock";
     Target = 42, [Native], "something is in the way of a file that is to be made";
@@ -105,7 +105,9 @@ impl Exit {
             | ErrorCode::FileUnreadable
             | ErrorCode::FileUnwritable => Self::FileSystem,
             ErrorCode::ActivationLocked => Self::Locked,
-            ErrorCode::CertificateInvalid | ErrorCode::EndpointUnreachable => Self::Content,
+            ErrorCode::CertificateInvalid
+            | ErrorCode::CredentialInvalid
+            | ErrorCode::EndpointUnreachable => Self::Content,
             ErrorCode::CommittedWithFault => Self::CommittedWithFault,
             ErrorCode::DrillFailed => Self::Drill,
             ErrorCode::FindingsFound => Self::Drift,

@@ -27,6 +27,9 @@ pub(crate) fn of(code: ErrorCode) -> Hint {
         ErrorCode::CommittedWithFault => {
             Step("correct what the message names, then run the same command again")
         }
+        ErrorCode::CredentialInvalid => Step(
+            "give the unit fewer or smaller credentials, and let it read what is large as a file",
+        ),
         ErrorCode::ConfigMissing => Step(
             "write a .sops.yaml with a creation rule in this directory or above it, or name the recipients with --age",
         ),

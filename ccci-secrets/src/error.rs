@@ -44,6 +44,8 @@ error_codes! {
     ConfigNoRule = "config-no-rule",
     /// Conflict markers of git in a sops file.
     ConflictMarkers = "conflict-markers",
+    /// A credential that is empty, or more than systemd takes.
+    CredentialInvalid = "credential-invalid",
     /// A value that does not open: wrong key, moved, or damaged.
     DoesNotOpen = "does-not-open",
     /// What is there is not what should be there.

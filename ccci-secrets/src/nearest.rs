@@ -1,16 +1,16 @@
 //! The known name that a mistyped one probably means.
 
 /// The known name nearest to `name`, compared without regard to case; none if all are too far away to be meant.
-pub(crate) fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     within(name, known, |candidate| 1 + candidate.len() / 4)
 }
 
 /// The known name nearest to `name`, at most `allowed(candidate)` insertions, removals and substitutions away.
-pub(crate) fn within(
+pub(crate) fn within<'a>(
     name: &str,
-    known: &[&'static str],
+    known: &[&'a str],
     allowed: impl Fn(&str) -> usize,
-) -> Option<&'static str> {
+) -> Option<&'a str> {
     let wanted = name.to_lowercase();
     known
         .iter()

@@ -4,6 +4,7 @@ pub(crate) mod activate;
 pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod completion;
+pub(crate) mod creds_serve;
 pub(crate) mod decrypt;
 pub(crate) mod doctor;
 pub(crate) mod drill;

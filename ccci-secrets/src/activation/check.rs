@@ -1,9 +1,14 @@
 //! What can be said about a manifest without any key, and without touching anything.
 
+use std::collections::BTreeMap;
+
+use super::credentials::{self, Overdrawn};
 use super::fault::{Fault, Warning, WarningKind};
 use super::findings::Findings;
 use super::manifest::{Manifest, Reading};
-use super::{select, sops_file, template};
+use super::select::{self, Selection};
+use super::sops_file;
+use super::template::{self, Template};
 use crate::error::ErrorCode;
 
 /// What a check found.
@@ -35,8 +40,6 @@ impl Checked {
 /// Checks the rules of a manifest, and its templates; neither accounts nor sops files are looked at. A path alone says where
 /// relative paths count from.
 ///
-/// What this build cannot do yet passes with a warning: the rules hold.
-///
 /// ```
 /// use std::path::Path;
 /// use ccci_secrets::activation::check_manifest;
@@ -57,31 +60,31 @@ pub fn check_manifest<'a>(text: &[u8], reading: impl Into<Reading<'a>>) -> Check
     };
     let mut findings = Findings::new(&manifest);
     check_templates(&manifest, &mut findings);
-    for fault in manifest.unbuilt() {
-        findings.warn(Warning::new(WarningKind::NotBuilt, fault.pointer));
-    }
     Checked::of(findings)
 }
 
-/// Reads every template.
-fn check_templates(manifest: &Manifest, findings: &mut Findings<'_>) {
+/// Reads every template; those that are sound, by their names below the generation.
+fn check_templates<'m>(
+    manifest: &'m Manifest,
+    findings: &mut Findings<'_>,
+) -> Vec<(&'m str, Template)> {
+    let mut sound = Vec::new();
     for (nth, entry) in manifest.templates.iter().enumerate() {
-        if let Err(fault) = template::read(manifest, entry) {
-            findings.lose(&[manifest.secrets.len() + nth], fault);
+        match template::read(manifest, entry) {
+            Ok(template) => sound.push((entry.file.name.as_str(), template)),
+            Err(fault) => findings.lose(&[manifest.secrets.len() + nth], fault),
         }
     }
+    sound
 }
 
 /// Checks that every sops file of a manifest is there, is sealed, and holds under every key what its secret wants, as
-/// far as sealed files show it. Types are those that the envelopes name.
-///
-/// What this build cannot do yet is a fault: activation would refuse it.
+/// far as sealed files show it. Types are those that the envelopes name. What a unit would be given as credentials is
+/// added up as far as lengths can be seen.
 #[must_use]
 pub fn check_sops_files(manifest: &Manifest) -> Checked {
     let mut findings = Findings::new(manifest);
-    for fault in manifest.unbuilt() {
-        findings.refuse(Fault::Manifest(fault));
-    }
+    let mut lengths: BTreeMap<&str, usize> = BTreeMap::new();
     for file in sops_file::of_manifest(manifest) {
         let secrets = file
             .entries
@@ -99,15 +102,28 @@ pub fn check_sops_files(manifest: &Manifest) -> Checked {
         };
         for (nth, secret) in secrets {
             match select::select(&sealed, secret) {
-                Ok(selection) if selection.is_clear => {
-                    findings.warn(Warning::new(WarningKind::ClearLeaf, &secret.file.name));
+                Ok(Selection { selected, is_clear }) => {
+                    if is_clear {
+                        findings.warn(Warning::new(WarningKind::ClearLeaf, &secret.file.name));
+                    }
+                    let length = select::length(&sealed, &selected);
+                    lengths.extend(length.map(|length| (secret.file.name.as_str(), length)));
                 }
-                Ok(_) => {}
                 Err(problem) => findings.lose(&[nth], problem.of(secret)),
             }
         }
     }
-    check_templates(manifest, &mut findings);
+    let templates = check_templates(manifest, &mut findings);
+    let length = |file: &str| {
+        let template = templates.iter().find(|(name, _)| *name == file);
+        match template {
+            Some((_, template)) => template.rendered_len(|secret| lengths.get(secret).copied()),
+            None => lengths.get(file).copied(),
+        }
+    };
+    for Overdrawn { fault, files } in credentials::overdrawn(manifest, length) {
+        findings.lose(&files, fault);
+    }
     Checked::of(findings)
 }
 

@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::checks::CheckProblem;
-use super::manifest::{ManifestFault, ManifestProblem, SecretEntry, TemplateEntry};
+use super::credentials::CredentialProblem;
+use super::manifest::{ManifestFault, SecretEntry, TemplateEntry};
 pub use super::site::Hazard;
 pub use super::warning::{Warning, WarningKind};
 use crate::certificate::Fingerprint;
@@ -29,6 +30,14 @@ pub enum Fault {
         key: Option<String>,
         /// What is wrong.
         problem: CheckProblem,
+    },
+    /// Credentials that systemd would not take, or that would be none.
+    #[error("credentials of {unit}: {problem}")]
+    Credentials {
+        /// The unit, or `NAME@*.service` for the instances of a template.
+        unit: String,
+        /// What is wrong.
+        problem: CredentialProblem,
     },
     /// A file that is sealed but cannot be opened.
     #[error("cannot open {}: {source}", file.display())]
@@ -183,6 +192,7 @@ impl Fault {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Check { .. } | Self::OtherLeaf { .. } => ErrorCode::CertificateInvalid,
+            Self::Credentials { .. } => ErrorCode::CredentialInvalid,
             Self::DoesNotOpen { source, .. } => source.code(),
             Self::FileSystem { .. } => ErrorCode::ActivationFileSystem,
             Self::KeyFileMissing(_) => ErrorCode::KeyFileMissing,
@@ -190,10 +200,6 @@ impl Fault {
                 ErrorCode::KeyFileUnusable
             }
             Self::Locked(_) => ErrorCode::ActivationLocked,
-            Self::Manifest(ManifestFault {
-                problem: ManifestProblem::NotBuilt(_),
-                ..
-            }) => ErrorCode::NotBuilt,
             Self::Manifest(_) | Self::ManifestUnreadable { .. } => ErrorCode::ManifestInvalid,
             Self::NoIdentity(fault) => fault.code(),
             Self::NothingRecorded(_) | Self::GenerationLost(_) => ErrorCode::DriftFound,
@@ -210,7 +216,7 @@ impl Fault {
     /// Place in the order of the design's section 2; the lowest of several faults names the whole refusal.
     pub(super) fn rank(&self) -> u8 {
         match self.code() {
-            ErrorCode::ManifestInvalid | ErrorCode::NotBuilt => 0,
+            ErrorCode::ManifestInvalid => 0,
             ErrorCode::SubmoduleNotInitialised | ErrorCode::LfsPointer => 1,
             ErrorCode::KeyFileMissing => 3,
             ErrorCode::KeyFileUnusable => 4,
@@ -219,7 +225,7 @@ impl Fault {
             ErrorCode::MacMismatch | ErrorCode::DoesNotOpen | ErrorCode::LeafNotProtected => 7,
             ErrorCode::PathNotFound => 8,
             ErrorCode::TemplateInvalid => 9,
-            ErrorCode::CertificateInvalid => 10,
+            ErrorCode::CertificateInvalid | ErrorCode::CredentialInvalid => 10,
             ErrorCode::TargetConflict => 11,
             ErrorCode::ActivationLocked | ErrorCode::ActivationFileSystem => 12,
             // What is left is a file that cannot be read as a sops file.

@@ -10,6 +10,7 @@ mod apply;
 mod backup;
 mod check;
 mod checks;
+mod credentials;
 mod current;
 mod draft;
 mod drift;
@@ -73,6 +74,10 @@ pub use self::accounts::{AccountKind, AccountLookup};
 pub use self::check::{Checked, check_manifest, check_sops_files};
 use self::checks::Checking;
 pub use self::checks::{CheckProblem, CheckedCertificate};
+pub use self::credentials::{
+    AddressFault, CredentialPeer, CredentialProblem, CredentialRefusal, CredentialRequest,
+    CredentialSource, MOST_CREDENTIAL_BYTES, REFUSAL_BYTES, credential,
+};
 pub use self::drift::{Drift, DriftClass, ExpectedDigest};
 use self::fault::Refusal;
 pub use self::give_back::{GivenBack, give_back};

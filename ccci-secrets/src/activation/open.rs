@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::checks::{self, CheckedCertificate, Checking};
+use super::credentials::{self, Overdrawn};
 use super::fault::{Fault, KeySource, NoIdentity, TemplateProblem, Warning, WarningKind};
 use super::findings::Findings;
 use super::keys::{self, Keys, Lock};
@@ -63,9 +64,6 @@ pub(super) fn open(
     context: OpenContext<'_>,
 ) -> Result<Opened, Box<NotOpened>> {
     let mut findings = Findings::new(manifest);
-    for fault in manifest.unbuilt() {
-        findings.refuse(Fault::Manifest(fault));
-    }
     let mut keys = keys::load(&manifest.keys, context.ambient, context.gnupg);
     let files = read_files(manifest, &mut findings);
     let prepared = prepare(manifest, &files, &context.owners, &mut findings);
@@ -92,6 +90,7 @@ pub(super) fn open(
         wanted.retain(|wanted| !is_lost(manifest, wanted, &findings));
         let rendered = render(manifest, templates, &wanted, &mut findings);
         wanted.extend(rendered);
+        add_up_credentials(manifest, &mut wanted, &mut findings);
     }
     finish(wanted, opened, certificates, sources, findings)
 }
@@ -214,6 +213,22 @@ fn render(
         }
     }
     wanted
+}
+
+/// Loses the files of units that would be given more than systemd takes, or nothing.
+fn add_up_credentials(manifest: &Manifest, wanted: &mut Vec<Wanted>, findings: &mut Findings<'_>) {
+    let lengths: BTreeMap<&str, usize> = wanted
+        .iter()
+        .map(|wanted| (wanted.name.as_str(), wanted.content.len()))
+        .collect();
+    let overdrawn = credentials::overdrawn(manifest, |file| lengths.get(file).copied());
+    if overdrawn.is_empty() {
+        return;
+    }
+    for Overdrawn { fault, files } in overdrawn {
+        findings.lose(&files, fault);
+    }
+    wanted.retain(|wanted| !is_lost(manifest, wanted, findings));
 }
 
 /// Who owns a file; counted as in [`Manifest::files`].

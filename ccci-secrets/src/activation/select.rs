@@ -72,3 +72,13 @@ fn typed(sealed: &SealedFile, path: TreePath, any_scalar: bool) -> Result<Select
         other => Err(ValueProblem::NotAString(other)),
     }
 }
+
+/// The length of what would be taken, if it can be seen without a key: of a value that is a string, and of a binary file.
+pub(super) fn length(sealed: &SealedFile, selected: &Selected) -> Option<usize> {
+    match selected {
+        Selected::Text(path) => sealed.text_len(path),
+        Selected::WholeFile => sealed.binary_len(),
+        // How sops prints a number is not how long it is sealed.
+        Selected::Token(_) => None,
+    }
+}

@@ -72,6 +72,25 @@ impl Template {
         Ok(rendered)
     }
 
+    /// The secrets that it is made of, each as often as it stands there.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Secret(name) => Some(name.as_str()),
+            Piece::Text(..) => None,
+        })
+    }
+
+    /// How long it would be; none if the length of any of its secrets is not known.
+    pub(super) fn rendered_len(&self, length: impl Fn(&str) -> Option<usize>) -> Option<usize> {
+        self.pieces.iter().try_fold(0, |sum: usize, piece| {
+            let more = match piece {
+                Piece::Secret(name) => length(name)?,
+                Piece::Text(from, to) => to - from,
+            };
+            sum.checked_add(more)
+        })
+    }
+
     fn slice(&self, from: usize, to: usize) -> &[u8] {
         self.text.get(from..to).unwrap_or_default()
     }

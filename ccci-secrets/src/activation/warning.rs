@@ -116,8 +116,6 @@ told_kinds! {
     MountNotPermitted = "mount-not-permitted" "mounting is not permitted, but the directory lies in memory already",
     /// Whether others see the mount is not known.
     MountUnchecked = "mount-unchecked" "whether others will see what is mounted here could not be checked",
-    /// Something that this build does not do.
-    NotBuilt = "not-built" "not built yet: this build refuses to activate it",
     /// Owners could not be set.
     OwnershipSkipped = "ownership-skipped" "owners and groups were not set: only root may",
     /// Secrets lie on a disk.

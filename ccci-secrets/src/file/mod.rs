@@ -12,6 +12,7 @@ mod edit;
 mod envelopes;
 mod extract;
 mod index;
+mod lengths;
 mod lookup;
 mod moved;
 mod older;

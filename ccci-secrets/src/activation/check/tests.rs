@@ -2,7 +2,6 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::super::manifest::Manifest;
 use super::super::testing::{AGE_1, Workshop, assert_silent, manifest_text};
 use super::*;
 
@@ -87,22 +86,4 @@ fn s23_what_stands_in_place_of_a_sops_file_is_found_without_a_key() {
     let checked = check_sops_files(&manifest);
     assert!(checked.faults.is_empty(), "{:?}", checked.faults);
     assert_eq!(checked.warnings, []);
-}
-
-#[test]
-fn a_check_that_needs_files_refuses_what_activation_would() {
-    let manifest = Manifest::parse(
-        manifest_text(
-            json!({"credentials": [{"unit": "u", "name": "n", "secret": "s"}], "secrets": []}),
-        )
-        .as_bytes(),
-        Path::new("."),
-    )
-    .unwrap();
-    let checked = check_sops_files(&manifest);
-    assert_eq!(checked.code(), Some(ErrorCode::NotBuilt));
-    assert_eq!(
-        checked.faults[0].to_string(),
-        "/credentials: credentials are not built yet"
-    );
 }

@@ -2,6 +2,7 @@
 //! of our own (activation design, sections 2 of the reference and 17).
 
 pub(crate) mod checks;
+pub(crate) mod credentials;
 mod dialect;
 mod fields;
 mod names;
@@ -16,11 +17,12 @@ use serde::{Deserialize, Serialize};
 pub use self::dialect::{Dialect, Reading};
 
 use self::checks::CertificateCheck;
+use self::credentials::CredentialEntry;
 use crate::document::Format;
 
 /// A manifest whose rules hold: names are safe and distinct, paths absolute, clean and distinct, modes parsed.
 /// Owners and groups are still names; template files were not looked at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Manifest {
     pub(crate) dialect: Dialect,
     pub(crate) sha256: [u8; 32],
@@ -41,7 +43,7 @@ pub struct Manifest {
     pub(crate) logging: Logging,
     pub(crate) idempotent: bool,
     pub(crate) on_first_boot: OnFirstBoot,
-    pub(crate) has_credentials: bool,
+    pub(crate) credentials: Vec<CredentialEntry>,
     pub(crate) checks: Vec<CertificateCheck>,
 }
 
@@ -59,7 +61,7 @@ pub struct Logging {
 }
 
 /// Where identities come from.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct KeySources {
     pub(crate) age_key_file: Option<PathBuf>,
     pub(crate) age_key_file_optional: bool,
@@ -119,7 +121,7 @@ pub(crate) enum OnConflict {
 }
 
 /// One file of a generation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FileEntry {
     /// JSON pointer of the entry.
     pub(crate) pointer: String,
@@ -163,7 +165,7 @@ pub(crate) struct DirectoryWish {
 }
 
 /// A secret.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SecretEntry {
     pub(crate) file: FileEntry,
     pub(crate) sops_file: PathBuf,
@@ -197,7 +199,7 @@ impl KeyChoice {
 }
 
 /// A template: a file below `rendered` with secrets in it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TemplateEntry {
     pub(crate) file: FileEntry,
     pub(crate) source: TemplateSource,
@@ -261,18 +263,6 @@ impl Manifest {
     #[must_use]
     pub fn logging(&self) -> Logging {
         self.logging
-    }
-
-    /// Everything that it asks for and this build does not do.
-    pub(crate) fn unbuilt(&self) -> Vec<ManifestFault> {
-        let asked = [(self.has_credentials, "/credentials", "credentials are")];
-        let faults = asked.into_iter().filter(|(asked, ..)| *asked);
-        faults
-            .map(|(_, pointer, what)| ManifestFault {
-                pointer: pointer.into(),
-                problem: ManifestProblem::NotBuilt(what),
-            })
-            .collect()
     }
 
     /// Whether a secret has this name.
@@ -354,6 +344,12 @@ pub enum ManifestProblem {
     /// An empty name.
     #[error("the name is empty")]
     EmptyName,
+    /// Not a name that a credential can have.
+    #[error("`{}` is not the name of a credential: up to 255 printable ASCII characters, no slash and no colon", .0.escape_debug())]
+    BadCredentialName(String),
+    /// Not the name of a unit that can have credentials.
+    #[error("`{}` is not the name of a unit that has credentials: a service, socket, mount or swap, of a template one instance or `NAME@*.service`", .0.escape_debug())]
+    BadCredentialUnit(String),
     /// Not the name of a unit.
     #[error("`{}` is not the name of a unit", .0.escape_debug())]
     BadUnit(String),
@@ -376,6 +372,15 @@ pub enum ManifestProblem {
     /// A user or group id that is none.
     #[error("{0} is not a user or group id (0 to 4294967294)")]
     IdOutOfRange(i128),
+    /// Names that do not fit into the address that systemd asks with.
+    #[error(
+        "has {bytes} bytes together with the name of the unit, and systemd asks with an address that has room for {}",
+        credentials::MOST_NAME_BYTES
+    )]
+    LongCredential {
+        /// How many there are.
+        bytes: usize,
+    },
     /// A required field is absent.
     #[error("is missing")]
     Missing,
@@ -388,9 +393,6 @@ pub enum ManifestProblem {
     /// A template needs the placeholder of every secret.
     #[error("no placeholder for secret `{}`", .0.escape_debug())]
     NoPlaceholder(String),
-    /// A field or kind that this build cannot serve.
-    #[error("{0} not built yet")]
-    NotBuilt(&'static str),
     /// A word that is none of those known.
     #[error("`{}` is not one of {}", found.escape_debug(), expected.join(", "))]
     NotOneOf {
@@ -429,6 +431,14 @@ pub enum ManifestProblem {
         kind: &'static str,
         /// Its name.
         name: String,
+    },
+    /// A file that no secret and no template of the manifest makes.
+    #[error("neither a secret nor `rendered/` and a template is called `{}`{}", name.escape_debug(), nearest.as_ref().map(|name| format!(", did you mean `{}`?", name.escape_debug())).unwrap_or_default())]
+    UnknownFile {
+        /// Its name.
+        name: String,
+        /// What may be meant.
+        nearest: Option<String>,
     },
     /// A secret that the manifest does not have.
     #[error("secret `{}` is not in this manifest", .0.escape_debug())]

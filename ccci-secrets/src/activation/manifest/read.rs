@@ -6,7 +6,7 @@ use super::fields::{Faults, Fields, wrong_type};
 use super::{
     Account, Dialect, DirectoryWish, FileEntry, KeyChoice, KeySources, Logging, Manifest,
     ManifestFault, ManifestProblem, MountWish, OnConflict, OnFirstBoot, Placeholder, Reading,
-    SecretEntry, Target, TemplateEntry, TemplateSource, checks, names, rules,
+    SecretEntry, Target, TemplateEntry, TemplateSource, checks, credentials, names, rules,
 };
 use crate::activation::json::Json;
 use crate::digest;
@@ -110,7 +110,7 @@ fn top_level(
         logging,
         idempotent: fields.boolean("idempotent").unwrap_or(!is_lenient),
         on_first_boot: fields.word("onFirstBoot", FIRST_BOOT).unwrap_or_default(),
-        has_credentials: credentials(&mut fields, faults),
+        credentials: credentials::read(&mut fields, faults),
         checks,
     };
     fields.finish();
@@ -488,18 +488,4 @@ fn logging(fields: &mut Fields<'_>, faults: &Faults) -> Logging {
     };
     logging.finish();
     read
-}
-
-fn credentials(fields: &mut Fields<'_>, faults: &Faults) -> bool {
-    let items = fields.items("credentials");
-    let any = !items.is_empty();
-    for (pointer, item) in items {
-        if let Some(mut credential) = Fields::of(item, pointer, faults) {
-            for name in ["unit", "name", "secret"] {
-                let _ = credential.required_text(name);
-            }
-            credential.finish();
-        }
-    }
-    any
 }

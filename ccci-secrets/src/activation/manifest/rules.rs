@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::fields::Faults;
 use super::read::{Placeholders, RENDERED};
-use super::{FileEntry, Manifest, ManifestProblem, Target, names};
+use super::{FileEntry, Manifest, ManifestProblem, Target, credentials, names};
 
 pub(super) fn check(manifest: &Manifest, placeholders: &Placeholders, faults: &Faults) {
     check_frame(manifest, faults);
@@ -13,6 +13,7 @@ pub(super) fn check(manifest: &Manifest, placeholders: &Placeholders, faults: &F
     check_targets(manifest, faults);
     check_placeholders(manifest, placeholders, faults);
     check_formats(manifest, faults);
+    credentials::check(manifest, faults);
 }
 
 /// The mount and the link stand beside each other.

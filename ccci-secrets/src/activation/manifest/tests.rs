@@ -424,3 +424,91 @@ fn names_of_units_are_single_words() {
     let faults = spoilt(|manifest| manifest["secrets"][0]["restartUnits"] = json!(sound));
     assert_eq!(faults, []);
 }
+
+fn credentials(entries: Value) -> impl FnOnce(&mut Value) {
+    move |manifest| manifest["credentials"] = entries
+}
+
+#[test]
+fn credentials_are_read_and_rules_for_them_hold() {
+    let sound = json!([
+        {"unit": "a.service", "name": "n", "secret": "a"},
+        {"unit": "a.service", "name": "m", "secret": "a"},
+        {"unit": "a@*.service", "name": "n", "secret": "b"},
+        {"unit": "a@1.service", "name": "n", "secret": "a"},
+    ]);
+    assert_eq!(spoilt(credentials(sound)), []);
+    assert_eq!(
+        spoilt(|manifest| {
+            manifest["templates"] = template();
+            manifest["placeholderBySecretName"] = json!({"a": "<a>", "b": "<b>"});
+            manifest["credentials"] =
+                json!([{"unit": "a.service", "name": "n", "secret": "rendered/t"}]);
+        }),
+        []
+    );
+    assert_fault_at("/credentials", credentials(json!({})));
+    assert_fault_at("/credentials/0", credentials(json!(["a"])));
+    for (field, value) in [
+        ("unit", json!(null)),
+        ("unit", json!(1)),
+        ("unit", json!("")),
+        ("unit", json!("a.timer")),
+        ("unit", json!("a@.service")),
+        ("unit", json!("*.service")),
+        ("unit", json!("../a.service")),
+        ("name", json!(null)),
+        ("name", json!("")),
+        ("name", json!("a/b")),
+        ("name", json!("a:b")),
+        ("name", json!("..")),
+        ("secret", json!(null)),
+        ("secret", json!("absent")),
+        ("secret", json!("a/")),
+        ("size", json!(1)),
+    ] {
+        let mut entry = json!({"unit": "a.service", "name": "n", "secret": "a"});
+        entry[field] = value;
+        assert_fault_at(
+            &format!("/credentials/0/{field}"),
+            credentials(json!([entry])),
+        );
+    }
+    let twice = json!([
+        {"unit": "a.service", "name": "n", "secret": "a"},
+        {"unit": "b.service", "name": "n", "secret": "a"},
+        {"unit": "a.service", "name": "n", "secret": "b"},
+    ]);
+    assert_eq!(
+        spoilt(credentials(twice))[0].to_string(),
+        "/credentials/2/name: `n` is already taken by /credentials/0/name"
+    );
+}
+
+// The address that systemd asks with has 108 bytes.
+#[test]
+fn names_that_no_address_can_hold_are_refused() {
+    let entry =
+        |unit: &str, name: usize| json!([{"unit": unit, "name": "n".repeat(name), "secret": "a"}]);
+    assert_eq!(spoilt(credentials(entry("a.service", 75))), []);
+    assert_eq!(spoilt(credentials(entry("a@*.service", 73))), []);
+    for entries in [entry("a.service", 76), entry("a@*.service", 74)] {
+        assert_eq!(
+            spoilt(credentials(entries))[0].to_string(),
+            "/credentials/0/name: has 85 bytes together with the name of the unit, and systemd asks with an address that has room for 84"
+        );
+    }
+}
+
+#[test]
+fn the_file_that_a_credential_means_is_guessed() {
+    let faults = spoilt(|manifest| {
+        manifest["templates"] = template();
+        manifest["placeholderBySecretName"] = json!({"a": "<a>", "b": "<b>"});
+        manifest["credentials"] = json!([{"unit": "a.service", "name": "n", "secret": "t"}]);
+    });
+    assert_eq!(
+        faults[0].to_string(),
+        "/credentials/0/secret: neither a secret nor `rendered/` and a template is called `t`, did you mean `rendered/t`?"
+    );
+}

@@ -3,10 +3,7 @@
 use serde_json::json;
 
 use super::super::super::fault::{Fault, TreeProblem, WarningKind};
-use super::super::super::manifest::Manifest;
-use super::super::super::testing::{
-    AGE_1, AGE_2, Workshop, explained, manifest_text, sealed, subjects, text_of,
-};
+use super::super::super::testing::{AGE_1, AGE_2, Workshop, explained, sealed, subjects, text_of};
 use crate::error::ErrorCode;
 
 const SECRETS: &str = "a: canary-4711 a\nb: canary-4711 b\nc: canary-4711 c\n";
@@ -287,22 +284,4 @@ fn what_is_not_required_is_left_out_with_its_reason() {
     // One required secret of the damaged file, and the file counts.
     fields["secrets"][2] = json!({"name": "3", "key": "a", "sopsFile": "two.yaml"});
     assert_eq!(workshop.faults(fields)[0].code(), ErrorCode::DoesNotOpen);
-}
-
-#[test]
-fn what_is_not_built_is_refused_at_its_pointer() {
-    let workshop = workshop();
-    let mut fields = fields();
-    fields["credentials"] = json!([{"unit": "u", "name": "n", "secret": "1"}]);
-    fields.as_object_mut().unwrap().remove("ageKeyFile");
-    let text = manifest_text(fields.clone());
-    assert!(Manifest::parse(text.as_bytes(), &workshop.path("")).is_ok());
-    let refused = workshop.open(fields).unwrap_err();
-    assert!(refused.sound.is_none());
-    assert_eq!(refused.faults.len(), 1, "{:?}", refused.faults);
-    assert_eq!(refused.faults[0].code(), ErrorCode::NotBuilt);
-    assert_eq!(
-        refused.faults[0].to_string(),
-        "/credentials: credentials are not built yet"
-    );
 }
