@@ -19,17 +19,28 @@ mod fixtures;
 mod harness;
 #[path = "hosts/machine.rs"]
 mod machine;
+#[path = "hosts/nix.rs"]
+mod nix;
 #[path = "hosts/units.rs"]
 mod units;
 #[path = "activation/world.rs"]
 #[expect(dead_code, reason = "the scenarios of activation use the rest")]
 mod world;
 
-use harness::Needs::RootMachine;
+use harness::Needs::{Anywhere, RootMachine};
 
 fn main() {
     let scenarios = scenarios![RootMachine debian::a_package_is_installed_used_upgraded_removed_and_purged,
         RootMachine units::a_machine_boots_and_comes_back_with_what_it_wrote,
+        Anywhere nix::s50_manifests_of_the_module_pass_the_checks_and_work,
+        Anywhere nix::s50_a_build_fails_where_the_check_does,
+        Anywhere nix::s50_mistakes_are_named_before_anything_is_built,
+        Anywhere nix::s50_manifests_of_sops_nix_pass_as_in_its_build,
+        Anywhere nix::s50_units_are_those_that_the_program_prints,
+        RootMachine nix::s50_without_units_the_activation_script_makes_the_secrets,
+        Anywhere nix::s50_a_home_has_its_secrets_in_the_runtime_directory,
+        Anywhere nix::s50_the_package_is_made_of_what_is_here,
+        Anywhere nix::s50_the_flake_offers_package_and_modules,
         RootMachine units::s14_a_refusal_holds_back_whoever_needs_the_secrets,
         RootMachine units::s14_a_later_step_that_failed_holds_nobody_back,
         RootMachine units::s35_a_service_that_reads_at_start_reads_what_is_new,
