@@ -98,6 +98,13 @@
 //! its agent ends with it; a key that asks for a passphrase opens nothing at boot. In user mode gpg works in the home itself,
 //! with the agent of the user. A gpg that does not run is exit code 23.
 //!
+//! # age plugins
+//!
+//! An identity `AGE-PLUGIN-NAME-1…` in an age key file is asked for files that no other key opens: `age-plugin-NAME` on PATH
+//! is started, by our own name only with `"allowKeyPrograms": ["plugin"]`, and called `sops-install-secrets` always. First
+//! come the entries whose recipient names the plugin; where none does, all of them. Nobody is there to answer what it asks,
+//! and one that says nothing for 60 seconds is ended. A plugin that does not run, or says no, is exit code 23.
+//!
 //! # In the place of sops-install-secrets
 //!
 //! A program that is called `sops-install-secrets` reads its manifests, those of NixOS, home-manager and nix-darwin alike,
