@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 
-use ccci_secrets::key::age::plugin::PluginUser;
+use ccci_secrets::keyring::PluginUser;
 use ccci_secrets::secret::Secret;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
@@ -80,9 +80,7 @@ impl Terminal {
                 [b'\r' | b'\n'] => return Some(line),
                 [INTERRUPT | END_OF_INPUT | QUIT] => return None,
                 [BACKSPACE | DELETE] => {
-                    if self.take_back(&mut line, is_secret).is_none() {
-                        return None;
-                    }
+                    self.take_back(&mut line, is_secret)?;
                 }
                 _ if line.len() == LINE_LIMIT => {}
                 key => {

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use super::fault::{Fault, KeySource, KeyState, MissingKeyFile, NeededFile, Warning, WarningKind};
 use super::manifest::KeySources;
-use crate::key::age::plugin::NoUser;
 use crate::keyring::{
     Gnupg, KeyFileError, KeyFileFacts, KeyFileModes, KeyFileReason, KeyFileWarning, Keyring,
-    OpenedBy,
+    NoUser, OpenedBy,
 };
 use crate::repository;
 

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use crate::crypto::DataKey;
 use crate::env::Environment;
 use crate::key::Identity;
-use crate::key::age::plugin::PluginUser;
 use crate::key::age::ssh::SshIdentity;
 use crate::key::pgp::GnupgIdentity;
 use crate::secret::Secret;
@@ -43,6 +42,8 @@ pub use self::report::SourceAttempt;
 pub use self::report::SourceState;
 pub use self::source::SourceKind;
 pub use self::unwrap::UnwrapError;
+pub use crate::key::age::plugin::NoUser;
+pub use crate::key::age::plugin::PluginUser;
 pub use crate::key::pgp::Gnupg;
 pub use crate::key::pgp::GnupgFault;
 
