@@ -10,6 +10,8 @@
     reason = "a test that drives the real program"
 )]
 
+#[path = "hosts/credentials.rs"]
+mod credentials;
 #[path = "hosts/debian.rs"]
 mod debian;
 #[path = "activation/fixtures.rs"]
@@ -49,6 +51,8 @@ fn main() {
         RootMachine units::s48_the_service_writes_to_its_targets_and_nowhere_else,
         RootMachine units::s48b_a_blank_machine_starts,
         RootMachine units::s48b_users_are_made_although_var_is_mounted_later,
+        RootMachine credentials::s49_credentials_are_exact_and_never_empty,
+        RootMachine credentials::s49_one_byte_too_many_is_refused_by_the_check,
         RootMachine units::targets_of_any_kind_are_reached,
         RootMachine units::a_link_goes_with_its_secret_although_its_directory_is_nobodys_target,
         RootMachine units::what_is_missing_at_boot_can_come_later,

@@ -41,7 +41,7 @@ pub(crate) struct Host<'w> {
 const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key";
 const MANIFEST: &str = "/etc/ccsec/manifest.json";
 const FOR_USERS: &str = "/etc/ccsec/for-users.json";
-const SERVICE: &str = "ccsec-activate.service";
+pub(crate) const SERVICE: &str = "ccsec-activate.service";
 
 impl<'w> Host<'w> {
     pub(crate) fn new(world: &'w World, machine: Machine) -> Self {
@@ -53,7 +53,7 @@ impl<'w> Host<'w> {
     }
 
     /// The manifest of the operator, with the key where sshd keeps it.
-    fn manifest(&self) -> Value {
+    pub(crate) fn manifest(&self) -> Value {
         let mut manifest = self.world.manifest();
         manifest["ageSshKeyPaths"] = json!([HOST_KEY]);
         manifest
@@ -71,7 +71,7 @@ impl<'w> Host<'w> {
     }
 
     /// Puts a manifest into its place, makes its units, and enables the service.
-    fn install(&self, manifest: &Value, flags: &[&str]) {
+    pub(crate) fn install(&self, manifest: &Value, flags: &[&str]) {
         self.install_at(MANIFEST, manifest, flags, SERVICE);
     }
 
@@ -133,7 +133,7 @@ StandardOutput=append:/read
 ";
 
 /// Functions of the scripts.
-const FUNCTIONS: &str = r#"
+pub(crate) const FUNCTIONS: &str = r#"
 pid() { systemctl show -p MainPID --value "$1"; }
 state() { systemctl is-active "$1" || true; }
 code() { systemctl show -p ExecMainStatus --value ccsec-activate.service; }

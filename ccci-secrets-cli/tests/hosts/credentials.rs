@@ -1,0 +1,135 @@
+//! Secrets as credentials of units, over the socket, in a real boot.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::harness::Verdict;
+use crate::machine::Machine;
+use crate::units::{FUNCTIONS, Host, SERVICE};
+use crate::world::World;
+
+const SOCKET_UNIT: &str = include_str!("../../dist/systemd/ccsec-creds.socket");
+const SERVICE_UNIT: &str = include_str!("../../dist/systemd/ccsec-creds.service");
+/// What systemd 252 takes for all credentials of a unit: names and contents.
+const LIMIT: usize = 1024 * 1024;
+const NAME: &str = "token";
+
+/// A unit of a user of its own that prints the sum of what it was given.
+fn consumer(credential: &str) -> String {
+    format!(
+        "[Service]\nType=oneshot\nDynamicUser=yes\nLoadCredential={credential}:/run/ccsec/creds.sock\n\
+         ExecStart=/bin/sh -c 'sha256sum <%d/{credential}; echo ran'\nStandardOutput=file:/run/%N.out\n"
+    )
+}
+
+/// A sealed binary file of this size, with every byte in it.
+fn blob(world: &World, bytes: usize) -> (Vec<u8>, Vec<u8>) {
+    let content: Vec<u8> = (0..bytes).map(|at| (at * 7 % 256) as u8).collect();
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("blob");
+    std::fs::write(&path, &content).unwrap();
+    let sealed = Command::new(world.program())
+        .args([
+            "encrypt",
+            "--age",
+            &world.fixtures().host,
+            "--input-type",
+            "binary",
+        ])
+        .args(["--output-type", "binary"])
+        .arg(&path)
+        .current_dir(place.path())
+        .output()
+        .unwrap();
+    assert!(sealed.status.success(), "{sealed:?}");
+    (content, sealed.stdout)
+}
+
+fn sum(content: &[u8]) -> String {
+    use std::io::Write as _;
+    let mut child = Command::new("sha256sum")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(content).unwrap();
+    let printed = child.wait_with_output().unwrap().stdout;
+    String::from_utf8(printed).unwrap()[..64].to_owned()
+}
+
+pub(crate) fn s49_credentials_are_exact_and_never_empty(world: &World) -> Verdict {
+    let host = Host::new(world, Machine::new()?);
+    let (content, sealed) = blob(world, LIMIT - NAME.len());
+    host.machine.write_private("/etc/ccsec/blob", sealed);
+    let mut manifest = host.manifest();
+    let blob_entry =
+        json!({"name": "blob", "sopsFile": "blob", "format": "binary", "key": "", "mode": "0400"});
+    manifest["secrets"].as_array_mut().unwrap().push(blob_entry);
+    manifest["credentials"] = json!([
+        {"unit": "good.service", "name": NAME, "secret": "blob"},
+        {"unit": "inst@*.service", "name": "small", "secret": "test_secret"},
+    ]);
+    host.install(&manifest, &[]);
+    host.machine
+        .write("/etc/systemd/system/ccsec-creds.socket", SOCKET_UNIT);
+    host.machine
+        .write("/etc/systemd/system/ccsec-creds.service", SERVICE_UNIT);
+    for (unit, credential) in [
+        ("good", NAME),
+        ("inst@", "small"),
+        ("stranger", NAME),
+        ("unknown", "nosuch"),
+    ] {
+        let path = format!("/etc/systemd/system/{unit}.service");
+        host.machine.write(&path, consumer(credential));
+    }
+    let told = host.machine.boot_and_succeed(&format!(
+        r#"{FUNCTIONS}
+        systemctl start ccsec-creds.socket
+        expect "the activation" active "$(state {SERVICE})"
+        systemctl start good.service inst@a.service
+        head -n 1 /run/good.out | cut -c1-64
+        expect "the value of an instance" "$(sha256sum </run/secrets/test_secret)" "$(head -n 1 /run/inst@a.out)"
+        for unit in stranger unknown; do
+            systemctl start $unit.service 2>/dev/null && echo "$unit started"
+            systemctl show -p ExecMainStatus --value $unit.service
+            [ ! -s /run/$unit.out ] || echo "$unit ran"
+        done
+        # Somebody else than root cannot even ask.
+        setpriv --reuid 65534 --clear-groups test -w /run/ccsec/creds.sock && echo "open to others"
+        # What has no generation refuses.
+        rm /run/secrets
+        systemctl start good.service 2>/dev/null && echo "started without a generation"
+        systemctl show -p ExecMainStatus --value good.service
+        true
+        "#
+    ));
+    assert_eq!(told, format!("{}\n243\n243\n243\n", sum(&content)));
+    Ok(())
+}
+
+pub(crate) fn s49_one_byte_too_many_is_refused_by_the_check(world: &World) -> Verdict {
+    let place = tempfile::tempdir().unwrap();
+    for (more, code) in [(0, Some(0)), (1, Some(32))] {
+        let (_, sealed) = blob(world, LIMIT - NAME.len() + more);
+        std::fs::write(place.path().join("blob"), sealed).unwrap();
+        let manifest = json!({
+            "secretsMountPoint": "/run/secrets.d",
+            "symlinkPath": "/run/secrets",
+            "keepGenerations": 1,
+            "ageSshKeyPaths": ["/etc/ssh/ssh_host_ed25519_key"],
+            "secrets": [{"name": "blob", "sopsFile": "blob", "format": "binary", "key": "", "mode": "0400"}],
+            "credentials": [{"unit": "good.service", "name": NAME, "secret": "blob"}],
+        });
+        let path = place.path().join("manifest.json");
+        std::fs::write(&path, manifest.to_string()).unwrap();
+        let check = Command::new(world.program())
+            .args(["check", "--mode", "sopsfile"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert_eq!(check.status.code(), code, "{more}: {check:?}");
+    }
+    Ok(())
+}
