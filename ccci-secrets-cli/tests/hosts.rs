@@ -21,6 +21,8 @@ mod fixtures;
 mod harness;
 #[path = "hosts/machine.rs"]
 mod machine;
+#[path = "hosts/manual.rs"]
+mod manual;
 #[path = "hosts/nix.rs"]
 mod nix;
 #[path = "hosts/units.rs"]
@@ -42,6 +44,8 @@ fn main() {
         RootMachine nix::s50_without_units_the_activation_script_makes_the_secrets,
         Anywhere nix::s50_a_home_has_its_secrets_in_the_runtime_directory,
         Anywhere nix::s50_the_package_is_made_of_what_is_here,
+        RootMachine manual::a_debian_host_is_set_up_from_nothing_as_the_manual_says,
+        Anywhere nix::the_configuration_of_the_manual_is_one,
         Anywhere nix::s50_the_flake_offers_package_and_modules,
         RootMachine units::s14_a_refusal_holds_back_whoever_needs_the_secrets,
         RootMachine units::s14_a_later_step_that_failed_holds_nobody_back,

@@ -4,6 +4,7 @@
 //! - [`_02_threats`]: what an opened file proves, and what it does not
 //! - [`_03_activation`]: how secrets become files, and what differs from sops-install-secrets
 //! - [`_05_layers`]: how the modules stand on each other
+//! - [`_06_hosts`]: how a Debian host and a NixOS host are set up from nothing
 
 #[path = "manual/01_format.rs"]
 pub mod _01_format;
@@ -13,3 +14,5 @@ pub mod _02_threats;
 pub mod _03_activation;
 #[path = "manual/05_layers.rs"]
 pub mod _05_layers;
+#[path = "manual/06_hosts.rs"]
+pub mod _06_hosts;

@@ -418,6 +418,24 @@ pub(crate) fn s50_a_home_has_its_secrets_in_the_runtime_directory(world: &World)
     assert!(std::fs::read(runtime.join("token")).unwrap() == value);
     let rendered = config.join(".config/ccsec/secrets/rendered/config");
     assert!(std::fs::read(rendered).unwrap() == value);
+    // The search for leaks does not know it.
+    std::fs::remove_dir_all(runtime).unwrap();
+    Ok(())
+}
+
+pub(crate) fn the_configuration_of_the_manual_is_one(world: &World) -> Verdict {
+    let nix = Nix::new(world)?;
+    let configurations = crate::manual::blocks("nix");
+    assert_eq!(configurations.len(), 1);
+    let path = world.src("secrets.yaml");
+    let configuration = format!(
+        "({})",
+        configurations[0].replace("./secrets/secrets.yaml", path.to_str().unwrap())
+    );
+    let failed = nix.evaluate(Module::System, &configuration, "failed");
+    assert_eq!(failed, json!([]));
+    let built = nix.build(Module::System, &configuration, "build.ccsec-manifest");
+    assert!(built.is_ok(), "{built:?}");
     Ok(())
 }
 

@@ -1,0 +1,116 @@
+//! Hosts: how a machine is set up from nothing.
+//!
+//! Both pages begin with a repository of the machine's configuration that has the repository of its secrets as a submodule
+//! at `secrets/`, and with a recovery key that lies somewhere safe. On a blank machine nobody can open the secrets but that
+//! key; once the machine's own key is a recipient, the recovery key goes home again.
+//!
+//! # A Debian host
+//!
+//! As root, on a machine with the package (or with `ccsec` in `/usr/bin`). Here `/etc/ccsec` is the repository, and
+//! `manifest.json` at its top says which secret becomes which file.
+//!
+//! 1. Fetch it, and ask what is missing. An empty `secrets/` is a submodule that was not fetched, and is named.
+//!
+//! ```sh
+//! git clone --quiet --recurse-submodules https://git.example.org/host.git /etc/ccsec
+//! ccsec doctor /etc/ccsec
+//! ccsec check --mode sopsfile /etc/ccsec/manifest.json
+//! ```
+//!
+//! 2. Give the machine a key. The recovery key comes in on standard input and goes to the place that the manifest calls
+//!    `ageKeyFile`; `ageKeyFileOptional` lets it go again later. The second command says how the machine's own SSH key is
+//!    made a recipient, with the command that does it where the files can be opened now.
+//!
+//! ```sh
+//! install -d -m 0700 /var/lib/ccsec
+//! ccsec key install --out /var/lib/ccsec/recovery.txt </root/recovery.txt
+//! ccsec key show --ssh /etc/ssh/ssh_host_ed25519_key.pub --enrol host
+//! ```
+//!
+//! 3. Look at what would happen, and let it happen at every boot from now on, before anything starts that needs the secrets.
+//!
+//! ```sh
+//! ccsec plan /etc/ccsec/manifest.json
+//! ccsec systemd-unit --install /etc/ccsec/manifest.json
+//! systemd-tmpfiles --create
+//! systemctl daemon-reload
+//! systemctl enable --quiet --now ccsec-activate.service
+//! ```
+//!
+//! 4. Does what is there equal what git says? Now, and at any later time. When the machine opens its files itself, the
+//!    recovery key goes.
+//!
+//! ```sh
+//! ccsec verify /etc/ccsec/manifest.json
+//! ccsec drill --identity /etc/ssh/ssh_host_ed25519_key /etc/ccsec
+//! rm /var/lib/ccsec/recovery.txt
+//! systemctl reload ccsec-activate.service
+//! ```
+//!
+//! After every change: `git pull --recurse-submodules` and the reload. A restart would restart everything that needs the
+//! secrets; a reload that is refused leaves everything as it was.
+//!
+//! # A NixOS host
+//!
+//! The flake lies in a directory of this repository, so its address ends in `?dir=`:
+//!
+//! ```text
+//! inputs.ccsec.url = "git+https://git.example.org/ccsec.git?dir=ccci-secrets-cli/dist/nix";
+//! inputs.ccsec.inputs.nixpkgs.follows = "nixpkgs";
+//! ```
+//!
+//! `inputs.ccsec.nixosModules.default` is the module, beside the machine's own:
+//!
+//! ```nix
+//! { config, ... }:
+//! {
+//!   services.openssh.enable = true;   # its ed25519 host key opens the secrets
+//!   services.ccsec = {
+//!     defaultSopsFile = ./secrets/secrets.yaml;
+//!     age.keyFile = "/var/lib/ccsec/recovery.txt";
+//!     ageKeyFileOptional = true;
+//!     secrets.test_secret = { };
+//!     secrets.wildcard_cert = {
+//!       path = "/var/lib/ci-certs/live/fullchain.pem";
+//!       mode = "0444";
+//!       restartUnits = [ "proxy.service" ];
+//!     };
+//!     templates."app.env".content = "TOKEN=${config.services.ccsec.placeholder.test_secret}";
+//!   };
+//! }
+//! ```
+//!
+//! The build fails if a sops file is not sealed, or does not hold a key that is named. The file goes to the Nix store,
+//! sealed as it is. A flake sees a submodule only when it is told to:
+//!
+//! ```text
+//! git clone --recurse-submodules https://git.example.org/host.git /etc/nixos
+//! ccsec doctor /etc/nixos
+//! ccsec key install --out /var/lib/ccsec/recovery.txt <recovery.txt
+//! nixos-rebuild switch --flake '/etc/nixos?submodules=1'
+//! systemctl status ccsec-activate.service
+//! ```
+//!
+//! A switch reloads the service, so that units which need the secrets keep running; `restartUnits` says which are told.
+//! They do not start while the secrets could not be made, unless `requireActivation = false`. What users are made with
+//! (`neededForUsers`) comes before them, by a unit of its own or by the activation script.
+//!
+//! # Coming from sops-nix
+//!
+//! There are two ways, and the first needs one line: `sops.package` and `sops.validationPackage` are the package of the
+//! flake, and everything else stays (see [`_03_activation`](super::_03_activation)).
+//!
+//! The second is to write `services.ccsec` where `sops` stood; options that both have are called the same. What is
+//! different:
+//!
+//! | `sops` | `services.ccsec` |
+//! |---|---|
+//! | `owner` wins over `uid`, `group` over `gid` | setting both is an error |
+//! | a unit without `.service` is told nothing | is an error |
+//! | a file at `path` is replaced | is refused; `onConflict = "backup"` keeps it aside |
+//! | numbers are refused | `scalar = "any"` takes them |
+//! | RSA host keys become keys of GnuPG | `gnupg.sshKeyPaths` is empty, and only a warning |
+//! | `age.plugins` | no plugin is started: an error |
+//! | an activation script, except with sysusers or userborn | a unit; `useSystemdActivation = false` is the script |
+//!
+//! For homes there is `homeModules.default`, with the same options but those of owners.
