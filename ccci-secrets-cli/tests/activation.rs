@@ -155,7 +155,7 @@ fn main() {
         Both results::rotation_makes_a_new_generation_and_removes_the_old_one,
         Anywhere refusals::a_manifest_that_is_not_there_or_no_file_is_refused,
         Anywhere refusals::a_report_that_cannot_be_written_is_a_later_step_that_failed,
-        Anywhere refusals::what_is_not_built_yet_is_refused_by_name,
+        Anywhere refusals::checks_and_credentials_that_name_nothing_are_refused_by_field,
         Anywhere quickstart::the_first_command_of_the_readme_works_and_converges,
         Anywhere quickstart::the_sample_manifests_pass_the_check,
         Root quickstart::every_format_gives_the_files_of_the_reference,

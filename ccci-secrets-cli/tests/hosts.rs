@@ -34,7 +34,8 @@ mod world;
 use harness::Needs::{Anywhere, RootMachine};
 
 fn main() {
-    let scenarios = scenarios![RootMachine debian::a_package_is_installed_used_upgraded_removed_and_purged,
+    let scenarios = scenarios![
+        RootMachine debian::a_package_is_installed_used_upgraded_removed_and_purged,
         RootMachine units::a_machine_boots_and_comes_back_with_what_it_wrote,
         Anywhere nix::s50_manifests_of_the_module_pass_the_checks_and_work,
         Anywhere nix::s50_a_build_fails_where_the_check_does,

@@ -168,7 +168,9 @@ pub(crate) fn a_report_that_cannot_be_written_is_a_later_step_that_failed(
     Ok(())
 }
 
-pub(crate) fn what_is_not_built_yet_is_refused_by_name(world: &World) -> Verdict {
+pub(crate) fn checks_and_credentials_that_name_nothing_are_refused_by_field(
+    world: &World,
+) -> Verdict {
     let mut checks = world.manifest();
     checks["checks"] = json!([{"type": "x509"}]);
     let mut credentials = world.manifest();

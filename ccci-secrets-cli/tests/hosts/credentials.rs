@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use ccci_secrets::digest::{hex, sha256};
 use serde_json::json;
 
 use crate::harness::Verdict;
@@ -44,18 +45,6 @@ fn blob(world: &World, bytes: usize) -> (Vec<u8>, Vec<u8>) {
         .unwrap();
     assert!(sealed.status.success(), "{sealed:?}");
     (content, sealed.stdout)
-}
-
-fn sum(content: &[u8]) -> String {
-    use std::io::Write as _;
-    let mut child = Command::new("sha256sum")
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(content).unwrap();
-    let printed = child.wait_with_output().unwrap().stdout;
-    String::from_utf8(printed).unwrap()[..64].to_owned()
 }
 
 pub(crate) fn s49_credentials_are_exact_and_never_empty(world: &World) -> Verdict {
@@ -105,7 +94,7 @@ pub(crate) fn s49_credentials_are_exact_and_never_empty(world: &World) -> Verdic
         true
         "#
     ));
-    assert_eq!(told, format!("{}\n243\n243\n243\n", sum(&content)));
+    assert_eq!(told, format!("{}\n243\n243\n243\n", hex(&sha256(&content))));
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::wrapped::KeyKind;
 use crate::wrapped::WrappedKey;
 
-use self::age::plugin::PluginFault;
+use self::age::plugin::{PluginFault, plugin_of_recipient};
 use self::age::ssh::SshRecipient;
 use self::age::x25519::X25519Recipient;
 use self::pgp::GnupgFault;
@@ -208,9 +208,9 @@ impl RecipientKind {
         if text.starts_with("age1pq1") {
             return Some(Self::Unbuilt(UnbuiltKind::PostQuantum));
         }
-        if let Some(rest) = text.strip_prefix("age1") {
-            return Some(match rest.rsplit_once('1') {
-                Some((name, _)) => Self::Unbuilt(UnbuiltKind::Plugin(name.into())),
+        if text.starts_with("age1") {
+            return Some(match plugin_of_recipient(text) {
+                Some(name) => Self::Unbuilt(UnbuiltKind::Plugin(name.into())),
                 None => Self::X25519,
             });
         }

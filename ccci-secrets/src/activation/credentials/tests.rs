@@ -283,28 +283,20 @@ fn an_empty_credential_is_refused() {
     let (workshop, fields) = self::workshop();
     let manifest = workshop.manifest(fields);
     activate_below(&workshop, &manifest);
+    let given = || {
+        let source = CredentialSource::Generation;
+        ask(&workshop, &manifest, source, "web.service", "token")
+    };
     workshop.write("root/m/1/a", "");
     assert!(matches!(
-        ask(
-            &workshop,
-            &manifest,
-            CredentialSource::Generation,
-            "web.service",
-            "token"
-        ),
+        given(),
         Err(CredentialRefusal::Content(CredentialProblem::Empty(_)))
     ));
     workshop.write("root/m/1/a", vec![0; MOST_CREDENTIAL_BYTES]);
     for length in [MOST_CREDENTIAL_BYTES, REFUSAL_BYTES + 1] {
         workshop.write("root/m/1/a", vec![0; length]);
         assert!(matches!(
-            ask(
-                &workshop,
-                &manifest,
-                CredentialSource::Generation,
-                "web.service",
-                "token"
-            ),
+            given(),
             Err(CredentialRefusal::Content(
                 CredentialProblem::TooLarge { .. }
             ))
