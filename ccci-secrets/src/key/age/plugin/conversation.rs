@@ -177,7 +177,11 @@ impl Drop for Conversation<'_> {
     fn drop(&mut self) {
         // A plugin ends when nobody talks to it any more; one that does not is ended.
         drop(self.to.take());
-        while let Ok(Ok(_)) = self.from.recv_timeout(FAREWELL) {}
+        for _ in 0..LAST_WORDS {
+            if !matches!(self.from.recv_timeout(FAREWELL), Ok(Ok(_))) {
+                break;
+            }
+        }
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -233,3 +237,5 @@ fn one_line(text: &Secret) -> String {
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a plugin may take to end by itself.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How many messages nobody asked for are waited out before a plugin is ended.
+const LAST_WORDS: usize = 16;

@@ -198,6 +198,17 @@ fn plugins_that_do_not_keep_to_the_protocol_are_faults() {
 }
 
 #[test]
+fn a_plugin_that_goes_on_talking_is_ended() {
+    let place = Place::new();
+    let script = "say 'file-key 0' \"$key\"; hear; say done; while say msg dG8; do :; done";
+    let identity = place.identity(script, Arc::new(NoUser));
+    let (send, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || send.send(identity.unwrap(&entry()).is_ok()));
+    let limit = std::time::Duration::from_secs(20);
+    assert_eq!(ended.recv_timeout(limit), Ok(true));
+}
+
+#[test]
 fn a_plugin_that_is_not_there_is_named() {
     let text = identity_text("is-not-here");
     let identity = PluginIdentity::parse(&text).unwrap();
