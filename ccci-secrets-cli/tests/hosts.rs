@@ -16,9 +16,13 @@ mod credentials;
 mod debian;
 #[path = "activation/fixtures.rs"]
 mod fixtures;
+#[path = "hosts/guest.rs"]
+mod guest;
 #[path = "activation/harness.rs"]
 #[expect(dead_code, reason = "the scenarios of activation use the rest")]
 mod harness;
+#[path = "hosts/initrd.rs"]
+mod initrd;
 #[path = "hosts/machine.rs"]
 mod machine;
 #[path = "hosts/manual.rs"]
@@ -57,7 +61,10 @@ fn main() {
         RootMachine units::s48b_a_blank_machine_starts,
         RootMachine units::s48b_users_are_made_although_var_is_mounted_later,
         RootMachine credentials::s49_credentials_are_exact_and_never_empty,
+        RootMachine credentials::s49_a_service_that_is_killed_before_it_answers_gives_nothing,
         RootMachine credentials::s49_one_byte_too_many_is_refused_by_the_check,
+        Anywhere initrd::s52_an_initrd_without_accounts_has_its_secrets_in_memory,
+        Anywhere initrd::s52_a_plug_that_is_pulled_leaves_old_or_new,
         RootMachine units::targets_of_any_kind_are_reached,
         RootMachine units::a_link_goes_with_its_secret_although_its_directory_is_nobodys_target,
         RootMachine units::what_is_missing_at_boot_can_come_later,

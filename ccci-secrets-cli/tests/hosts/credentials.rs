@@ -122,3 +122,47 @@ pub(crate) fn s49_one_byte_too_many_is_refused_by_the_check(world: &World) -> Ve
     }
     Ok(())
 }
+
+/// The manifest is a FIFO, so that the service stops between taking a connection and answering it.
+const WAITING: &str = "[Service]
+ExecStart=
+ExecStart=/usr/bin/ccsec creds-serve /run/manifest
+";
+
+// Without the manager, which holds the connection meanwhile, the unit would start with an empty credential.
+pub(crate) fn s49_a_service_that_is_killed_before_it_answers_gives_nothing(
+    world: &World,
+) -> Verdict {
+    let host = Host::new(world, Machine::new()?);
+    let units = "/etc/systemd/system";
+    for (name, text) in [
+        ("ccsec-creds.socket", SOCKET_UNIT),
+        ("ccsec-creds.service", SERVICE_UNIT),
+        ("ccsec-creds.service.d/waiting.conf", WAITING),
+        ("good.service", &consumer(NAME)),
+    ] {
+        host.machine.write(&format!("{units}/{name}"), text);
+    }
+    let boot = host.machine.boot(&format!(
+        r#"set -eu
+        {FUNCTIONS}
+        mkfifo /run/manifest
+        systemctl start ccsec-creds.socket
+        systemctl start --no-block good.service
+        until grep -qs wait_for_partner "/proc/$(pid ccsec-creds.service)/wchan"; do sleep 0.02; done
+        systemctl kill -s KILL ccsec-creds.service
+        while [ "$(state good.service)" = activating ]; do sleep 0.02; done
+        systemctl show -p ExecMainStatus --value good.service
+        test ! -e /run/good.out || cat /run/good.out
+        "#
+    ));
+    assert_eq!(
+        (boot.exit, boot.printed.as_str()),
+        (0, "243\n"),
+        "{}",
+        boot.journal
+    );
+    let told = "a connection that an earlier run has not answered: refused";
+    assert!(boot.journal.contains(told), "{}", boot.journal);
+    Ok(())
+}

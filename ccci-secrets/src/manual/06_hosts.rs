@@ -114,3 +114,41 @@
 //! | an activation script, except with sysusers or userborn | a unit; `useSystemdActivation = false` is the script |
 //!
 //! For homes there is `homeModules.default`, with the same options but those of owners.
+//!
+//! # Credentials instead of files
+//!
+//! A unit with `DynamicUser=` has no account that could own a file. It is given its secrets as credentials instead, which
+//! systemd puts where this unit alone can read them:
+//!
+//! ```json
+//! "credentials": [
+//!   {"unit": "web.service", "name": "token", "secret": "web/token"},
+//!   {"unit": "job@*.service", "name": "config", "secret": "rendered/job.conf"}
+//! ]
+//! ```
+//!
+//! ```ini
+//! [Service]
+//! DynamicUser=yes
+//! LoadCredential=token:/run/ccsec/creds.sock
+//! ExecStart=/usr/bin/web --token-file ${CREDENTIALS_DIRECTORY}/token
+//! ```
+//!
+//! - `secret` is the name of a secret, or `rendered/` and that of a template. `NAME@*.service` stands for every instance that
+//!   has no entry of its own.
+//! - `ccsec-creds.socket` and `ccsec-creds.service` answer: they lie in `ccci-secrets-cli/dist/systemd`. Manifest and
+//!   generation are looked at for each request, so there is nothing to reload; a unit gets what is new when it starts again.
+//!   With `--no-materialise` the sops file is opened for each request instead, and nothing is on disk.
+//! - Whoever may not have a credential, or asks for one that cannot be had, fails to start with status 243, and the journal of
+//!   `ccsec-creds.service` says why. systemd takes a connection that ends without data for an empty credential, so the
+//!   answer to such a request is more than systemd takes, and the service manager holds each connection until it is
+//!   answered, even when the service is killed (`FileDescriptorStoreMax=`).
+//! - systemd takes 1 MiB for all credentials of a unit, their names included. `ccsec check --mode sopsfile` adds up what it
+//!   can see, activation adds up the rest, and both refuse more; an empty value is refused too.
+//!
+//! # An initrd, and machines with next to nothing
+//!
+//! The program of the Debian package is linked statically and needs neither accounts nor a service manager: `ccsec activate`
+//! in an initrd, with `--ignore-passwd` where the manifest names owners, and `/run` goes with the machine when it switches
+//! to its root. A key on a file system that is not mounted yet is exit 20, and the message says so. Before Linux 6.4 a
+//! `tmpfs` may be swapped out; where nothing swaps that is a warning, else a refusal.
