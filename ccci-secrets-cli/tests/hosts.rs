@@ -46,6 +46,7 @@ fn main() {
         Anywhere nix::s50_mistakes_are_named_before_anything_is_built,
         Anywhere nix::s50_manifests_of_sops_nix_pass_as_in_its_build,
         Anywhere nix::s50_units_are_those_that_the_program_prints,
+        RootMachine nix::s50_units_of_the_module_work_in_a_boot,
         RootMachine nix::s50_without_units_the_activation_script_makes_the_secrets,
         Anywhere nix::s50_a_home_has_its_secrets_in_the_runtime_directory,
         Anywhere nix::s50_the_package_is_made_of_what_is_here,

@@ -164,13 +164,6 @@ in
     '';
   }
   {
-    assertion = cfg.age.plugins == [ ];
-    message = ''
-      ${option}.age.plugins: ccsec starts no plugins of age. Add a recipient without a plugin to the sops files, for example
-      the host's: ccsec key show --ssh /etc/ssh/ssh_host_ed25519_key.pub
-    '';
-  }
-  {
     assertion = cfg.age.generateKey -> cfg.age.keyFile != null;
     message = ''
       ${option}.age.generateKey: set ${option}.age.keyFile, too: the place of the key.

@@ -115,6 +115,11 @@ in
       lib.mkDefault "${cfg.gnupg.package}/bin/gpg"
     );
 
+    # systemctl tells units of the user.
+    services.ccsec.environment.PATH = mkIf (cfg.age.plugins != [ ]) (
+      lib.mkDefault "${lib.makeBinPath (cfg.age.plugins ++ [ pkgs.systemd ])}"
+    );
+
     systemd.user.services.ccsec = {
       Unit = {
         Description = "Secrets as files";

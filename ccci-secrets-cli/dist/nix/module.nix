@@ -194,6 +194,7 @@ in
     (mkIf (byUnit != [ ]) units.common)
     (mkIf (lib.elem regular.unit (map (stage: stage.unit) byUnit)) (units.regular regular))
     (mkIf (lib.elem forUsers.unit (map (stage: stage.unit) byUnit)) (units.forUsers forUsers userUnits))
+    (mkIf (regular.manifest.credentials != [ ]) (units.credentials regular))
     (mkIf (cfg.age.generateKey && byUnit != [ ]) (units.key byUnit))
 
     (mkIf (lib.elem regular.unit (map (stage: stage.unit) byScript)) {

@@ -287,7 +287,7 @@ in
       plugins = mkOption {
         type = types.listOf types.package;
         default = [ ];
-        description = "Known from sops-nix; ccsec starts no plugins, and says so.";
+        description = "Plugins of age, for files that no other key opens.";
       };
     };
     gnupg = {
@@ -317,8 +317,9 @@ in
           "plugin"
         ]
       );
-      default = lib.optional (cfg.gnupg.home != null) "gpg";
-      defaultText = lib.literalMD "`gpg`, if `gnupg.home` is set";
+      default =
+        lib.optional (cfg.gnupg.home != null) "gpg" ++ lib.optional (cfg.age.plugins != [ ]) "plugin";
+      defaultText = lib.literalMD "`gpg` with `gnupg.home`, `plugin` with `age.plugins`";
       description = "Which kinds of key may start a program.";
     };
     strictKeyModes = switch false "Whether key files that others may read are refused, instead of being a warning.";
@@ -341,7 +342,8 @@ in
     '';
     allowSwap = switch false "Whether secrets may lie on a tmpfs that can be swapped out.";
     credentials = listOf credential ''
-      Secrets that units read with `LoadCredential=`: which unit may have which, under which name.
+      Which unit may have which secret as a credential, under which name. The unit itself says
+      `LoadCredential = "NAME:/run/ccsec/creds.sock"`.
     '';
     requireActivation = switch true ''
       Whether units that use a secret are kept from starting while the secrets could not be made.

@@ -4,6 +4,7 @@
 {
   lib,
   rustPlatform,
+  stdenv,
 }:
 
 let
@@ -34,6 +35,15 @@ rustPlatform.buildRustPackage {
 
   postInstall = ''
     ln -s ccsec "$out/bin/sops-install-secrets"
+  ''
+  # The program makes its own pages, where it can be started.
+  + lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+    mkdir -p "$out/share/man/man1" "$out/share/bash-completion/completions" \
+      "$out/share/zsh/site-functions" "$out/share/fish/vendor_completions.d"
+    "$out/bin/ccsec" man --output-dir "$out/share/man/man1"
+    "$out/bin/ccsec" completion bash >"$out/share/bash-completion/completions/ccsec"
+    "$out/bin/ccsec" completion zsh >"$out/share/zsh/site-functions/_ccsec"
+    "$out/bin/ccsec" completion fish >"$out/share/fish/vendor_completions.d/ccsec.fish"
   '';
 
   meta = {

@@ -5,6 +5,7 @@ let
   keyFile = lib.escapeShellArg cfg.age.keyFile;
   variables = {
     HOME = "/var/empty";
+    PATH = lib.makeBinPath cfg.age.plugins;
   }
   // cfg.environment;
   export = name: value: "export ${name}=${lib.escapeShellArg (toString value)}";

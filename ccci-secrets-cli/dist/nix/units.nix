@@ -152,6 +152,7 @@ let
   service =
     stage: {
       inherit (cfg) onFailure;
+      path = cfg.age.plugins;
       environment = lib.mapAttrs (_: toString) cfg.environment;
       unitConfig = {
         # The secrets stay when the configuration has none any more, and so do the units that required them.
@@ -303,6 +304,68 @@ in
         };
       };
     };
+
+  # Gives units what `credentials` says they may have; the same as the units in dist/systemd, where the reasons stand.
+  credentials = stage: {
+    systemd.sockets.ccsec-creds = {
+      description = "Socket for the credentials of units";
+      wantedBy = [ "sockets.target" ];
+      before = [
+        "shutdown.target"
+        "sockets.target"
+      ];
+      conflicts = [ "shutdown.target" ];
+      listenStreams = [ "${run}/ccsec/creds.sock" ];
+      unitConfig.DefaultDependencies = false;
+      socketConfig = {
+        DirectoryMode = "0700";
+        SocketMode = "0600";
+      };
+    };
+    systemd.services.ccsec-creds = {
+      description = "Secrets as credentials of units";
+      after = [ "${stage.unit}.service" ];
+      before = [ "shutdown.target" ];
+      conflicts = [ "shutdown.target" ];
+      # Each request looks at manifest and generation anew; only another manifest needs another process.
+      stopIfChanged = false;
+      unitConfig = {
+        DefaultDependencies = false;
+        StartLimitIntervalSec = 0;
+      };
+      serviceConfig = {
+        CapabilityBoundingSet = "CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE";
+        ExecStart = "${cfg.package}/bin/ccsec creds-serve ${stage.file}";
+        FileDescriptorStoreMax = 1024;
+        LimitCORE = 0;
+        LockPersonality = true;
+        MemoryDenyWriteExecute = true;
+        NoNewPrivileges = true;
+        NotifyAccess = "main";
+        PrivateDevices = true;
+        ProtectClock = true;
+        ProtectControlGroups = true;
+        ProtectHome = "read-only";
+        ProtectHostname = true;
+        ProtectKernelLogs = true;
+        ProtectKernelModules = true;
+        ProtectKernelTunables = true;
+        ProtectProc = "invisible";
+        ProtectSystem = "strict";
+        Restart = "always";
+        RestartSec = "100ms";
+        RestrictAddressFamilies = "AF_UNIX";
+        RestrictNamespaces = true;
+        RestrictRealtime = true;
+        RestrictSUIDSGID = true;
+        SystemCallArchitectures = "native";
+        SystemCallErrorNumber = "EPERM";
+        SystemCallFilter = [ "@system-service" ];
+        Type = "notify";
+        UMask = "0077";
+      };
+    };
+  };
 
   # Makes the age key of the machine, once.
   key =

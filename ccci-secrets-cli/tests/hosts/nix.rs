@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::test_data;
 use crate::harness::Verdict;
+use crate::machine::Machine;
 use crate::world::{World, mode};
 use evaluator::{Module, Nix, delivered};
 use unit_settings::{Settings, of_module, of_text};
@@ -200,8 +201,37 @@ pub(crate) fn s50_units_are_those_that_the_program_prints(world: &World) -> Verd
     for more in variants {
         compare_units(world, &nix, more);
     }
+    let host = host(world, GIVES_A_CREDENTIAL);
+    let ours = nix.evaluate(Module::System, &host, "systemd");
+    for (kind, text) in [
+        (
+            "service",
+            include_str!("../../dist/systemd/ccsec-creds.service"),
+        ),
+        (
+            "socket",
+            include_str!("../../dist/systemd/ccsec-creds.socket"),
+        ),
+    ] {
+        let lines = text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let mut shipped = of_text(&lines.map(str::to_owned).collect::<Vec<_>>());
+        let mut ours = of_module(&ours[format!("{kind}s")]["ccsec-creds"]);
+        for unit in [&mut shipped, &mut ours] {
+            unit.values_mut()
+                .for_each(|section| drop(section.remove("ExecStart")));
+        }
+        assert_eq!(ours, shipped, "{kind}");
+    }
     Ok(())
 }
+
+const GIVES_A_CREDENTIAL: &str = r#"{
+    services.ccsec.credentials = [
+      { unit = "reader.service"; name = "mine"; secret = "test_secret"; }
+    ];
+}"#;
 
 fn compare_units(world: &World, nix: &Nix<'_>, more: &str) {
     let more = format!(
@@ -313,6 +343,120 @@ fn on_nixos(
         }
     }
     unit
+}
+
+pub(crate) fn s50_units_of_the_module_work_in_a_boot(world: &World) -> Verdict {
+    let nix = Nix::new(world)?;
+    let machine = Machine::new()?;
+    let more = r#"{ lib, ... }: {
+        services.ccsec.age.sshKeyPaths = lib.mkForce [ "/etc/ssh/ssh_host_ed25519_key" ];
+        services.ccsec.secrets.test_secret.owner = lib.mkForce "root";
+    }"#;
+    let more = format!("{{ imports = [ ({more}) ({GIVES_A_CREDENTIAL}) ]; }}");
+    let host = host(world, &more);
+    let built = nix.build(Module::System, &host, "build.ccsec-manifest");
+    let text = std::fs::read_to_string(built.unwrap()).unwrap();
+    let mut manifest: Value = serde_json::from_str(&text).unwrap();
+    for secret in manifest["secrets"].as_array_mut().unwrap() {
+        secret["sopsFile"] = "secrets.yaml".into();
+    }
+    machine.write("/etc/ccsec/manifest.json", manifest.to_string());
+    let fixtures = world.fixtures();
+    machine.write("/etc/ccsec/secrets.yaml", fixtures.read("secrets.yaml"));
+    machine.write_private("/etc/ssh/ssh_host_ed25519_key", fixtures.read("host"));
+    machine.install_program();
+    let systemd = nix.evaluate(Module::System, &host, "systemd");
+    install_units(&machine, &systemd);
+    machine.write(
+        "/etc/systemd/system/proxy.service",
+        "[Service]\nExecStart=/usr/bin/sleep inf\n",
+    );
+    for (name, credential) in [("reader", "mine"), ("thief", "mine")] {
+        let text = format!(
+            "[Service]\nType=oneshot\nDynamicUser=yes\nLoadCredential={credential}:/run/ccsec/creds.sock
+ExecStart=/bin/sh -c 'sha256sum <$CREDENTIALS_DIRECTORY/{credential}'\n"
+        );
+        machine.write(&format!("/etc/systemd/system/{name}.service"), text);
+    }
+    let told = machine.boot_and_succeed(
+        "systemctl start ccsec-secrets.target
+        systemctl is-active ccsec-activate.service ccsec-secrets.target run-secrets.d.mount
+        systemctl show -p Requires -p After proxy.service | grep -c ccsec-activate.service
+        systemctl start proxy.service; pid=$(systemctl show -P MainPID proxy.service)
+        systemctl reload ccsec-activate.service
+        test $pid = $(systemctl show -P MainPID proxy.service)
+        sha256sum </var/lib/ci-certs/live/privkey.pem
+        cat /etc/bridge/env >/dev/null
+        systemctl start ccsec-creds.socket reader.service
+        ! systemctl start thief.service
+        systemctl show -P ExecMainStatus thief.service
+        journalctl -u reader.service --no-pager",
+    );
+    assert!(told.starts_with("active\nactive\nactive\n2\n"), "{told}");
+    assert!(told.contains("\n243\n"), "{told}");
+    for name in ["wildcard_key", "test_secret"] {
+        let digest = ccci_secrets::digest::sha256(&fixtures.value(name));
+        assert!(told.contains(&ccci_secrets::digest::hex(&digest)), "{name}");
+    }
+    Ok(())
+}
+
+/// What NixOS makes of units: files, and links for those that want and require them.
+fn install_units(machine: &Machine, systemd: &Value) {
+    let directory = "/etc/systemd/system";
+    let install = |name: String, unit: &Value| {
+        let mut settings = of_module(unit);
+        for section in settings.values_mut() {
+            for command in ["ExecStart", "ExecReload"] {
+                if let Some(values) = section.get_mut(command) {
+                    *values = values.iter().map(|text| on_the_machine(text)).collect();
+                }
+            }
+        }
+        for (field, suffix) in [("WantedBy", "wants"), ("RequiredBy", "requires")] {
+            let units = settings.get("Install").and_then(|it| it.get(field));
+            for other in units.into_iter().flatten() {
+                let links = machine.path(&format!("{directory}/{other}.{suffix}"));
+                std::fs::create_dir_all(&links).unwrap();
+                std::os::unix::fs::symlink(format!("../{name}"), links.join(&name)).unwrap();
+            }
+        }
+        settings.remove("Install");
+        machine.write(
+            &format!("{directory}/{name}"),
+            unit_settings::to_text(&settings),
+        );
+    };
+    for (kind, field) in [
+        ("service", "services"),
+        ("socket", "sockets"),
+        ("target", "targets"),
+    ] {
+        for (name, unit) in systemd[field].as_object().unwrap() {
+            install(format!("{name}.{kind}"), unit);
+        }
+    }
+    for mount in systemd["mounts"].as_array().unwrap() {
+        let place = mount["where"].as_str().unwrap();
+        install(
+            format!("{}.mount", place.trim_start_matches('/').replace('/', "-")),
+            mount,
+        );
+    }
+    let rules: Vec<String> = serde_json::from_value(systemd["tmpfiles"]["rules"].clone()).unwrap();
+    machine.write("/etc/tmpfiles.d/nixos.conf", rules.join("\n") + "\n");
+}
+
+/// A command of a unit with program and manifest where the machine has them.
+fn on_the_machine(command: &str) -> String {
+    let words: Vec<&str> = command.split(' ').collect();
+    let [_, between @ .., _] = &words[..] else {
+        panic!("{command}")
+    };
+    format!(
+        "/usr/bin/ccsec {} /etc/ccsec/manifest.json",
+        between.join(" ")
+    )
 }
 
 pub(crate) fn s50_without_units_the_activation_script_makes_the_secrets(world: &World) -> Verdict {
@@ -484,6 +628,15 @@ pub(crate) fn s50_the_package_is_made_of_what_is_here(world: &World) -> Verdict 
     command.env("out", &out);
     let run = world.finish(command.spawn().unwrap());
     assert_eq!(run.code, 0, "{}", run.stderr);
+    for made in [
+        "share/man/man1/ccsec-key-show.1",
+        "share/bash-completion/completions/ccsec",
+        "share/zsh/site-functions/_ccsec",
+        "share/fish/vendor_completions.d/ccsec.fish",
+    ] {
+        let text = std::fs::read_to_string(out.join(made)).unwrap();
+        assert!(text.contains("ccsec"), "{made}");
+    }
     let mut command = Command::new(out.join("bin/sops-install-secrets"));
     world.prepare(command.arg("-help"));
     let run = world.finish(command.spawn().unwrap());

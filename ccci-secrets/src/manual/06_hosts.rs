@@ -110,7 +110,6 @@
 //! | a file at `path` is replaced | is refused; `onConflict = "backup"` keeps it aside |
 //! | numbers are refused | `scalar = "any"` takes them |
 //! | RSA host keys become keys of GnuPG | `gnupg.sshKeyPaths` is empty, and only a warning |
-//! | `age.plugins` | no plugin is started: an error |
 //! | an activation script, except with sysusers or userborn | a unit; `useSystemdActivation = false` is the script |
 //!
 //! For homes there is `homeModules.default`, with the same options but those of owners.

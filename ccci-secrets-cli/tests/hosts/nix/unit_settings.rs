@@ -78,6 +78,7 @@ pub(super) fn of_module(unit: &Value) -> Settings {
         ("Unit", "onFailure", "OnFailure"),
         ("Unit", "requires", "Requires"),
         ("Unit", "wants", "Wants"),
+        ("Socket", "listenStreams", "ListenStream"),
         ("Install", "requiredBy", "RequiredBy"),
         ("Install", "wantedBy", "WantedBy"),
         ("Mount", "what", "What"),
@@ -87,7 +88,11 @@ pub(super) fn of_module(unit: &Value) -> Settings {
     ] {
         add_all(&mut settings, section, name, &unit[field]);
     }
-    for (section, field) in [("Unit", "unitConfig"), ("Service", "serviceConfig")] {
+    for (section, field) in [
+        ("Unit", "unitConfig"),
+        ("Service", "serviceConfig"),
+        ("Socket", "socketConfig"),
+    ] {
         for (name, value) in unit[field].as_object().into_iter().flatten() {
             add_all(&mut settings, section, name, value);
         }
@@ -107,4 +112,19 @@ fn add_all(settings: &mut Settings, section: &str, name: &str, value: &Value) {
         Value::String(text) => add(settings, section, name, text),
         other => add(settings, section, name, &other.to_string()),
     }
+}
+
+/// The text of a unit with these settings.
+pub(super) fn to_text(settings: &Settings) -> String {
+    let mut text = String::new();
+    for (section, settings) in settings {
+        text += &format!("[{section}]\n");
+        for (name, values) in settings {
+            // In the order in which they are sorted, what is taken away comes behind what is given.
+            values
+                .iter()
+                .for_each(|value| text += &format!("{name}={value}\n"));
+        }
+    }
+    text
 }

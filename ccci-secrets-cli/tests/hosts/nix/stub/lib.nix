@@ -49,6 +49,7 @@ let
         builtins.substring 0 (stringLength text - stringLength suffix) text
       else
         text;
+    makeBinPath = concatMapStringsSep ":" (package: "${package}/bin");
     fixedWidthString =
       width: filler: text:
       if stringLength text < width then fixedWidthString width filler (filler + text) else text;

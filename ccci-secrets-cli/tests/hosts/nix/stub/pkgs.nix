@@ -14,7 +14,10 @@ let
   pkgs = {
     inherit lib;
     stdenv = rec {
-      buildPlatform.system = builtins.currentSystem or "x86_64-linux";
+      buildPlatform = {
+        system = builtins.currentSystem or "x86_64-linux";
+        canExecute = _: true;
+      };
       hostPlatform = buildPlatform;
     };
     pkgsStatic = pkgs;
@@ -58,6 +61,7 @@ let
       };
     coreutils = installed;
     gnupg = installed;
+    systemd = installed;
   };
 in
 pkgs
