@@ -171,7 +171,9 @@ fn one(operation: &str, file: &Path) {
         "edit" => {
             let opened = sealed(bytes).open(&keyring).unwrap();
             let (plain, _, older) = opened.into_editing().unwrap();
-            let edited = older.edit(changed(plain.expose())).unwrap();
+            let text = changed(plain.expose());
+            drop(plain);
+            let edited = older.edit(text).unwrap();
             drop(edited.seal(now()).unwrap());
         }
         // As `encrypt --onto`.

@@ -42,6 +42,18 @@ impl Secret {
         self.0.extend_from_slice(more);
     }
 
+    /// Makes it as long as that with zeros, if it is shorter and has the room.
+    pub(crate) fn grow_to(&mut self, len: usize) {
+        if (self.0.len()..=self.0.capacity()).contains(&len) {
+            self.0.resize(len, 0);
+        }
+    }
+
+    /// How many bytes it can take without moving.
+    pub(crate) fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
     /// Cuts the end off; the bytes cut are wiped.
     pub fn truncate(&mut self, len: usize) {
         if let Some(tail) = self.0.get_mut(len..) {

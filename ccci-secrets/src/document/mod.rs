@@ -131,7 +131,7 @@ impl Document {
         if edits.is_empty() {
             return Ok(source.into_bytes());
         }
-        source.splice(edits)
+        source.into_spliced(edits)
     }
 
     /// The YAML documents of the file, in order.

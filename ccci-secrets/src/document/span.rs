@@ -159,6 +159,32 @@ impl Source {
         self.splicer(edits, self.bytes().len() + added).finish()
     }
 
+    /// As [`Source::splice`], in the buffer of the source if the text has room there: two texts of a large file at once are
+    /// more than they need be. Where it has none, it gets some for the next time.
+    ///
+    /// # Errors
+    /// [`SpliceError`] as for [`Source::splice`].
+    pub fn into_spliced(self, mut edits: Vec<Edit>) -> Result<Secret, SpliceError> {
+        edits.sort_by_key(|edit| (edit.span.start(), edit.span.end()));
+        let moves = Moves::of(&edits, self.bytes().len())?;
+        let mut text = self.bytes;
+        if moves.new_len > text.capacity() {
+            let room = moves.new_len + ROOM_FOR_MORE;
+            return Self::new(text).splicer(edits, room).finish();
+        }
+        text.grow_to(moves.new_len);
+        moves.apply(text.expose_mut());
+        for (edit, at) in edits.iter().zip(&moves.texts) {
+            let place = text.expose_mut().get_mut(*at..at + edit.text.len());
+            // EXPOSE: into the wiping buffer of the text.
+            place
+                .ok_or(SpliceError)?
+                .copy_from_slice(edit.text.expose());
+        }
+        text.truncate(moves.new_len);
+        Ok(text)
+    }
+
     /// Applies edits as they are made, so that they need not all be kept: `edits` in any order, and those that are
     /// pushed later in the order of the source. `room` is how long the text may become; it grows if that is too little.
     #[must_use]
@@ -171,6 +197,56 @@ impl Source {
             out: Secret::with_capacity(room),
             waiting: edits.into_iter().peekable(),
         }
+    }
+}
+
+/// Room that a text gets for later edits: new metadata fit in.
+const ROOM_FOR_MORE: usize = 16 << 10;
+
+/// Where everything goes when edits are applied in place.
+struct Moves {
+    /// What stays, with the offset that it gets.
+    kept: Vec<(Range<usize>, usize)>,
+    /// Where the texts of the edits start.
+    texts: Vec<usize>,
+    new_len: usize,
+}
+
+impl Moves {
+    /// For edits in the order of the source.
+    fn of(edits: &[Edit], len: usize) -> Result<Self, SpliceError> {
+        let mut kept = Vec::with_capacity(edits.len() + 1);
+        let mut texts = Vec::with_capacity(edits.len());
+        let (mut done, mut new_len) = (0, 0);
+        for edit in edits {
+            let piece = done..edit.span.start();
+            if piece.start > piece.end || edit.span.end() > len {
+                return Err(SpliceError);
+            }
+            kept.push((piece.clone(), new_len));
+            new_len += piece.len();
+            texts.push(new_len);
+            new_len += edit.text.len();
+            done = edit.span.end();
+        }
+        kept.push((done..len, new_len));
+        new_len += len - done;
+        Ok(Self {
+            kept,
+            texts,
+            new_len,
+        })
+    }
+
+    /// No piece goes where another one still is: those that go to the left come in their order, those that go to the
+    /// right in the opposite one, and between two that part nothing overlaps.
+    fn apply(&self, bytes: &mut [u8]) {
+        let left = self.kept.iter().filter(|(piece, to)| *to < piece.start);
+        left.for_each(|(piece, to)| bytes.copy_within(piece.clone(), *to));
+        let right = self.kept.iter().filter(|(piece, to)| *to > piece.start);
+        right
+            .rev()
+            .for_each(|(piece, to)| bytes.copy_within(piece.clone(), *to));
     }
 }
 
@@ -239,6 +315,7 @@ impl fmt::Debug for Source {
 pub struct SpliceError;
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -262,6 +339,51 @@ mod tests {
             source("a: 1\n").splice(edits).expect("disjoint").expose(),
             b"key: 1!\n"
         );
+    }
+
+    #[test]
+    fn edits_in_place_give_the_same_text_and_the_same_errors() {
+        let mut state = 1_u64;
+        let mut next = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) as usize % below
+        };
+        let (mut in_place, mut refused) = (0, 0);
+        for _ in 0..3_000 {
+            let len = next(40);
+            let text: Vec<u8> = (b'a'..=b'z').cycle().take(len).collect();
+            let mut bytes = Secret::with_capacity(len + next(60));
+            bytes.extend(&text);
+            let edits = |seeds: &[(usize, usize, usize)]| -> Vec<Edit> {
+                let edit = |&(at, removed, added): &(usize, usize, usize)| {
+                    Edit::new(Span::new(at, at + removed), &b"0123456789"[..added])
+                };
+                seeds.iter().map(edit).collect()
+            };
+            let mut seeds = Vec::new();
+            let mut at = 0;
+            while at <= len && seeds.len() < 5 {
+                let removed = next(8);
+                seeds.push((at, removed, next(10)));
+                at += removed + next(9);
+                if next(20) == 0 {
+                    at = at.saturating_sub(3);
+                }
+            }
+            let expected = source(std::str::from_utf8(&text).expect("ASCII")).splice(edits(&seeds));
+            let buffer = bytes.expose().as_ptr();
+            match (Source::new(bytes).into_spliced(edits(&seeds)), expected) {
+                (Ok(found), Ok(expected)) => {
+                    assert_eq!(found.expose(), expected.expose(), "{seeds:?}");
+                    in_place += usize::from(found.expose().as_ptr() == buffer);
+                }
+                (Err(_), Err(_)) => refused += 1,
+                _ => panic!("only one of them is refused: {seeds:?}"),
+            }
+        }
+        assert!(in_place > 500 && refused > 100, "{in_place} {refused}");
     }
 
     #[test]

@@ -156,7 +156,8 @@ impl Sealer<'_> {
         let mut mac = MacStream::new(self.coverage);
         let mut leaves = Sequence::default();
         let selected = index.entries.iter().filter(|entry| entry.selected).count();
-        let room = document.source().bytes().len() + selected * ENVELOPE_LEN;
+        // Comments and metadata find room in the same text later.
+        let room = document.source().bytes().len() + selected * ENVELOPE_LEN + METADATA_LEN;
         let mut splicer = document.source().splicer(Vec::new(), room);
         let leaf_entries = index.entries.iter();
         let scalars = leaf_entries.filter_map(|entry| Some((entry, entry.leaf(&document)?)));
@@ -259,7 +260,7 @@ impl Sealer<'_> {
         Ok(sealed)
     }
 
-    /// Comments are sealed in the order of the source, so that no more than one of the new texts is held at a time.
+    /// Comments are sealed in the order of the source. Beside their envelopes, no more than one text is held at a time.
     fn seal_comments(&mut self, document: Document) -> Result<(Secret, Sequence), SealError> {
         let index = Index::of(&document, self.selection, State::Clear)?;
         let mut sealed = Sequence::default();
@@ -273,17 +274,15 @@ impl Sealer<'_> {
         if found.is_empty() {
             return Ok((document.into_text(), sealed));
         }
-        let room = document.source().bytes().len() + found.len() * ENVELOPE_LEN;
-        let mut splicer = document.source().splicer(Vec::new(), room);
+        let mut edits = Vec::with_capacity(found.len());
         for (comment, path, old) in in_source_order(found, |found| found.0) {
             let aad = paths.aad(&document, path);
             let envelope = self.seal_comment(&document, &comment, &aad, old)?;
             sealed.comment(&aad, envelope.as_bytes());
-            for edit in document.seal_comment(&comment, &envelope) {
-                splicer.push(edit)?;
-            }
+            edits.extend(document.seal_comment(&comment, &envelope));
         }
-        Ok((splicer.finish()?, sealed))
+        drop(paths);
+        Ok((document.into_spliced(edits)?, sealed))
     }
 
     /// A sealed comment that matches the rule for clear ones would be taken for one of these when the file is read, and
@@ -313,6 +312,9 @@ impl Sealer<'_> {
 
 /// What sealing adds to a value: names, nonce and tag.
 const ENVELOPE_LEN: usize = 120;
+
+/// What the metadata of most files take.
+const METADATA_LEN: usize = 16 << 10;
 
 /// How often a comment is sealed anew before its rule is taken to match every sealed text.
 const COMMENT_ATTEMPTS: usize = 16;
@@ -416,29 +418,43 @@ fn place_block(document: Document, block: &Block<'_>) -> Result<Document, SealEr
         return Ok(document);
     };
     let spans = document.parts().iter().enumerate();
-    let edits = spans
+    let edits: Vec<Edit> = spans
         .filter_map(|(nth, part)| {
             // A part that is new takes the text of the first.
             let of_part = old.texts.get(nth).and_then(Option::as_ref);
             let text = of_part.or(old.texts.first().and_then(Option::as_ref))?;
+            let span = document.metadata_span(part)?;
             // EXPOSE: a sealed text.
-            Some(Edit::new(document.metadata_span(part)?, text.expose()))
+            let text = text.expose();
+            (document.source().slice(span) != text).then(|| Edit::new(span, text))
         })
         .collect();
+    let document = if edits.is_empty() {
+        document
+    } else {
+        with_old_text(document, edits)?
+    };
+    refresh_block(document, mac, lastmodified, *version)
+}
+
+/// The document with the old text of its block; as it was where that does not fit, for example between braces: then the same
+/// content stands there in the file's own style.
+fn with_old_text(document: Document, edits: Vec<Edit>) -> Result<Document, SealError> {
+    let format = document.format();
     let kept = document.source().splice(edits)?;
-    let document = match Document::parse(format, kept) {
+    // Without its nodes, for as long as the other one is read.
+    let text = document.into_text();
+    match Document::parse(format, kept) {
         Ok(kept)
             if kept
                 .parts()
                 .iter()
                 .all(|part| kept.metadata_entry(part).is_some()) =>
         {
-            kept
+            Ok(kept)
         }
-        // The old text does not fit here, for example between braces: the same content in the file's own style.
-        _ => document,
-    };
-    refresh_block(document, mac, lastmodified, *version)
+        _ => Ok(Document::parse(format, text)?),
+    }
 }
 
 /// Gives every copy of the block a new MAC and time; nothing else of it changes.
