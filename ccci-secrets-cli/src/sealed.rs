@@ -6,7 +6,7 @@ use ccci_secrets::dangerous;
 use ccci_secrets::document::{CanonicalLayout, Format, NewNode};
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::file::{
-    EditedFile, ExtractError, FileError, Note, OpenError, OpenFile, SealError, SealedFile,
+    EditedFile, ExtractError, FileError, Note, Older, OpenError, OpenFile, SealError, SealedFile,
     UnsetError,
 };
 use ccci_secrets::keyring::{AttemptReport, GroupAttempt, Keyring};
@@ -119,14 +119,7 @@ impl Opened {
         Ok(Self::Unverified(file))
     }
 
-    pub(crate) fn expose_document(&self) -> Result<(Secret, Vec<Note>), SealError> {
-        match self {
-            Self::Unverified(file) => file.expose_document(),
-            Self::Verified(file) => file.expose_document(),
-        }
-    }
-
-    /// The same, for a file that is not needed afterwards.
+    /// The whole plaintext document, of a file that is not needed afterwards.
     pub(crate) fn into_exposed_document(self) -> Result<(Secret, Vec<Note>), SealError> {
         match self {
             Self::Unverified(file) => file.expose_document(),
@@ -178,10 +171,11 @@ impl Opened {
         }
     }
 
-    pub(crate) fn edit(self, plaintext: Secret) -> Result<EditedFile, SealError> {
+    /// The plaintext for an editor, and what the text that it leaves is laid over.
+    pub(crate) fn into_editing(self) -> Result<(Secret, Vec<Note>, Older), SealError> {
         match self {
-            Self::Unverified(file) => dangerous::adopt(file, IGNORE_MAC).edit(plaintext),
-            Self::Verified(file) => file.edit(plaintext),
+            Self::Unverified(file) => dangerous::adopt(file, IGNORE_MAC).into_editing(),
+            Self::Verified(file) => file.into_editing(),
         }
     }
 }

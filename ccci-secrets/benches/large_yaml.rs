@@ -178,8 +178,8 @@ fn one(operation: &str, file: &Path) {
         }
         // As `encrypt --onto`.
         "onto" => {
-            let plain = Secret::from_vec(std::fs::read(plain_beside(file)).unwrap());
             let older = sealed(bytes).open(&keyring).unwrap().into_older().unwrap();
+            let plain = Secret::from_vec(std::fs::read(plain_beside(file)).unwrap());
             let draft = DraftFile::parse(Format::Yaml, plain).unwrap();
             drop(older.lay_over(draft).unwrap().seal(now()).unwrap());
         }

@@ -29,7 +29,8 @@
 
 use crate::document::{CanonicalLayout, Format, NewNode};
 use crate::file::{
-    EditedFile, ExtractError, NoProof, Note, OpenError, OpenFile, SealError, SealedFile, UnsetError,
+    EditedFile, ExtractError, NoProof, Note, Older, OpenError, OpenFile, SealError, SealedFile,
+    UnsetError,
 };
 use crate::keyring::Keyring;
 use crate::mac::MacError;
@@ -158,6 +159,14 @@ impl AdoptedFile {
     /// As there.
     pub fn unset(self, path: &TreePath) -> Result<EditedFile, UnsetError> {
         self.file.unset(path)
+    }
+
+    /// As [`OpenFile::into_editing`]; a comment that opens nowhere stays sealed in the text.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn into_editing(self) -> Result<(Secret, Vec<Note>, Older), SealError> {
+        self.file.into_editing()
     }
 
     /// As [`OpenFile::edit`].

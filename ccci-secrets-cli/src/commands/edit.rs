@@ -6,7 +6,7 @@ use ccci_secrets::atomic::{self, NewFileMode};
 use ccci_secrets::config::Policy;
 use ccci_secrets::document::{CanonicalLayout, Format};
 use ccci_secrets::error::ErrorCode;
-use ccci_secrets::file::SealedFile;
+use ccci_secrets::file::{Older, SealedFile};
 use ccci_secrets::keyring::Keyring;
 use ccci_secrets::secret::Secret;
 
@@ -55,25 +55,25 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     let path = input::required_file(args.files)?;
     let format = Input::File(path.clone()).format(args.format.input_type, None);
     args.format.require_same(format)?;
-    let mut subject = if input::is_missing(&path) {
+    let (mut subject, plain) = if input::is_missing(&path) {
         let resolved = args.policy.resolve(context, &path)?;
         let layout = resolved.indents.layout(format)?;
-        Subject::new_file(&path, format, resolved.policy, layout)?
+        let subject = Subject::new_file(&path, format, resolved.policy, layout)?;
+        (subject, Secret::with_capacity(0))
     } else {
         policy::warn_about_config(context);
         Subject::existing(&path, format, context.keyring(), args.unwrap.mac())?
     };
-    session(context, &mut subject)?;
+    session(context, &mut subject, &plain)?;
     Ok(Exit::Done)
 }
 
 /// Opens the editor until what it leaves can be sealed, and writes that.
-fn session(context: &Context, subject: &mut Subject) -> Result<(), CommandError> {
+fn session(context: &Context, subject: &mut Subject, plain: &Secret) -> Result<(), CommandError> {
     let editor = Editor::find(&context.environment)?;
-    let plain = subject.plaintext()?;
     // The workspace goes before the listener does: a signal in between still finds it removed.
     let interrupts = Interrupts::listen()?;
-    let workspace = Workspace::create(&context.environment, &subject.path, &plain)?;
+    let workspace = Workspace::create(&context.environment, &subject.path, plain)?;
     let heed = if context.stdin_is_terminal {
         Heed::NotTheTerminals
     } else {
@@ -129,7 +129,7 @@ enum State {
         /// The file as it was read, to begin again from, and to see whether somebody else changed it.
         before: Secret,
         /// Used up by an attempt to seal.
-        opened: Option<Box<Opened>>,
+        older: Option<Box<Older>>,
         keyring: Keyring,
         mac: MacCheck,
     },
@@ -137,26 +137,30 @@ enum State {
 }
 
 impl Subject {
+    /// A file and its plaintext.
     fn existing(
         path: &Path,
         format: Format,
         keyring: Keyring,
         mac: MacCheck,
-    ) -> Result<Self, CommandError> {
+    ) -> Result<(Self, Secret), CommandError> {
         let name = path.display().to_string();
         let before = input::read_file(path)?;
         let opened = open(&name, format, &before, &keyring, mac)?;
-        Ok(Self {
+        let (plain, notes, older) = opened.into_editing().in_file(&name)?;
+        sealed::tell(&name, &notes);
+        let subject = Self {
             name,
             path: path.to_owned(),
             format,
             state: State::Existing {
                 before,
-                opened: Some(Box::new(opened)),
+                older: Some(Box::new(older)),
                 keyring,
                 mac,
             },
-        })
+        };
+        Ok((subject, plain))
     }
 
     /// Whatever would stop the file from being made is found before the editor opens.
@@ -187,19 +191,6 @@ impl Subject {
         })
     }
 
-    fn plaintext(&self) -> Result<Secret, CommandError> {
-        let State::Existing {
-            opened: Some(opened),
-            ..
-        } = &self.state
-        else {
-            return Ok(Secret::with_capacity(0));
-        };
-        let (plain, notes) = opened.expose_document().in_file(&self.name)?;
-        sealed::tell(&self.name, &notes);
-        Ok(plain)
-    }
-
     /// Seals the text that the editor left. May be called again when it failed.
     fn seal(&mut self, text: Secret) -> Result<SealedFile, CommandError> {
         match &mut self.state {
@@ -208,15 +199,18 @@ impl Subject {
             }
             State::Existing {
                 before,
-                opened,
+                older,
                 keyring,
                 mac,
             } => {
-                let opened = match opened.take() {
-                    Some(opened) => *opened,
-                    None => open(&self.name, self.format, before, keyring, *mac)?,
+                let older = match older.take() {
+                    Some(older) => *older,
+                    None => {
+                        let opened = open(&self.name, self.format, before, keyring, *mac)?;
+                        opened.into_editing().in_file(&self.name)?.2
+                    }
                 };
-                let edited = opened.edit(text).in_file(&self.name).map_err(|error| {
+                let edited = older.edit(text).in_file(&self.name).map_err(|error| {
                     error.exit_if(ErrorCode::DocumentInvalid, Exit::SopsCannotRead)
                 })?;
                 edited.seal(Context::now()).in_file(&self.name)

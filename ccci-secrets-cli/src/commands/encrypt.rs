@@ -86,20 +86,23 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
         policy.mac_only_encrypted = false;
     }
     let name = input.name();
-    let plain = input.read()?;
     let sealed = match (&args.onto, &target) {
         (Some(old), _) => {
             let old = open_old(context, old, formats.sealed(), &policy)?;
-            let draft = formats.draft(&name, plain)?;
+            let older = old.into_older().in_file(&name)?;
+            let draft = formats.draft(&name, input.read()?)?;
             warn_about_values(&name, &draft);
-            let edited = draft.onto(old).in_file(&name)?;
+            let edited = older.lay_over(draft).in_file(&name)?;
             finish(&name, edited.seal(Context::now()))?
         }
-        (None, Target::File(path)) => match as_it_is(context, path, formats, &plain, &policy) {
-            Some(sealed) => sealed,
-            None => seal_as(&name, formats, plain, &policy)?,
-        },
-        (None, Target::Stdout) => seal_as(&name, formats, plain, &policy)?,
+        (None, Target::File(path)) => {
+            let plain = input.read()?;
+            match as_it_is(context, path, formats, &plain, &policy) {
+                Some(sealed) => sealed,
+                None => seal_as(&name, formats, plain, &policy)?,
+            }
+        }
+        (None, Target::Stdout) => seal_as(&name, formats, input.read()?, &policy)?,
     };
     match target {
         Target::Stdout => output::data(sealed.text())?,

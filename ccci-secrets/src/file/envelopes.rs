@@ -9,13 +9,14 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 
 use super::OpenFile;
+use super::access::Access;
 use super::index::{self, What};
-use super::open::Opened;
 use super::seal::first_line;
 use crate::crypto::{NONCE_LEN, TAG_LEN};
 use crate::document::{Document, NewScalar, Resolved, Scalar, Style};
 use crate::envelope::{self, Envelope};
 use crate::leaf::{LeafCipher, sealed_spelling};
+use crate::metadata::Metadata;
 use crate::secret::Secret;
 use crate::value::{Kind, Value};
 
@@ -99,66 +100,66 @@ impl Shown {
 }
 
 impl Reuse {
-    /// Those of every sealed leaf and comment of an opened file.
-    pub(super) fn of<Proof>(file: &OpenFile<Proof>) -> Self {
-        let (document, index) = (&file.sealed.document, &file.sealed.index);
+    /// Those of every sealed leaf and comment of an opened file, which ends here: the envelopes are read when its index and
+    /// its values are let go.
+    pub(super) fn of<Proof>(file: OpenFile<Proof>) -> (Self, Document, Metadata, Access) {
         let mut reuse = Self::default();
+        let sealed = reuse.find_sealed(&file);
+        let (document, metadata, access) = file.into_parts();
+        reuse.old.reserve_exact(sealed.len());
+        for (what, shown) in sealed {
+            reuse.read(&document, what, shown);
+        }
+        (reuse, document, metadata, access)
+    }
+
+    /// Takes down the places, and gives what stands there.
+    fn find_sealed<Proof>(&mut self, file: &OpenFile<Proof>) -> Vec<(What, Option<Shown>)> {
+        let (document, index) = (&file.sealed.document, &file.sealed.index);
         let entries = index.entries.iter().zip(&file.content.leaves);
         let entries = entries.filter(|(entry, _)| entry.selected && entry.alias.is_none());
         let count = entries.clone().count();
-        reuse.places.reserve_exact(count);
-        reuse.old.reserve_exact(count);
+        self.places.reserve_exact(count);
+        let mut found = Vec::with_capacity(count);
         for (entry, opened) in entries {
-            let is_comment = match (entry.what, opened) {
+            let shown = match (entry.what, opened) {
                 (What::Leaf(node), Some(opened)) if opened.sealed => {
-                    let Some(scalar) = index::scalar(document, node) else {
-                        continue;
-                    };
-                    reuse.push_leaf(document, scalar, (opened, file.content.bytes(opened)));
-                    false
+                    let scalar = index::scalar(document, node);
+                    let spelling = file.content.bytes(opened);
+                    scalar.and_then(|scalar| {
+                        self.spell(found.len(), (document, scalar), (opened.kind, spelling))
+                    })
                 }
-                (What::Comment(comment), _) => {
-                    // EXPOSE: an envelope, if it is one.
-                    let text = document.comment_text(&comment);
-                    if text.expose().is_empty() {
-                        continue;
-                    }
-                    reuse.push(first_line(text.expose()), None);
-                    true
+                // EXPOSE: only its length.
+                (What::Comment(comment), _)
+                    if !document.comment_text(&comment).expose().is_empty() =>
+                {
+                    None
                 }
                 _ => continue,
             };
-            let hash = reuse.hash(&index.aad(document, entry), is_comment);
-            let number = u32::try_from(reuse.places.len()).unwrap_or(u32::MAX);
-            reuse.places.push(Place {
-                hash,
-                number,
+            let is_comment = matches!(entry.what, What::Comment(_));
+            self.places.push(Place {
+                hash: self.hash(&index.aad(document, entry), is_comment),
+                number: u32::try_from(found.len()).unwrap_or(u32::MAX),
                 met: 0,
             });
+            found.push((entry.what, shown));
         }
         let order = |place: &Place| (place.hash, place.number);
-        reuse.places.sort_unstable_by_key(order);
-        reuse
+        self.places.sort_unstable_by_key(order);
+        found
     }
 
-    fn hash(&self, aad: &str, is_comment: bool) -> u64 {
-        self.hasher.hash_one((aad, is_comment))
-    }
-
-    fn push_leaf(
+    /// Takes down how the plaintext document spells a leaf, if that is not how it was sealed, and gives the style that it has
+    /// there, where the envelope tells none.
+    fn spell(
         &mut self,
-        document: &Document,
-        scalar: &Scalar,
-        (opened, spelling): (&Opened, &[u8]),
-    ) {
-        let text = document.resolve(scalar);
-        let (Ok(Resolved::Value(Value::Str(text))), Ok(value)) =
-            (text, Value::parse(opened.kind, spelling))
-        else {
-            self.old.push(None);
-            return;
-        };
-        let value = &value;
+        number: usize,
+        (document, scalar): (&Document, &Scalar),
+        (kind, spelling): (Kind, &[u8]),
+    ) -> Option<Shown> {
+        let value = &Value::parse(kind, spelling).ok()?;
         let written = document.rewrite_scalar(scalar, &NewScalar::Value { value, spelling });
         let token = written.iter().find(|edit| !edit.text.is_empty());
         // EXPOSE: into the wiping copy that the new plaintext is compared with.
@@ -169,11 +170,32 @@ impl Reuse {
                 shown: Secret::from_slice(shown.expose()),
                 sealed: Secret::from_slice(spelling),
             };
-            self.spelled.insert(self.old.len(), spelled);
+            self.spelled.insert(number, spelled);
         }
-        let shown = (scalar.style() == Style::Plain).then(|| Shown::of_token(token));
-        // EXPOSE: an envelope.
-        self.push(text.expose(), shown);
+        (scalar.style() == Style::Plain).then(|| Shown::of_token(token))
+    }
+
+    /// Reads the next envelope.
+    fn read(&mut self, document: &Document, what: What, shown: Option<Shown>) {
+        match what {
+            What::Comment(comment) => {
+                // EXPOSE: an envelope, if it is one.
+                let text = document.comment_text(&comment);
+                self.push(first_line(text.expose()), None);
+            }
+            What::Leaf(node) | What::ListComment(node) => {
+                let scalar = index::scalar(document, node);
+                match scalar.map(|scalar| document.resolve(scalar)) {
+                    // EXPOSE: an envelope.
+                    Some(Ok(Resolved::Value(Value::Str(text)))) => self.push(text.expose(), shown),
+                    _ => self.old.push(None),
+                }
+            }
+        }
+    }
+
+    fn hash(&self, aad: &str, is_comment: bool) -> u64 {
+        self.hasher.hash_one((aad, is_comment))
     }
 
     /// Takes an envelope. Neither one with junk behind it nor one with an odd nonce serves again.

@@ -77,11 +77,10 @@ impl<Proof> OpenFile<Proof> {
     /// # Errors
     /// [`SealError`], for metadata that cannot be kept.
     pub fn into_older(self) -> Result<Older, SealError> {
-        let text = TextNumber::of(self.sealed.text());
-        let format = self.sealed.format();
-        let block = OldBlock::of(&self.sealed.document)?;
-        let reuse = Reuse::of(&self);
-        let (_, metadata, access) = self.into_parts();
+        let (reuse, document, metadata, access) = Reuse::of(self);
+        let format = document.format();
+        let block = OldBlock::of(&document)?;
+        let text = TextNumber::of(document.source().bytes());
         Ok(Older {
             format,
             metadata,
