@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ccci_secrets::error::ErrorCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser as _};
 
 use crate::commands::{
     activate, cert, check, completion, creds_serve, decrypt, doctor, drill, edit, encrypt, key,
@@ -47,8 +47,10 @@ pub(crate) struct GlobalArgs {
     pub(crate) mac_only_encrypted: bool,
 }
 
-/// Every command. One that sops has too belongs into [`SOPS_SHAPED`] as well.
+/// Every command. One that sops has too belongs into [`SOPS_SHAPED`] as well. The arguments of a command are made when it is
+/// named: to make all of them takes longer than to decrypt a small file.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     Activate(activate::Args),
     Cert(cert::Args),
@@ -134,7 +136,7 @@ pub(crate) enum Request {
 
 /// Reads the command line.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Request {
-    match Cli::try_parse_from(&arguments) {
+    match Cli::try_parse_from(&arguments).or_else(|_| parse_with_all(&arguments)) {
         Ok(cli) => Request::Run(Box::new(cli)),
         Err(error) => {
             if let Some(verb) = verb_of_sops(&error) {
@@ -144,6 +146,19 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Request {
             Request::Answer(family_of(&command), answer(&error, &command))
         }
     }
+}
+
+/// The same with the arguments of every command, for what is said about them: help, and what was meant.
+fn parse_with_all(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = whole().try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// The command line with the arguments of every command.
+pub(crate) fn whole() -> clap::Command {
+    let mut all = Cli::command();
+    all.build();
+    all
 }
 
 /// Whose exit codes the command of that name uses.
@@ -181,7 +196,7 @@ fn not_built(verb: &str) -> CommandError {
 
 /// The command that a command line names, which may not be valid otherwise: of `key show`, both words.
 fn named_command(arguments: &[OsString]) -> Vec<&str> {
-    let cli = Cli::command();
+    let cli = whole();
     let mut innermost = &cli;
     let mut names = Vec::new();
     for word in arguments.iter().skip(1).filter_map(|word| word.to_str()) {
@@ -285,6 +300,16 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_of_commands_are_made_when_they_are_named() {
+        let arguments = |cli: clap::Command| -> usize {
+            let each = cli.get_subcommands();
+            each.map(|command| command.get_arguments().count()).sum()
+        };
+        assert_eq!(arguments(Cli::command()), 0);
+        assert!(arguments(whole()) > 100);
     }
 
     #[test]

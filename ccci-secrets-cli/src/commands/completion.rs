@@ -1,9 +1,8 @@
 //! `ccsec completion`.
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
+use crate::cli;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
 use crate::output;
@@ -21,6 +20,6 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "ccsec", &mut script);
+    clap_complete::generate(args.shell, &mut cli::whole(), "ccsec", &mut script);
     output::data(&script).map(|()| Exit::Done)
 }

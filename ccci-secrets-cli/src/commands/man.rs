@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use ccci_secrets::atomic::NewFileMode;
-use clap::CommandFactory as _;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::cli::{self, Cli};
+use crate::cli;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
 use crate::output;
@@ -27,8 +26,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, CommandError> {
-    let mut all = Cli::command();
-    all.build();
+    let all = cli::whole();
     let Some(directory) = &args.output_dir else {
         let command = find(&all, &args.command)?;
         return output::data(&page(&all, command)).map(|()| Exit::Done);
@@ -156,8 +154,7 @@ mod tests {
     use super::*;
 
     fn all() -> clap::Command {
-        let mut all = Cli::command();
-        all.build();
+        let all = cli::whole();
         all
     }
 
