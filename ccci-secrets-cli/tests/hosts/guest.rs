@@ -32,7 +32,7 @@ const MODULES: [&str; 4] = [
 ];
 
 /// Longer than any boot takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 impl Initrd {
     /// The program, busybox, and the modules.
