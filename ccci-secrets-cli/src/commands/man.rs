@@ -153,15 +153,10 @@ fn files_or_first_page(roff: &mut Roff, first: &str, here: &str) {
 mod tests {
     use super::*;
 
-    fn all() -> clap::Command {
-        let all = cli::whole();
-        all
-    }
-
     // The end of the help is not taken over, since its table becomes a section.
     #[test]
     fn what_stands_at_the_end_of_the_help_is_the_table_of_exit_codes() {
-        let all = all();
+        let all = cli::whole();
         for command in with_subcommands(&all) {
             let table = exit::table(cli::family_of(&named(command)));
             let end = command.get_after_long_help().map(ToString::to_string);
@@ -172,7 +167,7 @@ mod tests {
 
     #[test]
     fn every_command_has_a_page_with_its_flags() {
-        let all = all();
+        let all = cli::whole();
         let commands = with_subcommands(&all);
         assert!(commands.iter().any(|it| name(it) == "ccsec-key-show"));
         for command in commands {
@@ -188,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_command_is_found_by_its_words() {
-        let all = all();
+        let all = cli::whole();
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let found = find(&all, &words("key show")).expect("it exists");
         assert_eq!(name(found), "ccsec-key-show");
