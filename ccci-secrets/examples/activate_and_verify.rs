@@ -1,5 +1,8 @@
 //! Plans, activates below a directory, and verifies: what `ccsec plan`, `activate` and `verify` do, as another program would.
 //!
+//! A plan is made in three steps: the contents are opened, then what is on disk is observed with them in mind, then what
+//! would be done is decided from that alone. `activate` takes the same steps under its lock, and carries the plan out.
+//!
 //! ```sh
 //! cargo run --example activate_and_verify -- testdata/quickstart/manifest.json target/example
 //! ```
@@ -15,7 +18,8 @@ use std::path::{Path, PathBuf};
 use ccci_secrets::activation::fault::Refusal;
 use ccci_secrets::activation::manifest::Manifest;
 use ccci_secrets::activation::{
-    Drift, Options, Preview, Receipt, Verification, Verified, activate, preview, verify,
+    Contents, Drift, Observed, Options, Plan, Receipt, Verification, Verified, activate, observe,
+    open, plan, verify,
 };
 use ccci_secrets::fs::RealFs;
 
@@ -38,7 +42,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         options.now = Some(jiff::Timestamp::now());
         options
     };
-    let plan: Preview = preview(&manifest, options()).map_err(told)?;
+    let mut looking = options();
+    let contents: Contents<'_> = open(&manifest, &mut looking).map_err(told)?;
+    let observed: Observed<'_> = observe(contents, &looking).map_err(told)?;
+    let plan: Plan = plan(observed).map_err(told)?;
     println!("{} files would be there", plan.entries.len());
     let receipt: Receipt = activate(&manifest, options()).map_err(told)?;
     let active = receipt.active().unwrap_or_default();

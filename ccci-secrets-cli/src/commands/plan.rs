@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use ccci_secrets::activation::manifest::Dialect;
-use ccci_secrets::activation::{Before, Change, Preview, PreviewEntry, PreviewReport, Run};
+use ccci_secrets::activation::{Before, Change, Plan, PlanEntry, PlanReport, Run};
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::hmac_key::HmacKey;
 use ccci_secrets::secret::Secret;
@@ -91,12 +91,7 @@ fn read_key(path: &Path) -> Result<HmacKey, CommandError> {
     HmacKey::from_bytes(Secret::from_vec(bytes)).map_err(|error| cannot_use(&error))
 }
 
-fn print(
-    manifest: &Path,
-    json: bool,
-    preview: &Preview,
-    run: &Run<'_>,
-) -> Result<Exit, CommandError> {
+fn print(manifest: &Path, json: bool, preview: &Plan, run: &Run<'_>) -> Result<Exit, CommandError> {
     for line in refusal::warnings(&preview.warnings) {
         output::note(line);
     }
@@ -104,7 +99,7 @@ fn print(
         output::note(line);
     }
     let text = match json {
-        true => PreviewReport::new(run, preview).to_json(),
+        true => PlanReport::new(run, preview).to_json(),
         false => text(preview),
     };
     output::data(text.as_bytes())?;
@@ -112,7 +107,7 @@ fn print(
 }
 
 /// The plan for people.
-fn text(preview: &Preview) -> String {
+fn text(preview: &Plan) -> String {
     let mut plan = Text(String::new());
     plan.head(preview);
     for entry in &preview.entries {
@@ -138,7 +133,7 @@ impl Text {
         writeln!(self.0, "{line}").expect("writing to a string does not fail");
     }
 
-    fn head(&mut self, preview: &Preview) {
+    fn head(&mut self, preview: &Plan) {
         let link = preview.link.display();
         if preview.changes_nothing() {
             let (active, count) = (preview.previous.unwrap_or_default(), preview.entries.len());
@@ -181,7 +176,7 @@ impl Text {
         }
     }
 
-    fn entry(&mut self, entry: &PreviewEntry, unreadable_for: Option<u32>) {
+    fn entry(&mut self, entry: &PlanEntry, unreadable_for: Option<u32>) {
         let (mark, what) = match entry.change() {
             Some(Change::Unchanged) => return,
             Some(Change::Added) => ("+", Vec::new()),
@@ -208,8 +203,8 @@ impl Text {
         self.line(line);
     }
 
-    fn rest(&mut self, preview: &Preview) {
-        let is_same = |entry: &&PreviewEntry| entry.change() == Some(Change::Unchanged);
+    fn rest(&mut self, preview: &Plan) {
+        let is_same = |entry: &&PlanEntry| entry.change() == Some(Change::Unchanged);
         let same = preview.entries.iter().filter(is_same).count();
         if same > 0 && !preview.changes_nothing() {
             self.line(format_args!("  {same} more stay as they are"));
@@ -241,12 +236,12 @@ impl Text {
 }
 
 /// Whether what can be seen is enough for a new generation.
-fn needs_generation(preview: &Preview) -> bool {
-    let differs = |entry: &PreviewEntry| !matches!(entry.change(), None | Some(Change::Unchanged));
+fn needs_generation(preview: &Plan) -> bool {
+    let differs = |entry: &PlanEntry| !matches!(entry.change(), None | Some(Change::Unchanged));
     preview.previous.is_none() || !preview.removed.is_empty() || preview.entries.iter().any(differs)
 }
 
-fn unknown(entry: &PreviewEntry, unreadable_for: Option<u32>) -> Vec<String> {
+fn unknown(entry: &PlanEntry, unreadable_for: Option<u32>) -> Vec<String> {
     let uid = unreadable_for.unwrap_or_default();
     let mut what = vec![format!("unknown: not readable as uid {uid}")];
     what.extend(mode_delta(entry));
@@ -254,13 +249,13 @@ fn unknown(entry: &PreviewEntry, unreadable_for: Option<u32>) -> Vec<String> {
     what
 }
 
-fn mode_delta(entry: &PreviewEntry) -> Option<String> {
+fn mode_delta(entry: &PlanEntry) -> Option<String> {
     let before = entry.before?.mode;
     let mode = entry.result.mode;
     (before != mode).then(|| format!("mode {before:04o} to {mode:04o}"))
 }
 
-fn owner_delta(entry: &PreviewEntry) -> Option<String> {
+fn owner_delta(entry: &PlanEntry) -> Option<String> {
     let Before { uid, gid, .. } = entry.before?;
     if (Some(uid), Some(gid)) == (entry.uid(), entry.gid()) {
         return None;

@@ -38,7 +38,7 @@ pub(super) fn apply(
     options: &Options<'_>,
 ) -> Result<Applied, Refusal> {
     let before = records.ledger.value().clone();
-    let draft = draft(scene, records).map_err(|fault| Refusal::new(vec![fault]))?;
+    let draft = draft(scene, records).map_err(Refusal::of)?;
     let mut work = Work {
         scene,
         run: draft.run.clone(),
@@ -87,7 +87,7 @@ impl Work<'_> {
         }
         self.seal(records)?;
         match self.active_link() {
-            Some(link) => commit(site, link, self.scene.plan.exchange),
+            Some(link) => commit(site, link, self.scene.steps.exchange),
             None => Ok(()),
         }
     }
@@ -96,7 +96,7 @@ impl Work<'_> {
         let Scene {
             site,
             mount,
-            plan,
+            steps,
             manifest,
             ..
         } = self.scene;
@@ -105,7 +105,7 @@ impl Work<'_> {
             ..Directories::default()
         };
         mount::make_directory(site, &mount.real, directories)?;
-        if let Some(what) = plan.mount {
+        if let Some(what) = steps.mount {
             let mounted = mount::mount(site, mount, what, manifest.allow_swap)?;
             self.mounted = mounted.made;
             self.applied.warnings.extend(mounted.warnings);
@@ -180,7 +180,7 @@ impl Work<'_> {
         Refusal {
             left_behind: undo.roll_back(records),
             warnings: self.applied.warnings,
-            ..Refusal::new(vec![fault])
+            ..Refusal::of(fault)
         }
     }
 
@@ -200,12 +200,12 @@ impl Work<'_> {
     /// From here on nothing is undone; what fails is left to the next run.
     fn after_commit(&mut self, records: &mut Records) {
         let Scene {
-            site, frame, plan, ..
+            site, frame, steps, ..
         } = self.scene;
         if let Some(Err(fault)) = self.active_link().map(|link| sync_commit(site, link)) {
             self.fail(Step::Commit, vec![fault]);
         }
-        if plan.exchange {
+        if steps.exchange {
             let warning = Warning::at(WarningKind::DirectoryReplaced, &site.shown(&frame.link));
             self.applied.warnings.push(warning);
         }
@@ -235,13 +235,13 @@ impl Work<'_> {
     }
 
     fn prune(&mut self, pause: &dyn Fn(Duration)) {
-        let plan = self.scene.plan;
-        if plan.generation.is_some() && !plan.prune.is_empty() {
+        let steps = self.scene.steps;
+        if steps.generation.is_some() && !steps.prune.is_empty() {
             pause(GRACE);
         }
         let Scene { site, mount, .. } = self.scene;
-        let old = plan.prune.iter().map(|number| number.to_string().into());
-        let names: Vec<OsString> = old.chain(plan.foreign_keys.iter().cloned()).collect();
+        let old = steps.prune.iter().map(|number| number.to_string().into());
+        let names: Vec<OsString> = old.chain(steps.foreign_keys.iter().cloned()).collect();
         if names.is_empty() {
             return;
         }
@@ -250,7 +250,7 @@ impl Work<'_> {
             self.fail(Step::Prune, faults);
             return;
         }
-        for name in &plan.foreign_keys {
+        for name in &steps.foreign_keys {
             let path = site.shown(&mount.real.join(name));
             let warning = Warning::at(WarningKind::ForeignKeyRemoved, &path);
             self.applied.warnings.push(warning);

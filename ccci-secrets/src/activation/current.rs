@@ -31,7 +31,39 @@ pub(super) enum FileFound {
         owner: bool,
         /// The second name inside the generation, if one is wanted.
         inner_link: bool,
+        before: Before,
     },
+}
+
+impl FileFound {
+    pub(super) fn before(&self) -> Option<Before> {
+        match self {
+            Self::Absent => None,
+            Self::Present { before, .. } => Some(*before),
+        }
+    }
+}
+
+/// Mode and owner of a file as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Before {
+    /// Mode.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+impl Before {
+    pub(super) fn of(facts: &FileFacts) -> Self {
+        Self {
+            mode: facts.mode,
+            uid: facts.uid,
+            gid: facts.gid,
+        }
+    }
 }
 
 /// Compares the active generation with what is wanted; none if it does not exist.
@@ -89,8 +121,9 @@ fn compare(site: &Site<'_>, generation: BorrowedFd<'_>, wanted: &Wanted) -> File
     }
     FileFound::Present {
         content: has_content(site, file.as_fd(), &facts, wanted),
+        before: Before::of(&facts),
         mode: facts.mode == wanted.mode,
-        owner: !site.sets_owners || (facts.uid, facts.gid) == (wanted.uid, wanted.gid),
+        owner: !site.tree.sets_owners || (facts.uid, facts.gid) == (wanted.uid, wanted.gid),
         inner_link: match &wanted.target {
             Target::Inside(rest) => has_inner_link(site, generation, rest, &wanted.name),
             Target::Outside(_) | Target::Own => true,

@@ -8,12 +8,12 @@ use super::finish::lasting;
 use super::manifest::{FileEntry, Manifest, Target};
 use super::observe::{Frame, MountFound, Reals, generation_text, target_fault};
 use super::parents;
-use super::plan::Plan;
 use super::records::{
     EntryRecord, Journal, LINK_PREFIX, Ledger, LinkRecord, Outcome, Records, Role, Run,
     STAGE_PREFIX, StagedLink, outlives_reboot,
 };
 use super::site::Site;
+use super::steps::Steps;
 use super::targets::target_text;
 use super::units::Units;
 use super::wanted::{Directories, Wanted};
@@ -30,7 +30,7 @@ pub(super) struct Scene<'a> {
     pub(super) manifest: &'a Manifest,
     pub(super) wanted: &'a [Wanted],
     pub(super) mount: &'a MountFound,
-    pub(super) plan: &'a Plan,
+    pub(super) steps: &'a Steps,
     pub(super) keys_group: u32,
     /// The key for digests in the journal, if there is one.
     pub(super) drift_key: Option<&'a HmacKey>,
@@ -54,7 +54,7 @@ pub(super) struct Draft {
 pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault> {
     let mut run = Run {
         next: outcome(scene, records)?,
-        removals: scene.plan.removals.clone(),
+        removals: scene.steps.removals.clone(),
         ..Run::default()
     };
     let random = temporary_name().map_err(|source| {
@@ -63,7 +63,7 @@ pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault>
             .failed("choose a name in", &scene.reals.mount, source)
     })?;
     let mut manners = Vec::new();
-    if let Some(number) = scene.plan.generation {
+    if let Some(number) = scene.steps.generation {
         run.stage = Some(format!("{STAGE_PREFIX}{}-{random}", std::process::id()).into());
         run.staged.push(active_link(scene, number, &random));
         manners.push(Directories {
@@ -71,7 +71,7 @@ pub(super) fn draft(scene: Scene<'_>, records: &Records) -> Result<Draft, Fault>
             ..Directories::default()
         });
     }
-    for step in &scene.plan.links {
+    for step in &scene.steps.links {
         let Some(wanted) = scene.wanted.get(step.wanted) else {
             continue;
         };
@@ -117,7 +117,7 @@ pub(super) fn outcome(scene: Scene<'_>, records: &Records) -> Result<Outcome, Fa
     Ok(Outcome {
         manifest_sha256: digest::hex(&scene.manifest.sha256),
         drift_key: scene.drift_key.map(HmacKey::id),
-        generation: scene.plan.active(),
+        generation: scene.steps.active(),
         entries: scene.wanted.iter().map(record).collect(),
         links,
         pending,

@@ -611,6 +611,11 @@ impl Refusal {
         }
     }
 
+    /// For one reason.
+    pub(super) fn of(fault: Fault) -> Self {
+        Self::new(vec![fault])
+    }
+
     /// The same refusal, after an earlier run was finished or units of it were told.
     pub(super) fn after(self, earlier_run: EarlierRun) -> Self {
         Self {

@@ -50,7 +50,6 @@ pub fn give_back(
     path: &Path,
 ) -> Result<GivenBack, Refusal> {
     of(manifest, options, |transaction, records, warnings, _| {
-        let refuse = |fault| Refusal::new(vec![fault]);
         let Transaction { site, .. } = transaction;
         let mut kept = kept_for(site, path, records);
         let Some(last) = kept.pop() else {
@@ -58,9 +57,9 @@ pub fn give_back(
                 true => path.to_owned(),
                 false => site.shown(path),
             };
-            return Err(refuse(Fault::NothingKept(path)));
+            return Err(Refusal::of(Fault::NothingKept(path)));
         };
-        let left = restore(site, &last, records).map_err(refuse)?;
+        let left = restore(site, &last, records).map_err(Refusal::of)?;
         let shown = |record: &BackupRecord, name: &Path| site.shown(&record.directory.join(name));
         Ok(GivenBack {
             generation: active_number(site, transaction.frame),
@@ -81,7 +80,7 @@ pub fn give_back(
 
 /// Files that are kept for a path and still there, the oldest first.
 fn kept_for(site: &Site<'_>, path: &Path, records: &Records) -> Vec<BackupRecord> {
-    let seen_from_inside = match site.rebased {
+    let seen_from_inside = match site.tree.rebased {
         true => path.strip_prefix(site.base()).ok(),
         false => None,
     };

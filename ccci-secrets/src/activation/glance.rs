@@ -3,17 +3,20 @@
 use std::io;
 use std::path::Path;
 
+use super::Options;
 use super::accounts::AccountKind;
+use super::current::Before;
 use super::fault::{Active, Fault, Hazard, KeyState, TargetProblem, Warning};
 use super::manifest::{Account, FileEntry, Manifest, Target};
-use super::observe::{LinkFound, Reals, find_link};
+use super::observe::{Frame, LinkFound, Reals, find_link};
 use super::owners::NOBODY_YET;
-use super::preview::{Before, Preview, PreviewEntry};
+use super::plan::{Plan, PlanEntry};
 use super::receipt::{Change, EntryResult, Origin};
 use super::targets::{target_text, text_found};
-use super::transaction::Transaction;
+use super::transaction::{Transaction, site_of};
 use super::units::Units;
 use crate::file::FileError;
+use crate::fs::FileFacts;
 use crate::keyring::KeyFileReason;
 
 /// Whether a fault is one that only somebody else would not have.
@@ -49,7 +52,21 @@ fn is_unreadable(reason: &KeyFileReason) -> bool {
 }
 
 /// Looks at what may be looked at. Contents are not compared.
-pub(super) fn glance(transaction: Transaction<'_>, warnings: Vec<Warning>) -> Preview {
+pub(super) fn glance(manifest: &Manifest, options: &Options<'_>, warnings: Vec<Warning>) -> Plan {
+    let site = site_of(manifest, options);
+    let frame = Frame::of(manifest);
+    look(
+        Transaction {
+            site: &site,
+            frame: &frame,
+            manifest,
+            options,
+        },
+        warnings,
+    )
+}
+
+fn look(transaction: Transaction<'_>, warnings: Vec<Warning>) -> Plan {
     let Transaction {
         site,
         frame,
@@ -77,13 +94,13 @@ pub(super) fn glance(transaction: Transaction<'_>, warnings: Vec<Warning>) -> Pr
             let result = EntryResult {
                 name: file.name.clone(),
                 origin: origin(manifest, file),
-                path: transaction.target_shown(&file.target),
+                path: transaction.naming().target(&file.target),
                 mode: file.mode,
                 uid: number(AccountKind::User, &file.owner),
                 gid: number(AccountKind::Group, &file.group),
                 change: seen.change.unwrap_or(CHANGED),
             };
-            PreviewEntry {
+            PlanEntry {
                 result,
                 compared: seen.change.is_some(),
                 before: seen.before,
@@ -96,17 +113,17 @@ pub(super) fn glance(transaction: Transaction<'_>, warnings: Vec<Warning>) -> Pr
             .as_ref()
             .is_some_and(|reals| lacks_link(transaction, reals, file))
     });
-    Preview {
+    Plan {
         compared: active.is_some(),
         manifest_changed: false,
         previous: active.as_ref().map(|active| active.generation),
         generation: None,
-        link: site.shown(&frame.link),
+        link: transaction.naming().link(),
         mount: None,
         entries,
         removed: Vec::new(),
         links_placed: links
-            .filter_map(|file| transaction.target_shown(&file.target))
+            .filter_map(|file| transaction.naming().target(&file.target))
             .collect(),
         links_removed: Vec::new(),
         pruned: Vec::new(),
@@ -144,13 +161,24 @@ fn see(transaction: Transaction<'_>, active: Option<&Active>, name: &str) -> Gli
     let Some(active) = active else {
         return added;
     };
-    match transaction.file_of(active.generation, name) {
+    match file_of(transaction, active.generation, name) {
         Ok(None) => added,
         Ok(Some(facts)) => Glimpse {
             before: Some(Before::of(&facts)),
             change: None,
         },
         Err(_) => Glimpse::default(),
+    }
+}
+
+/// What a generation has under a name.
+fn file_of(transaction: Transaction<'_>, number: u64, name: &str) -> io::Result<Option<FileFacts>> {
+    let Transaction { site, frame, .. } = transaction;
+    let path = frame.mount.join(number.to_string()).join(name);
+    match site.walk(&path) {
+        Ok(place) => site.look(&place),
+        Err(Hazard::Io { source, .. }) => Err(source),
+        Err(hazard) => Err(io::Error::other(hazard)),
     }
 }
 

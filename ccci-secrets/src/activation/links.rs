@@ -31,7 +31,7 @@ pub(super) fn stage(
         .make_link(&link.text, dir.as_fd(), &link.staged)
         .map_err(failed)?;
     match link.role {
-        Role::Target { uid, gid, .. } if site.sets_owners => {
+        Role::Target { uid, gid, .. } if site.tree.sets_owners => {
             give_away(site, dir.as_fd(), link, uid, gid).map_err(failed)
         }
         _ => Ok(()),

@@ -4,12 +4,21 @@
 //! is there, and only then changes anything: it makes the new generation out of sight, renames one link to commit it,
 //! and places the links outside. An error before the commit is a [`Refusal`] and leaves everything as it was; an error
 //! behind it is told in the [`Receipt`], and the next run finishes.
+//!
+//! The steps before the first change are there for themselves, and each takes what the one before it gave:
+//!
+//! ```text
+//! Manifest ── open ──> Contents ── observe ──> Observed ── plan (pure) ──> Plan
+//!     │                                                                     activate carries one out ──> Receipt
+//!     └────── verify ──> Verified: a Drift for everything that is not as it should be
+//! ```
 
 mod accounts;
 mod apply;
 mod backup;
 mod check;
 mod checks;
+mod contents;
 mod credentials;
 mod current;
 mod draft;
@@ -29,12 +38,13 @@ mod links;
 mod lock;
 pub mod manifest;
 mod mount;
+mod naming;
 mod observe;
+mod observed;
 mod open;
 mod owners;
 mod parents;
 mod plan;
-mod preview;
 mod provenance;
 mod prune;
 mod receipt;
@@ -46,6 +56,7 @@ mod select;
 mod site;
 mod sops_file;
 mod stage;
+mod steps;
 mod survey;
 pub mod systemd;
 mod targets;
@@ -74,6 +85,7 @@ pub use self::accounts::{AccountKind, AccountLookup};
 pub use self::check::{Checked, check_manifest, check_sops_files};
 use self::checks::Checking;
 pub use self::checks::{CheckProblem, CheckedCertificate};
+pub use self::contents::{Contents, open};
 pub use self::credentials::{
     AddressFault, CredentialPeer, CredentialProblem, CredentialRefusal, CredentialRequest,
     CredentialSource, MOST_CREDENTIAL_BYTES, REFUSAL_BYTES, credential,
@@ -82,14 +94,15 @@ pub use self::drift::{Drift, DriftClass, ExpectedDigest};
 use self::fault::Refusal;
 pub use self::give_back::{GivenBack, give_back};
 use self::manifest::Manifest;
+pub use self::observed::{Observed, observe};
 use self::open::{OpenContext, Owners};
-pub use self::preview::{Before, Preview, PreviewEntry, preview};
+pub use self::plan::{Before, Plan, PlanEntry, plan, preview};
 pub use self::provenance::{FileProvenance, GitFacts};
 pub use self::receipt::{
     Change, EntryResult, FailedStep, Origin, Receipt, Step, UnitAction, UnitResult,
 };
 pub use self::repair::{Pruned, Repaired, prune, repair};
-pub use self::report::{PreviewReport, Report, Run, VerifiedReport};
+pub use self::report::{PlanReport, Report, Run, VerifiedReport};
 pub use self::units::{UnitFault, UnitManager, Units};
 pub use self::unparsed::{refuse_manifest, refuse_unreadable};
 pub use self::verify::{Verification, Verified, VerifiedFile, verify};
@@ -122,7 +135,7 @@ pub struct Options<'a> {
     pub now: Option<jiff::Timestamp>,
     /// The certificate that has to be among those that the manifest has checked.
     pub expected_leaf: Option<Fingerprint>,
-    /// With it a preview holds digests of contents.
+    /// With it a plan holds digests of contents.
     pub digest_key: Option<&'a HmacKey>,
     /// How long to wait for another run to end.
     pub lock_timeout: Duration,

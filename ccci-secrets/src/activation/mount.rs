@@ -86,7 +86,7 @@ pub(super) fn dress(site: &Site<'_>, real: &Path, keys_group: u32) -> Result<(),
     let failed = |source| site.failed("set owner and mode of", real, source);
     let dir = parents::open(site, real).map_err(failed)?;
     let facts = site.fs.facts(dir.as_fd()).map_err(failed)?;
-    if site.sets_owners && (facts.uid, facts.gid) != (0, keys_group) {
+    if site.tree.sets_owners && (facts.uid, facts.gid) != (0, keys_group) {
         site.fs
             .change_owner(dir.as_fd(), 0, keys_group)
             .map_err(failed)?;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use super::current::{Current, find_current, find_foreign};
+use super::current::{Before, Current, FileFound, find_current, find_foreign};
 use super::fault::{Active, Fault, TargetProblem};
 use super::manifest::{Manifest, MountWish, OnConflict, Target};
 use super::mount::DIRECTORY_MODE;
@@ -33,7 +33,7 @@ impl Frame {
 
 /// What was found. Data only; nothing in it is secret, and no handle stays open.
 #[derive(Debug)]
-pub(super) struct Observed {
+pub(super) struct Found {
     pub(super) mount: MountFound,
     pub(super) link: LinkFound,
     /// The generation that the link names, if it exists.
@@ -48,6 +48,14 @@ pub(super) struct Observed {
     pub(super) recorded: Vec<u64>,
     /// Names in the mount under which sops-nix has put private keys that the manifest names.
     pub(super) kept_keys: Vec<OsString>,
+}
+
+impl Found {
+    /// For each wanted file, how what the active generation has under its name looks.
+    pub(super) fn before(&self) -> Vec<Option<Before>> {
+        let files = self.current.iter().flat_map(|current| &current.files);
+        files.map(FileFound::before).collect()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -104,7 +112,7 @@ pub(super) fn generation_text(
     real: &Reals,
     number: u64,
 ) -> PathBuf {
-    match site.rebased {
+    match site.tree.rebased {
         true => relative(&real.link_parent, &real.mount.join(number.to_string())),
         false => frame.mount.join(number.to_string()),
     }
@@ -148,13 +156,13 @@ pub(super) fn target_fault(site: &Site<'_>, path: &Path, problem: TargetProblem)
 }
 
 /// Looks at everything; faults are those that make looking further pointless.
-pub(super) fn observe(
+pub(super) fn find(
     site: &Site<'_>,
     frame: &Frame,
     manifest: &Manifest,
     wanted: &[Wanted],
     records: &Records,
-) -> Result<Observed, Vec<Fault>> {
+) -> Result<Found, Vec<Fault>> {
     let reals = Reals::find(site, frame)?;
     let mut faults = Vec::new();
     let mount = find_mount(site, frame)
@@ -180,7 +188,7 @@ pub(super) fn observe(
         .iter()
         .map(|wanted| find_target(site, frame, &reals, wanted))
         .collect();
-    Ok(Observed {
+    Ok(Found {
         unfinished: records.is_unfinished() || mount.stages,
         mount,
         link,

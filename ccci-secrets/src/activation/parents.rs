@@ -185,7 +185,7 @@ fn dress(site: &Site<'_>, dir: &OwnedFd, wish: Dress, above: FileFacts) -> io::R
     if !is_new {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    if site.sets_owners && (facts.uid, facts.gid) != (wish.uid, wish.gid) {
+    if site.tree.sets_owners && (facts.uid, facts.gid) != (wish.uid, wish.gid) {
         site.fs.change_owner(dir.as_fd(), wish.uid, wish.gid)?;
     }
     match facts.mode == wish.mode {

@@ -1,531 +1,266 @@
-//! From what is wanted and what is there to what will be done. Pure: no file is touched, no clock is read, and a plan
-//! names files but holds none of their bytes.
+//! What activation would do, found out without doing any of it: phases P0 to P5. Nothing is written, nothing is mounted,
+//! no lock is taken.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::current::FileFound;
-use super::fault::{Fault, TargetProblem, Warning, WarningKind};
-use super::manifest::{MountWish, OnConflict};
-use super::observe::{LinkFound, Observed};
-use super::receipt::Change;
-use super::records::LinkRecord;
-use super::targets::TargetFound;
-use crate::fs::{FileSystem, MemoryMount};
+use super::Options;
+use super::checks::CheckedCertificate;
+use super::contents::open;
+pub use super::current::Before;
+use super::fault::{Fault, KeySource, Refusal, Warning};
+use super::glance::{glance, is_for_want_of_permission};
+use super::manifest::Manifest;
+use super::naming::Naming;
+use super::observed::{Observed, observe};
+use super::open::Opened;
+use super::owners::NOBODY_YET;
+use super::provenance::FileProvenance;
+use super::receipt::{Change, EntryResult};
+use super::records::Records;
+use super::transaction::Transaction;
+use super::units::Units;
+use crate::fs::MemoryMount;
 
-/// What decides besides the files themselves.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
-    pub(super) idempotent: bool,
-    pub(super) keep_generations: u64,
-    pub(super) mount: MountWish,
-    pub(super) use_tmpfs: bool,
-    pub(super) rebased: bool,
+/// What activation would do, and nothing of what it would write: a plan names files and holds none of their contents, but
+/// for a digest that somebody has asked for with a key.
+///
+/// Only [`plan`] and [`preview`] make one. Planning reads neither file nor clock: of the same [`Observed`] comes the same
+/// plan, and it is what [`super::activate`] itself goes by, as long as nothing changes between the two.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Plan {
+    /// There is something to compare with: without it every file counts as added, and no unit would be told.
+    pub compared: bool,
+    /// The manifest is another one than that of the last run.
+    pub manifest_changed: bool,
+    /// The generation that is active.
+    pub previous: Option<u64>,
+    /// The generation that would be made; none if nothing changes, or if nobody can tell.
+    pub generation: Option<u64>,
+    /// The link under which the active generation is read, as it is seen from outside.
+    pub link: PathBuf,
+    /// What would be mounted, and where.
+    pub mount: Option<(MemoryMount, PathBuf)>,
+    /// Every file that there would be, in the order of the manifest.
+    pub entries: Vec<PlanEntry>,
+    /// Names that are in the active generation and would go.
+    pub removed: Vec<String>,
+    /// Links beside the generation that would be placed, as they are seen from outside.
+    pub links_placed: Vec<PathBuf>,
+    /// Links of earlier runs that would be removed, as they are seen from outside.
+    pub links_removed: Vec<PathBuf>,
+    /// Generations that would be removed.
+    pub pruned: Vec<u64>,
+    /// Private keys that sops-nix has left beside the generations and that would be removed, as they are seen from outside.
+    pub foreign_keys_removed: Vec<PathBuf>,
+    /// Units that would be told.
+    pub units: Units,
+    /// A run before this one did not come to its end: activation would finish it first.
+    pub unfinished: bool,
+    /// The user who may not read everything, so that some things are not known.
+    pub unreadable_for: Option<u32>,
+    /// What came of each source of keys that the manifest names.
+    pub keys: Vec<KeySource>,
+    /// Where the contents come from.
+    pub provenance: Vec<FileProvenance>,
+    /// Certificates that were checked.
+    pub certificates: Vec<CheckedCertificate>,
+    /// What was noticed.
+    pub warnings: Vec<Warning>,
+    /// Why not everything would be there, on a first boot for which the manifest allows that.
+    pub faults: Vec<Fault>,
 }
 
-/// A wanted file, without its bytes.
-#[derive(Clone, Debug)]
-pub(super) struct Item {
-    /// The target outside, as it is seen from outside.
-    pub(super) shown: PathBuf,
-    pub(super) on_conflict: OnConflict,
+/// One file as it would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlanEntry {
+    /// What a receipt would say.
+    pub result: EntryResult,
+    /// Whether what is there could be read. If not, its content is not known, and the file counts as changed.
+    pub compared: bool,
+    /// What the active generation has under this name.
+    pub before: Option<Before>,
+    /// The digest of its content under the key that was given.
+    pub digest: Option<String>,
 }
 
-/// What will be done.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Plan {
-    /// For each wanted file.
-    pub(super) changes: Vec<Change>,
-    pub(super) removed: Vec<String>,
-    /// There was something to compare with.
-    pub(super) compared: bool,
-    pub(super) previous: Option<u64>,
-    /// The number of the new generation, if one is made.
-    pub(super) generation: Option<u64>,
-    pub(super) mount: Option<MemoryMount>,
-    /// A directory stands where the link will be.
-    pub(super) exchange: bool,
-    /// Indices of the wanted files whose target gets a link, and whether what is there is kept aside.
-    pub(super) links: Vec<LinkStep>,
-    pub(super) removals: Vec<LinkRecord>,
-    pub(super) prune: Vec<u64>,
-    /// Names beside the generations under which another program has left private keys.
-    pub(super) foreign_keys: Vec<OsString>,
-    /// Something of an earlier run has to be cleared away.
-    pub(super) finish: bool,
-    pub(super) warnings: Vec<Warning>,
+impl PlanEntry {
+    /// How the file would change; none if that is not known.
+    #[must_use]
+    pub fn change(&self) -> Option<Change> {
+        self.compared.then_some(self.result.change)
+    }
+
+    /// The owner; none if the account does not exist yet.
+    #[must_use]
+    pub fn uid(&self) -> Option<u32> {
+        existing(self.result.uid)
+    }
+
+    /// The group; none if it does not exist yet.
+    #[must_use]
+    pub fn gid(&self) -> Option<u32> {
+        existing(self.result.gid)
+    }
 }
 
-/// One link to be placed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LinkStep {
-    pub(super) wanted: usize,
-    pub(super) backup: bool,
+fn existing(id: u32) -> Option<u32> {
+    (id != NOBODY_YET).then_some(id)
 }
 
 impl Plan {
-    /// Whether everything is as it should be.
-    pub(super) fn changes_nothing(&self) -> bool {
-        self.generation.is_none()
-            && self.links.is_empty()
-            && self.removals.is_empty()
-            && self.prune.is_empty()
-            && self.foreign_keys.is_empty()
-    }
-
-    /// The generation that is active when all is done.
-    pub(super) fn active(&self) -> Option<u64> {
-        self.generation.or(self.previous)
+    /// Whether activation would do nothing; false if that is not known.
+    #[must_use]
+    pub fn changes_nothing(&self) -> bool {
+        self.unreadable_for.is_none()
+            && self.generation.is_none()
+            && self.links_placed.is_empty()
+            && self.links_removed.is_empty()
+            && self.pruned.is_empty()
+            && self.foreign_keys_removed.is_empty()
+            && !self.unfinished
     }
 }
 
-/// Decides.
-pub(super) fn plan(
-    settings: Settings,
-    items: &[Item],
-    mut observed: Observed,
-) -> Result<Plan, Vec<Fault>> {
-    let mut plan = Plan {
-        compared: observed.current.is_some(),
-        previous: observed.current.as_ref().and_then(|current| current.number),
-        finish: observed.unfinished,
-        removals: std::mem::take(&mut observed.former),
-        ..Plan::default()
+/// Decides what would be done about what was seen. Pure: nothing is read, whatever time it is.
+///
+/// ```
+/// # use std::path::Path;
+/// use ccci_secrets::activation::manifest::Manifest;
+/// use ccci_secrets::activation::{Options, Plan, observe, open, plan};
+/// use ccci_secrets::fs::RealFs;
+///
+/// let text = br#"{
+///   "secrets": [],
+///   "templates": [],
+///   "secretsMountPoint": "/run/secrets.d",
+///   "symlinkPath": "/run/secrets",
+///   "keepGenerations": 1
+/// }"#;
+/// let manifest = Manifest::parse(text, Path::new("/etc/ccsec")).expect("a manifest");
+/// let fs = RealFs::new();
+/// let root = std::env::temp_dir().join("a-root-that-nobody-has-made");
+/// let mut options = Options::new(&fs, &std::thread::sleep);
+/// options.root = Some(&root);
+///
+/// let contents = open(&manifest, &mut options)?;
+/// let observed = observe(contents, &options)?;
+/// assert_eq!(observed.generation(), None);
+/// let plan: Plan = plan(observed)?;
+/// assert_eq!(plan.generation, Some(1));
+/// assert!(!root.exists());
+/// # Ok::<(), ccci_secrets::activation::fault::Refusal>(())
+/// ```
+///
+/// A plan is not made in any other way:
+///
+/// ```compile_fail,E0639
+/// use ccci_secrets::activation::{Plan, plan};
+/// # fn f(observed: ccci_secrets::activation::Observed<'_>) {
+/// let plan: Plan = plan(observed).expect("a plan");
+/// let other = Plan { generation: None, ..plan };
+/// # }
+/// ```
+///
+/// # Errors
+/// Everything that stands where a file has to go, and is not to give way.
+pub fn plan(observed: Observed<'_>) -> Result<Plan, Refusal> {
+    let still_active = observed.active();
+    let Observed {
+        contents,
+        tree,
+        frame,
+        reals,
+        found,
+        last,
+    } = observed;
+    let naming = Naming {
+        tree: &tree,
+        frame: &frame,
+        manifest: contents.manifest,
     };
-    let mut faults = plan.plan_links(items, &mut observed.targets);
-    plan.plan_changes(items, &observed);
-    let wants_generation = !settings.idempotent
-        || observed.current.is_none()
-        || !has_exact_link(&observed)
-        || lacks_mount(settings, &observed)
-        || !plan.removed.is_empty()
-        || has_broken_inner_link(&observed)
-        || plan
-            .changes
-            .iter()
-            .any(|change| *change != Change::Unchanged);
-    if wants_generation {
-        plan.generation = Some(next_number(&observed));
-        plan.exchange = observed.link == LinkFound::Directory;
-        faults.extend(plan.plan_mount(settings, &observed));
-    }
-    plan.plan_prune(settings.keep_generations, &observed);
-    if plan.mount.is_none() {
-        plan.foreign_keys = std::mem::take(&mut observed.mount.foreign_keys);
-        plan.warn_of_kept_keys(&observed);
-    }
-    if faults.is_empty() {
-        Ok(plan)
-    } else {
-        Err(faults)
-    }
-}
-
-/// Whether the files lie on a disk though they are to lie in memory.
-fn lacks_mount(settings: Settings, observed: &Observed) -> bool {
-    let wants_mount = !settings.rebased && settings.mount == MountWish::Auto;
-    wants_mount && !observed.mount.file_system.is_memory()
-}
-
-fn has_exact_link(observed: &Observed) -> bool {
-    matches!(observed.link, LinkFound::Generation { exact: true, .. })
-}
-
-fn has_broken_inner_link(observed: &Observed) -> bool {
-    let files = observed.current.iter().flat_map(|current| &current.files);
-    files.into_iter().any(|file| {
-        matches!(
-            file,
-            FileFound::Present {
-                inner_link: false,
-                ..
-            }
-        )
+    let Opened {
+        wanted,
+        keys,
+        provenance,
+        certificates,
+        mut warnings,
+    } = contents.opened;
+    let mount = found.mount.clone();
+    let before = found.before();
+    let steps = match naming.decide(&wanted, found) {
+        Ok(steps) => steps,
+        Err(faults) => {
+            return Err(Refusal {
+                warnings,
+                still_active,
+                ..Refusal::new(faults)
+            });
+        }
+    };
+    let mut units = naming.units(&wanted, &steps, &last);
+    units.add(&last.pending.restart, &last.pending.reload);
+    warnings.extend(naming.warnings(&steps, &mount));
+    let results = naming.entries(&wanted, &steps).into_iter();
+    let entries = results.zip(contents.digests).enumerate();
+    let foreign_keys = steps.foreign_keys.iter();
+    let foreign_keys = foreign_keys.map(|name| tree.shown(&mount.real.join(name)));
+    Ok(Plan {
+        compared: steps.compared,
+        manifest_changed: naming.has_new_manifest(&last),
+        previous: steps.previous,
+        generation: steps.generation,
+        link: naming.link(),
+        mount: steps.mount.map(|what| (what, tree.shown(&reals.mount))),
+        entries: entries
+            .map(|(nth, (result, digest))| PlanEntry {
+                result,
+                compared: true,
+                before: before.get(nth).copied().flatten(),
+                digest,
+            })
+            .collect(),
+        links_placed: naming.links_placed(&wanted, &steps),
+        links_removed: naming.links_removed(&steps),
+        foreign_keys_removed: foreign_keys.collect(),
+        removed: steps.removed,
+        pruned: steps.prune,
+        units,
+        unfinished: steps.finish,
+        unreadable_for: None,
+        keys,
+        provenance,
+        certificates,
+        warnings,
+        faults: contents.missing.unwrap_or_default(),
     })
 }
 
-/// One more than every number in use; a dangling link's counts as well (F03), an inactive complete generation's too.
-fn next_number(observed: &Observed) -> u64 {
-    let linked = match &observed.link {
-        LinkFound::Generation { active, .. } => active.generation,
-        _ => 0,
-    };
-    let highest = observed.mount.numbers.iter().copied().max().unwrap_or(0);
-    highest.max(linked).saturating_add(1)
+/// Opens, observes and plans: what [`super::activate`] would do. Nothing is changed, and no lock is taken; somebody who may
+/// not read everything learns what can be seen without that.
+///
+/// # Errors
+/// Every reason at once for which a run would be refused.
+pub fn preview(manifest: &Manifest, mut options: Options<'_>) -> Result<Plan, Refusal> {
+    let result = records_are_readable(manifest, &options)
+        .and_then(|()| open(manifest, &mut options))
+        .and_then(|contents| observe(contents, &options))
+        .and_then(plan);
+    result.or_else(|refusal| {
+        let is_permission = refusal.faults.iter().all(is_for_want_of_permission);
+        match is_permission && options.fs.effective_uid() != 0 {
+            true => Ok(glance(manifest, &options, refusal.warnings)),
+            false => Err(refusal),
+        }
+    })
 }
 
-impl Plan {
-    fn plan_changes(&mut self, items: &[Item], observed: &Observed) {
-        let Some(current) = &observed.current else {
-            self.changes = items.iter().map(|_| Change::Added).collect();
-            return;
-        };
-        self.changes = current.files.iter().map(|file| change_of(*file)).collect();
-        self.removed.clone_from(&current.gone);
-    }
-
-    fn plan_links(&mut self, items: &[Item], targets: &mut [TargetFound]) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        for (wanted, (item, target)) in items.iter().zip(targets).enumerate() {
-            let mut backup = false;
-            match std::mem::replace(target, TargetFound::NotOutside) {
-                TargetFound::NotOutside | TargetFound::Right => continue,
-                TargetFound::Absent | TargetFound::Regular { same: true } => {}
-                TargetFound::OtherLink(text) => {
-                    let subject = format!("{} -> {}", item.shown.display(), text.display());
-                    self.warnings
-                        .push(Warning::new(WarningKind::LinkReplaced, subject));
-                }
-                TargetFound::Regular { same: false } => match item.on_conflict {
-                    OnConflict::Backup => backup = true,
-                    OnConflict::Replace => {}
-                    OnConflict::Refuse => {
-                        faults.push(conflict(item, TargetProblem::Differs));
-                        continue;
-                    }
-                },
-                TargetFound::EmptyDirectory => {
-                    if item.on_conflict == OnConflict::Refuse {
-                        faults.push(conflict(item, TargetProblem::Directory));
-                        continue;
-                    }
-                }
-                TargetFound::Blocked(problem) => {
-                    faults.push(conflict(item, problem));
-                    continue;
-                }
-            }
-            self.links.push(LinkStep { wanted, backup });
-        }
-        faults
-    }
-
-    /// Never a mount over a mount, and never one over a live generation.
-    fn plan_mount(&mut self, settings: Settings, observed: &Observed) -> Option<Fault> {
-        let found = &observed.mount;
-        if settings.rebased || settings.mount == MountWish::None {
-            if !found.file_system.is_memory() && !settings.rebased {
-                self.warnings
-                    .push(Warning::at(WarningKind::Persistent, &found.real));
-            }
-            return None;
-        }
-        let (wanted, mount) = match settings.use_tmpfs {
-            true => (FileSystem::Tmpfs, MemoryMount::TmpfsNoSwap),
-            false => (FileSystem::Ramfs, MemoryMount::Ramfs),
-        };
-        if found.is_mount_point && found.file_system == wanted {
-            return None;
-        }
-        if found.file_system.is_memory() && (found.is_mount_point || observed.current.is_some()) {
-            self.warnings
-                .push(Warning::at(WarningKind::MountKept, &found.real));
-            return None;
-        }
-        if found.is_mount_point {
-            return Some(Fault::Target {
-                path: found.real.clone(),
-                problem: TargetProblem::PersistentMount,
-            });
-        }
-        if !found.numbers.is_empty() {
-            self.warnings
-                .push(Warning::at(WarningKind::Covered, &found.real));
-        }
-        self.mount = Some(mount);
-        None
-    }
-
-    fn plan_prune(&mut self, keep: u64, observed: &Observed) {
-        let Some(active) = self.active() else {
-            return;
-        };
-        if self.mount.is_none() {
-            let has_active = self.previous.is_some();
-            let numbers = observed.mount.removable(&observed.recorded, has_active);
-            self.prune = surplus(&numbers, active, keep);
-        }
-    }
-
-    fn warn_of_kept_keys(&mut self, observed: &Observed) {
-        let paths = observed.kept_keys.iter();
-        let paths = paths.map(|name| observed.mount.real.join(name));
-        self.warnings
-            .extend(paths.map(|path| Warning::at(WarningKind::ForeignKeyKept, &path)));
-    }
-}
-
-/// Generations that are not to be kept: too old, or never activated. None is too old where 0 are to be kept.
-pub(super) fn surplus(numbers: &[u64], active: u64, keep: u64) -> Vec<u64> {
-    if keep == 0 {
-        return Vec::new();
-    }
-    let oldest_gone = active.checked_sub(keep);
-    let is_surplus =
-        |number: &u64| *number > active || oldest_gone.is_some_and(|last| *number <= last);
-    numbers.iter().copied().filter(is_surplus).collect()
-}
-
-fn conflict(item: &Item, problem: TargetProblem) -> Fault {
-    Fault::Target {
-        path: item.shown.clone(),
-        problem,
-    }
-}
-
-fn change_of(file: FileFound) -> Change {
-    match file {
-        FileFound::Absent => Change::Added,
-        FileFound::Present {
-            content: true,
-            mode: true,
-            owner: true,
-            ..
-        } => Change::Unchanged,
-        FileFound::Present {
-            content,
-            mode,
-            owner,
-            ..
-        } => Change::Modified {
-            content: !content,
-            mode: !mode,
-            owner: !owner,
-        },
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-mod tests {
-    use super::super::current::Current;
-    use super::super::fault::Active;
-    use super::super::observe::MountFound;
-    use super::*;
-
-    const SETTINGS: Settings = Settings {
-        idempotent: true,
-        keep_generations: 1,
-        mount: MountWish::Auto,
-        use_tmpfs: false,
-        rebased: false,
-    };
-
-    fn item(name: &str) -> Item {
-        Item {
-            shown: format!("/srv/{name}").into(),
-            on_conflict: OnConflict::Refuse,
-        }
-    }
-
-    fn found(content: bool) -> FileFound {
-        FileFound::Present {
-            content,
-            mode: true,
-            owner: true,
-            inner_link: true,
-        }
-    }
-
-    /// Generation `number` is active on a ramfs and holds one file.
-    fn running(number: u64, numbers: &[u64], file: FileFound) -> Observed {
-        Observed {
-            mount: MountFound {
-                real: "/run/secrets.d".into(),
-                exists: true,
-                is_mount_point: true,
-                file_system: FileSystem::Ramfs,
-                numbers: numbers.to_vec(),
-                generations: Vec::new(),
-                stages: false,
-                foreign_keys: Vec::new(),
-            },
-            link: LinkFound::Generation {
-                active: Active {
-                    generation: number,
-                    link: format!("/run/secrets.d/{number}").into(),
-                },
-                exact: true,
-            },
-            current: numbers.contains(&number).then(|| Current {
-                number: Some(number),
-                files: vec![file],
-                gone: Vec::new(),
-            }),
-            targets: vec![TargetFound::NotOutside],
-            former: Vec::new(),
-            unfinished: false,
-            recorded: Vec::new(),
-            kept_keys: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn nothing_changed_means_nothing_to_do() {
-        let plan = plan(SETTINGS, &[item("a")], running(1, &[1], found(true))).unwrap();
-        assert!(plan.changes_nothing());
-        assert_eq!(plan.active(), Some(1));
-    }
-
-    #[test]
-    fn without_idempotence_there_is_always_a_new_generation() {
-        let settings = Settings {
-            idempotent: false,
-            ..SETTINGS
-        };
-        let plan = plan(settings, &[item("a")], running(1, &[1], found(true))).unwrap();
-        assert_eq!((plan.generation, plan.prune), (Some(2), vec![1]));
-    }
-
-    // F03: the number of a dangling link counts.
-    #[test]
-    fn numbering_goes_on_from_a_dangling_link() {
-        let plan = plan(SETTINGS, &[item("a")], running(99, &[], found(true))).unwrap();
-        assert_eq!((plan.previous, plan.generation), (None, Some(100)));
-        assert_eq!(plan.changes, [Change::Added]);
-    }
-
-    // F07: keep 10, 85 to 100 and a file named 3.
-    #[test]
-    fn pruning_keeps_as_many_as_asked() {
-        let settings = Settings {
-            keep_generations: 10,
-            ..SETTINGS
-        };
-        let numbers: Vec<u64> = std::iter::once(3).chain(85..=100).collect();
-        let plan = plan(settings, &[item("a")], running(100, &numbers, found(false))).unwrap();
-        assert_eq!(plan.generation, Some(101));
-        assert_eq!(
-            plan.prune,
-            std::iter::once(3).chain(85..=91).collect::<Vec<_>>()
-        );
-    }
-
-    #[test]
-    fn on_a_disk_only_what_is_known_to_be_a_generation_is_pruned() {
-        let mut observed = running(9, &[3, 4, 5, 9], found(true));
-        observed.mount.file_system = FileSystem::Persistent;
-        observed.mount.generations = vec![4, 9];
-        observed.recorded = vec![5];
-        let settings = Settings {
-            mount: MountWish::None,
-            ..SETTINGS
-        };
-        let plan = plan(settings, &[item("a")], observed).unwrap();
-        assert_eq!(plan.prune, [4, 5]);
-    }
-
-    // F08: 0 keeps all.
-    #[test]
-    fn keeping_zero_generations_means_keeping_all() {
-        let settings = Settings {
-            keep_generations: 0,
-            ..SETTINGS
-        };
-        let plan = plan(settings, &[item("a")], running(3, &[1, 2, 3], found(false))).unwrap();
-        assert!(plan.prune.is_empty());
-    }
-
-    #[test]
-    fn a_generation_that_was_never_activated_is_pruned() {
-        let plan = plan(SETTINGS, &[item("a")], running(1, &[1, 2], found(true))).unwrap();
-        assert_eq!((plan.generation, plan.prune), (None, vec![2]));
-    }
-
-    #[test]
-    fn all_conflicts_are_reported_together() {
-        let mut observed = running(1, &[1], found(true));
-        observed.current.as_mut().unwrap().files.push(found(true));
-        observed.targets = vec![
-            TargetFound::Blocked(TargetProblem::Directory),
-            TargetFound::Regular { same: false },
-        ];
-        let faults = plan(SETTINGS, &[item("a"), item("b")], observed).unwrap_err();
-        assert_eq!(faults.len(), 2);
-    }
-
-    #[test]
-    fn equal_files_are_adopted_and_differing_ones_only_when_asked() {
-        let mut observed = running(1, &[1], found(true));
-        observed.targets = vec![TargetFound::Regular { same: true }];
-        let adopted = plan(SETTINGS, &[item("a")], observed).unwrap();
-        assert_eq!(
-            adopted.links,
-            [LinkStep {
-                wanted: 0,
-                backup: false
-            }]
-        );
-        let mut observed = running(1, &[1], found(true));
-        observed.targets = vec![TargetFound::Regular { same: false }];
-        let kept = Item {
-            on_conflict: OnConflict::Backup,
-            ..item("a")
-        };
-        assert!(plan(SETTINGS, &[kept], observed).unwrap().links[0].backup);
-    }
-
-    // B27: a change of type never hides a live generation.
-    #[test]
-    fn mounts_are_never_stacked() {
-        let settings = Settings {
-            use_tmpfs: true,
-            ..SETTINGS
-        };
-        let plan = plan(settings, &[item("a")], running(1, &[1], found(false))).unwrap();
-        assert_eq!(plan.mount, None);
-        assert_eq!(plan.warnings[0].kind, WarningKind::MountKept);
-    }
-
-    #[test]
-    fn files_that_are_as_they_should_be_but_lie_on_a_disk_are_made_again_in_memory() {
-        let mut observed = running(1, &[1], found(true));
-        observed.mount.file_system = FileSystem::Persistent;
-        observed.mount.is_mount_point = false;
-        let observed = || Observed {
-            mount: observed.mount.clone(),
-            link: observed.link.clone(),
-            ..running(1, &[1], found(true))
-        };
-        let made = plan(SETTINGS, &[item("a")], observed()).unwrap();
-        assert_eq!(
-            (made.mount, made.generation),
-            (Some(MemoryMount::Ramfs), Some(2))
-        );
-        assert_eq!(made.warnings[0].kind, WarningKind::Covered);
-        for settings in [
-            Settings {
-                mount: MountWish::None,
-                ..SETTINGS
-            },
-            Settings {
-                rebased: true,
-                ..SETTINGS
-            },
-        ] {
-            let plan = plan(settings, &[item("a")], observed()).unwrap();
-            assert!(plan.changes_nothing());
-        }
-    }
-
-    #[test]
-    fn a_disk_mounted_where_secrets_are_due_is_refused() {
-        let mut observed = running(1, &[], found(false));
-        observed.mount.file_system = FileSystem::Persistent;
-        assert!(plan(SETTINGS, &[item("a")], observed).is_err());
-    }
-
-    #[test]
-    fn a_blank_machine_gets_its_mount() {
-        let mut observed = running(1, &[], found(false));
-        observed.mount.exists = false;
-        observed.mount.is_mount_point = false;
-        observed.mount.file_system = FileSystem::Tmpfs;
-        observed.link = LinkFound::Absent;
-        let plan = plan(SETTINGS, &[item("a")], observed).unwrap();
-        assert_eq!(
-            (plan.mount, plan.generation),
-            (Some(MemoryMount::Ramfs), Some(1))
-        );
-    }
+/// Whoever may not read what earlier runs have written down is not asked for keys.
+fn records_are_readable(manifest: &Manifest, options: &Options<'_>) -> Result<(), Refusal> {
+    Transaction::with(manifest, options, |transaction| {
+        let paths = transaction.record_paths().map_err(Refusal::of)?;
+        Records::read(transaction.site, &paths).map_err(Refusal::of)?;
+        Ok(())
+    })
 }

@@ -12,18 +12,16 @@ use super::fault::{EarlierRun, Fault, Refusal, TargetProblem, Warning, WarningKi
 use super::finish::{close, open_generation};
 use super::links::{self, place_all};
 use super::manifest::{FileEntry, Manifest, Target};
-use super::observe::{
-    self, Frame, LinkFound, Reals, find_link, find_mount, generation_text, target_fault,
-};
+use super::observe::{LinkFound, Reals, find_link, find_mount, generation_text, target_fault};
 use super::parents;
-use super::plan::surplus;
 use super::prune::GRACE;
 use super::receipt::{FailedStep, Step};
 use super::records::{
     Journal, LINK_PREFIX, LinkRecord, Outcome, Records, Role, Run, StagedLink, is_placed,
 };
+use super::steps::surplus;
 use super::survey::active_number;
-use super::transaction::{Transaction, finish_earlier, site_of};
+use super::transaction::{Transaction, finish_earlier};
 use super::undo::Undo;
 use super::units::{Units, tell_pending};
 use super::wanted::Directories;
@@ -118,8 +116,7 @@ pub fn prune(manifest: &Manifest, options: &Options<'_>) -> Result<Pruned, Refus
         options,
         |transaction, records, mut warnings, _| {
             let Transaction { site, frame, .. } = transaction;
-            let refuse = |fault| Refusal::new(vec![fault]);
-            let found = find_mount(site, frame).map_err(refuse)?;
+            let found = find_mount(site, frame).map_err(Refusal::of)?;
             let linked = active_number(site, frame);
             // Where the link leads nowhere, what is there is the last that was complete.
             let generation = linked.filter(|number| found.numbers.contains(number));
@@ -160,29 +157,19 @@ pub(super) fn of<T>(
     options: &Options<'_>,
     work: impl FnOnce(Transaction<'_>, &mut Records, Vec<Warning>, bool) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
-    let site = site_of(manifest, options);
-    let frame = Frame::of(manifest);
-    let transaction = Transaction {
-        site: &site,
-        frame: &frame,
-        manifest,
-        options,
-    };
-    let refuse = |fault| Refusal::new(vec![fault]);
-    let result = transaction.locked(|paths| {
-        let mut records = Records::read(&site, paths).map_err(refuse)?;
-        let was_unfinished = records.is_unfinished();
-        let warnings = finish_earlier(&site, &transaction.real_mount(), &mut records)?;
-        let earlier_run = match was_unfinished {
-            true => EarlierRun::Finished,
-            false => EarlierRun::Untouched,
-        };
-        work(transaction, &mut records, warnings, was_unfinished)
-            .map_err(|refusal| refusal.after(earlier_run))
-    });
-    result.map_err(|mut refusal| {
-        refusal.still_active = observe::active(&site, &frame);
-        refusal
+    Transaction::with(manifest, options, |transaction| {
+        transaction.locked(|paths| {
+            let site = transaction.site;
+            let mut records = Records::read(site, paths).map_err(Refusal::of)?;
+            let was_unfinished = records.is_unfinished();
+            let warnings = finish_earlier(site, &transaction.real_mount(), &mut records)?;
+            let earlier_run = match was_unfinished {
+                true => EarlierRun::Finished,
+                false => EarlierRun::Untouched,
+            };
+            work(transaction, &mut records, warnings, was_unfinished)
+                .map_err(|refusal| refusal.after(earlier_run))
+        })
     })
 }
 
@@ -236,7 +223,6 @@ fn restore_active(transaction: Transaction<'_>, records: &Records) -> Result<Don
 /// Places the links of the last run that are not in their places, if the manifest still wants them.
 fn place_missing(transaction: Transaction<'_>, records: &mut Records) -> Result<Done, Refusal> {
     let Transaction { site, .. } = transaction;
-    let refuse = |fault| Refusal::new(vec![fault]);
     let active = records.journal.value().active.clone();
     let mount = transaction.real_mount();
     let Some(generation) = open_generation(site, &mount, &active) else {
@@ -246,7 +232,7 @@ fn place_missing(transaction: Transaction<'_>, records: &mut Records) -> Result<
         next: active,
         ..Run::default()
     };
-    let (staged, faults) = missing_links(transaction, &run.next).map_err(refuse)?;
+    let (staged, faults) = missing_links(transaction, &run.next).map_err(Refusal::of)?;
     let manners: Vec<Directories> = staged.iter().map(|_| Directories::default()).collect();
     run.staged = staged;
     if run.staged.is_empty() {
@@ -257,7 +243,7 @@ fn place_missing(transaction: Transaction<'_>, records: &mut Records) -> Result<
     }
     let before = records.ledger.value().clone();
     let mut ledger = intended_ledger(&run, records);
-    run.directories = directories(site, &mount, &run, &ledger, records).map_err(refuse)?;
+    run.directories = directories(site, &mount, &run, &ledger, records).map_err(Refusal::of)?;
     if !ledger.staged.is_empty() {
         ledger.directories.clone_from(&run.directories);
     }
@@ -285,7 +271,7 @@ fn place_missing(transaction: Transaction<'_>, records: &mut Records) -> Result<
         let left_behind = undo.roll_back(records);
         return Err(Refusal {
             left_behind,
-            ..refuse(fault)
+            ..Refusal::of(fault)
         });
     }
     let mut placed = place_all(site, Some(&generation), &run, records);

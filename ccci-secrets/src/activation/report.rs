@@ -1,14 +1,14 @@
 //! The report of a run as JSON, for machines: the design's section 7. Its parts are copied from types that hold no
 //! plaintext, and nothing here could hold any.
 
-mod preview;
+mod plan;
 mod verified;
 
 use std::path::Path;
 
 use serde::Serialize;
 
-pub use self::preview::PreviewReport;
+pub use self::plan::PlanReport;
 pub use self::verified::VerifiedReport;
 use super::check::Checked;
 use super::checks::CheckedCertificate;

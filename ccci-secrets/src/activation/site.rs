@@ -12,16 +12,29 @@ use super::fault::Fault;
 use crate::fs::{FileFacts, FileKind, Fs};
 use crate::secret::Secret;
 
+/// Which tree it is. Data only.
+#[derive(Clone, Debug)]
+pub(super) struct Tree {
+    /// `/`, or the directory that stands for it.
+    pub(super) base: PathBuf,
+    /// Whether `base` was given: links are then relative, and nothing is mounted.
+    pub(super) rebased: bool,
+    /// Whether files are given to those that the manifest names: only root may, and not in user mode.
+    pub(super) sets_owners: bool,
+}
+
+impl Tree {
+    /// A path of this tree as it is seen from outside.
+    pub(super) fn shown(&self, path: &Path) -> PathBuf {
+        self.base.join(path.strip_prefix("/").unwrap_or(path))
+    }
+}
+
 /// A tree and the means to look at it.
 pub(super) struct Site<'a> {
     pub(super) fs: &'a dyn Fs,
-    /// `/`, or the directory that stands for it.
-    base: PathBuf,
-    /// Whether `base` was given: links are then relative, and nothing is mounted.
-    pub(super) rebased: bool,
+    pub(super) tree: Tree,
     pub(super) euid: u32,
-    /// Whether files are given to those that the manifest names: only root may, and not in user mode.
-    pub(super) sets_owners: bool,
 }
 
 /// Where a path leads.
@@ -99,24 +112,24 @@ impl<'a> Site<'a> {
     pub(super) fn new(fs: &'a dyn Fs, root: Option<&Path>) -> Self {
         Self {
             fs,
-            base: root.unwrap_or(Path::new("/")).to_owned(),
-            rebased: root.is_some(),
+            tree: Tree {
+                base: root.unwrap_or(Path::new("/")).to_owned(),
+                rebased: root.is_some(),
+                sets_owners: fs.effective_uid() == 0,
+            },
             euid: fs.effective_uid(),
-            sets_owners: fs.effective_uid() == 0,
         }
     }
 
     /// The same tree, in which everything is the user's own.
-    pub(super) fn of_user(self) -> Self {
-        Self {
-            sets_owners: false,
-            ..self
-        }
+    pub(super) fn of_user(mut self) -> Self {
+        self.tree.sets_owners = false;
+        self
     }
 
     /// A path of this tree as it is seen from outside.
     pub(super) fn shown(&self, path: &Path) -> PathBuf {
-        self.base.join(path.strip_prefix("/").unwrap_or(path))
+        self.tree.shown(path)
     }
 
     /// A change that the system refused.
@@ -129,7 +142,7 @@ impl<'a> Site<'a> {
     }
 
     pub(super) fn base(&self) -> &Path {
-        &self.base
+        &self.tree.base
     }
 
     /// Whether somebody else may write to a directory.
@@ -149,17 +162,17 @@ impl<'a> Site<'a> {
             missing: names.into_iter().map(|(name, _)| name).collect(),
             name,
         };
-        let start = match self.fs.open_start(&self.base) {
+        let start = match self.fs.open_start(&self.tree.base) {
             Ok(start) => Rc::new(start),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(nothing(queue, name));
             }
-            Err(error) => return Err(io_at(self.base.clone())(error)),
+            Err(error) => return Err(io_at(self.tree.base.clone())(error)),
         };
         let facts = self
             .fs
             .facts(start.as_fd())
-            .map_err(io_at(self.base.clone()))?;
+            .map_err(io_at(self.tree.base.clone()))?;
         let root = || Step {
             dir: Rc::clone(&start),
             name: OsString::new(),

@@ -96,7 +96,7 @@ fn make_file(
     let content = wanted.content.expose();
     let name = Path::new(&wanted.name);
     let file = write::new_file(fs, stage.as_fd(), name, content, false).map_err(failed)?;
-    if ground.site.sets_owners {
+    if ground.site.tree.sets_owners {
         fs.change_owner(file.as_fd(), wanted.uid, wanted.gid)
             .map_err(|source| ground.site.failed("set the owner of", path, source))?;
     }
@@ -114,7 +114,7 @@ fn make_inner_link(fs: &dyn Fs, stage: &OwnedFd, rest: &str, name: &str) -> io::
 
 fn dress(ground: Ground<'_>, dir: &OwnedFd) -> io::Result<()> {
     let fs = ground.site.fs;
-    if ground.site.sets_owners {
+    if ground.site.tree.sets_owners {
         fs.change_owner(dir.as_fd(), 0, ground.keys_group)?;
     }
     fs.change_mode(dir.as_fd(), DIRECTORY_MODE)?;

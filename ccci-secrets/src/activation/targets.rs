@@ -37,7 +37,7 @@ pub(super) fn target_text(
     parent: &Path,
     name: &str,
 ) -> PathBuf {
-    match site.rebased {
+    match site.tree.rebased {
         true => relative(parent, &real.link().join(name)),
         false => frame.link.join(name),
     }
@@ -74,7 +74,7 @@ fn look_at_target(
         FileKind::Link => {
             let text = site.fs.read_link(parent, &place.name).map_err(io)?;
             let owner = (facts.uid, facts.gid) == (wanted.uid, wanted.gid);
-            let right = text == text_at(&place.real_parent()) && (owner || !site.sets_owners);
+            let right = text == text_at(&place.real_parent()) && (owner || !site.tree.sets_owners);
             Ok(match right {
                 true => TargetFound::Right,
                 false => TargetFound::OtherLink(text),

@@ -15,16 +15,15 @@ use super::fault::{EarlierRun, Fault, Refusal, Warning, WarningKind};
 use super::finish::{close, finish};
 use super::kernel::maps_group;
 use super::lock::{Lock, Patience};
-use super::manifest::{Manifest, ManifestFault, ManifestProblem, MountWish, OnFirstBoot, Target};
-use super::observe::{self, Frame, MountFound, Observed, Reals, observe};
+use super::manifest::{Manifest, ManifestFault, ManifestProblem, OnFirstBoot};
+use super::naming::Naming;
+use super::observe::{self, Found, Frame, Reals};
 use super::open::{NotOpened, Opened};
-use super::plan::{Item, Plan, Settings, plan};
-use super::receipt::{Change, EntryResult, FailedStep, Receipt, Step, UnitAction, UnitResult};
+use super::receipt::{FailedStep, Receipt, Step, UnitAction, UnitResult};
 use super::records::{Home, RecordPaths, Records, Run};
 use super::site::Site;
-use super::units::{Units, of_changes, tell_pending};
+use super::units::{Units, tell_pending};
 use super::wanted::Wanted;
-use crate::digest;
 use crate::fs::{FileKind, RealFs};
 
 /// The whole run. `open` is phase P4; it gets no accounts if nobody is to be looked up.
@@ -33,18 +32,7 @@ pub(super) fn run(
     options: &Options<'_>,
     open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
 ) -> Result<Receipt, Refusal> {
-    let site = site_of(manifest, options);
-    let frame = Frame::of(manifest);
-    let transaction = Transaction {
-        site: &site,
-        frame: &frame,
-        manifest,
-        options,
-    };
-    transaction.run(open).map_err(|mut refusal| {
-        refusal.still_active = observe::active(&site, &frame);
-        refusal
-    })
+    Transaction::with(manifest, options, |transaction| transaction.run(open))
 }
 
 /// The tree that a manifest is about.
@@ -63,7 +51,7 @@ pub(super) fn home_of<'a>(
     options: &Options<'a>,
 ) -> Result<Home<'a>, Fault> {
     if !manifest.user_mode {
-        return Ok(match site.rebased {
+        return Ok(match site.tree.rebased {
             true => Home::Tree,
             false => Home::System,
         });
@@ -76,7 +64,7 @@ pub(super) fn home_of<'a>(
     };
     let runtime = manifest.runtime_directory.as_deref();
     let runtime = runtime.ok_or_else(|| fault(ManifestProblem::NoRuntimeDirectory))?;
-    if site.rebased {
+    if site.tree.rebased {
         return Ok(Home::Tree);
     }
     match fit_runtime_directory(site, runtime) {
@@ -117,6 +105,26 @@ pub(super) struct Transaction<'a> {
 }
 
 impl Transaction<'_> {
+    /// Does something where a manifest plays. A refusal says what is still active.
+    pub(super) fn with<T>(
+        manifest: &Manifest,
+        options: &Options<'_>,
+        work: impl FnOnce(Transaction<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let site = site_of(manifest, options);
+        let frame = Frame::of(manifest);
+        let transaction = Transaction {
+            site: &site,
+            frame: &frame,
+            manifest,
+            options,
+        };
+        work(transaction).map_err(|mut refusal| {
+            refusal.still_active = observe::active(&site, &frame);
+            refusal
+        })
+    }
+
     fn run(
         &self,
         open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
@@ -141,13 +149,12 @@ impl Transaction<'_> {
         &self,
         work: impl FnOnce(&RecordPaths) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        let refuse = |fault| Refusal::new(vec![fault]);
-        let paths = self.record_paths().map_err(refuse)?;
+        let paths = self.record_paths().map_err(Refusal::of)?;
         let patience = Patience {
             timeout: self.options.lock_timeout,
             pause: self.options.pause,
         };
-        let lock = Lock::take(self.site, &paths.lock, patience).map_err(refuse)?;
+        let lock = Lock::take(self.site, &paths.lock, patience).map_err(Refusal::of)?;
         work(&paths).map_err(|mut refusal| {
             refusal.left_behind.extend(lock.withdraw(self.site));
             refusal
@@ -160,8 +167,7 @@ impl Transaction<'_> {
         paths: &RecordPaths,
         open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
     ) -> Result<Receipt, Refusal> {
-        let refuse = |fault| Refusal::new(vec![fault]);
-        let mut records = Records::read(self.site, paths).map_err(refuse)?;
+        let mut records = Records::read(self.site, paths).map_err(Refusal::of)?;
         let waited = records.journal.value().active.pending.clone();
         let was_unfinished = records.is_unfinished();
         let mut warnings = finish_earlier(self.site, real_mount, &mut records)?;
@@ -184,30 +190,33 @@ impl Transaction<'_> {
         mut records: Records,
         open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<NotOpened>>,
     ) -> Result<Receipt, Refusal> {
-        let refuse = |fault| Refusal::new(vec![fault]);
         let untold = before.left;
-        let account_files = self.account_files().map_err(refuse)?;
+        let account_files = self.account_files().map_err(Refusal::of)?;
         let accounts = account_files
             .as_ref()
             .map(|files| files.parse(self.options));
         let (opened, missing) = self.open(open, accounts.as_ref(), &mut warnings)?;
         warnings.extend(opened.warnings.iter().cloned());
         let refused = |faults| refusal(faults, warnings.clone());
-        let seen = self.look(&opened.wanted, &records).map_err(refused)?;
+        let (reals, found) = self.look(&opened.wanted, &records).map_err(refused)?;
+        let mount = found.mount.clone();
+        let naming = self.naming();
+        let steps = naming.decide(&opened.wanted, found).map_err(refused)?;
         let is_mapped = |gid| maps_group(self.site.fs, gid);
         let keys_group = accounts.map_or(0, |accounts| accounts.keys_group(is_mapped));
-        let units = self.units(&opened.wanted, &seen.plan, &records);
-        let manifest_changed = self.has_new_manifest(&records);
+        let last = &records.journal.value().active;
+        let units = naming.units(&opened.wanted, &steps, last);
+        let manifest_changed = naming.has_new_manifest(last);
         let nobody = Units::default();
         let drift_key = drift_key::read(self.site, &paths.drift_key);
         let scene = Scene {
             site: self.site,
             frame: self.frame,
-            reals: &seen.reals,
+            reals: &reals,
             manifest: self.manifest,
             wanted: &opened.wanted,
-            mount: &seen.mount,
-            plan: &seen.plan,
+            mount: &mount,
+            steps: &steps,
             keys_group,
             drift_key: drift_key.as_ref(),
             units: match self.options.units {
@@ -216,7 +225,7 @@ impl Transaction<'_> {
             },
             untold: &untold,
         };
-        warnings.extend(self.warnings(scene));
+        warnings.extend(naming.warnings(&steps, &mount));
         let done = self.carry_out(scene, &mut records, &mut warnings)?;
         let unwritten = match drift_key {
             Some(_) => None,
@@ -228,15 +237,15 @@ impl Transaction<'_> {
         warnings
             .extend(untold.map(|unit| Warning::new(WarningKind::UnitsNotRestarted, &unit.unit)));
         Ok(Receipt {
-            compared: seen.plan.compared,
+            compared: steps.compared,
             manifest_changed,
-            previous: seen.plan.previous,
-            generation: seen.plan.generation,
-            link: self.site.shown(&self.frame.link),
-            entries: self.entries(scene),
-            removed: seen.plan.removed.clone(),
-            links_placed: self.links_placed(scene.wanted, scene.plan),
-            links_removed: self.links_removed(scene.plan),
+            previous: steps.previous,
+            generation: steps.generation,
+            link: naming.link(),
+            entries: naming.entries(&opened.wanted, &steps),
+            removed: steps.removed.clone(),
+            links_placed: naming.links_placed(&opened.wanted, &steps),
+            links_removed: naming.links_removed(&steps),
             keys: opened.keys,
             provenance: opened.provenance,
             certificates: opened.certificates,
@@ -282,42 +291,23 @@ impl Transaction<'_> {
         }
     }
 
-    /// P3 and P5.
-    pub(super) fn look(&self, wanted: &[Wanted], records: &Records) -> Result<Seen, Vec<Fault>> {
+    /// P3 and what P5 compares with.
+    pub(super) fn look(
+        &self,
+        wanted: &[Wanted],
+        records: &Records,
+    ) -> Result<(Reals, Found), Vec<Fault>> {
         let reals = Reals::find(self.site, self.frame)?;
-        let observed: Observed = observe(self.site, self.frame, self.manifest, wanted, records)?;
-        let mount = observed.mount.clone();
-        let items: Vec<Item> = wanted.iter().map(|wanted| self.item(wanted)).collect();
-        let settings = Settings {
-            idempotent: self.manifest.idempotent,
-            keep_generations: self.manifest.keep_generations,
-            mount: match self.manifest.user_mode {
-                true => MountWish::None,
-                false => self.manifest.mount,
-            },
-            use_tmpfs: self.manifest.use_tmpfs,
-            rebased: self.site.rebased,
-        };
-        Ok(Seen {
-            plan: plan(settings, &items, observed)?,
-            reals,
-            mount,
-        })
+        let found = observe::find(self.site, self.frame, self.manifest, wanted, records)?;
+        Ok((reals, found))
     }
 
-    fn item(&self, wanted: &Wanted) -> Item {
-        Item {
-            shown: self.target_shown(&wanted.target).unwrap_or_default(),
-            on_conflict: wanted.on_conflict,
-        }
-    }
-
-    /// Where a file can be read besides its place in the generation, as it is seen from outside.
-    pub(super) fn target_shown(&self, target: &Target) -> Option<PathBuf> {
-        match target {
-            Target::Outside(path) => Some(self.site.shown(Path::new(path))),
-            Target::Inside(rest) => Some(self.site.shown(&self.frame.link.join(rest))),
-            Target::Own => None,
+    /// What is seen, in the words of the manifest.
+    pub(super) fn naming(&self) -> Naming<'_> {
+        Naming {
+            tree: &self.site.tree,
+            frame: self.frame,
+            manifest: self.manifest,
         }
     }
 
@@ -328,7 +318,7 @@ impl Transaction<'_> {
         records: &mut Records,
         warnings: &mut Vec<Warning>,
     ) -> Result<Applied, Refusal> {
-        if scene.plan.changes_nothing() {
+        if scene.steps.changes_nothing() {
             // The manifest may have changed in ways that no file shows.
             return outcome(scene, records)
                 .map(|next| Run {
@@ -350,35 +340,6 @@ impl Transaction<'_> {
                 Err(refusal)
             }
         }
-    }
-
-    pub(super) fn entries(&self, scene: Scene<'_>) -> Vec<EntryResult> {
-        let entry = |(wanted, change): (&Wanted, &Change)| EntryResult {
-            name: wanted.name.clone(),
-            origin: wanted.origin.clone(),
-            path: self.target_shown(&wanted.target),
-            mode: wanted.mode,
-            uid: wanted.uid,
-            gid: wanted.gid,
-            change: *change,
-        };
-        let changes = &scene.plan.changes;
-        scene.wanted.iter().zip(changes).map(entry).collect()
-    }
-
-    pub(super) fn links_placed(&self, wanted: &[Wanted], plan: &Plan) -> Vec<PathBuf> {
-        let placed = plan.links.iter();
-        placed
-            .filter_map(|step| wanted.get(step.wanted))
-            .filter_map(|wanted| self.target_shown(&wanted.target))
-            .collect()
-    }
-
-    pub(super) fn links_removed(&self, plan: &Plan) -> Vec<PathBuf> {
-        let removed = plan.removals.iter();
-        removed
-            .map(|link| self.site.shown(Path::new(&link.path)))
-            .collect()
     }
 
     /// The key for digests of contents, and the digests. Without it there is less to verify with, and all else is well.
@@ -425,17 +386,6 @@ impl Transaction<'_> {
         }
     }
 
-    /// Nothing of this machine changes for a tree below a directory.
-    pub(super) fn units(&self, wanted: &[Wanted], plan: &Plan, records: &Records) -> Units {
-        match self.site.rebased {
-            true => Units::default(),
-            false => {
-                let former = &records.journal.value().active.entries;
-                of_changes(self.manifest, wanted, plan, former)
-            }
-        }
-    }
-
     fn unit_results(&self, units: &Units, untold: &BTreeSet<String>) -> Vec<UnitResult> {
         let is_told = |unit: &str| self.options.units.is_some() && !untold.contains(unit);
         let result = |action, unit: &String| UnitResult {
@@ -450,26 +400,6 @@ impl Transaction<'_> {
             .chain(reload.map(|unit| result(UnitAction::Reload, unit)))
             .collect()
     }
-
-    /// Whether the manifest is another one than that of the last run, as far as that is known.
-    pub(super) fn has_new_manifest(&self, records: &Records) -> bool {
-        let last = &records.journal.value().active.manifest_sha256;
-        !last.is_empty() && *last != digest::hex(&self.manifest.sha256)
-    }
-
-    pub(super) fn warnings(&self, scene: Scene<'_>) -> Vec<Warning> {
-        let mut warnings = scene.plan.warnings.clone();
-        if scene.plan.generation.is_some() {
-            if !self.site.sets_owners && !self.manifest.user_mode {
-                let mount = self.site.shown(&self.frame.mount);
-                warnings.push(Warning::at(WarningKind::OwnershipSkipped, &mount));
-            }
-            if self.site.rebased && !scene.mount.file_system.is_memory() {
-                warnings.push(Warning::at(WarningKind::Persistent, self.site.base()));
-            }
-        }
-        warnings
-    }
 }
 
 /// Finishes what earlier runs left, and says in a refusal that it had begun to.
@@ -482,7 +412,7 @@ pub(super) fn finish_earlier(
         true => EarlierRun::Begun,
         false => EarlierRun::Untouched,
     };
-    finish(site, mount, records).map_err(|fault| Refusal::new(vec![fault]).after(begun))
+    finish(site, mount, records).map_err(|fault| Refusal::of(fault).after(begun))
 }
 
 /// What telling the units of an earlier run came to.
@@ -491,13 +421,6 @@ struct Before {
     /// Units that could not be told.
     left: BTreeSet<String>,
     failed_step: Option<FailedStep>,
-}
-
-/// What was found and what will be done about it.
-pub(super) struct Seen {
-    pub(super) reals: Reals,
-    pub(super) mount: MountFound,
-    pub(super) plan: Plan,
 }
 
 fn refusal(faults: Vec<Fault>, warnings: Vec<Warning>) -> Refusal {
@@ -533,8 +456,8 @@ impl AccountFiles {
     pub(super) fn read(site: &Site<'_>) -> Result<Self, Fault> {
         let (passwd, group) = (Path::new("/etc/passwd"), Path::new("/etc/group"));
         let own = read_public(site, passwd)?;
-        let of_tree = site.rebased && own.is_some();
-        if site.rebased && !of_tree {
+        let of_tree = site.tree.rebased && own.is_some();
+        if site.tree.rebased && !of_tree {
             let machine = RealFs::new();
             return Self::read(&Site::new(&machine, None));
         }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, UnitProblem, Warning, WarningKind};
 use super::manifest::Manifest;
-use super::plan::Plan;
 use super::receipt::Change;
 use super::records::{EntryRecord, Journal, Outcome, Records};
 use super::site::Site;
+use super::steps::Steps;
 use super::wanted::Wanted;
 
 /// Units, in the order in which the manifest names them; none stands twice, and none is both restarted and reloaded.
@@ -88,15 +88,15 @@ impl Units {
 pub(super) fn of_changes(
     manifest: &Manifest,
     wanted: &[Wanted],
-    plan: &Plan,
+    steps: &Steps,
     former: &[EntryRecord],
 ) -> Units {
     let mut units = Units::default();
-    if !plan.compared {
+    if !steps.compared {
         return units;
     }
     let by_name = manifest.by_name();
-    for (wanted, change) in wanted.iter().zip(&plan.changes) {
+    for (wanted, change) in wanted.iter().zip(&steps.changes) {
         if *change != Change::Unchanged
             && let Some(entry) = by_name.get(wanted.name.as_str())
         {
@@ -104,7 +104,7 @@ pub(super) fn of_changes(
         }
     }
     for entry in former {
-        if plan.removed.contains(&entry.name) {
+        if steps.removed.contains(&entry.name) {
             units.add(&entry.restart_units, &entry.reload_units);
         }
     }

@@ -12,11 +12,10 @@ use super::drift::{
 use super::drift_key;
 use super::fault::{Fault, Refusal, Warning, WarningKind};
 use super::manifest::{Manifest, MountWish, Target};
-use super::observe::{self, Frame};
 use super::open::{self, OpenContext, Opened, Owners};
 use super::records::{EntryRecord, Outcome, Records};
 use super::survey::{FileSeen, Survey, active_number, survey};
-use super::transaction::{Transaction, site_of};
+use super::transaction::Transaction;
 use super::units::Units;
 use super::wanted::Wanted;
 use crate::digest;
@@ -88,31 +87,21 @@ pub fn verify(
     how: Verification<'_>,
 ) -> Result<Verified, Refusal> {
     let (ambient, gnupg) = (options.ambient.take(), options.gnupg.take());
-    let site = site_of(manifest, &options);
-    let frame = Frame::of(manifest);
-    let transaction = Transaction {
-        site: &site,
-        frame: &frame,
-        manifest,
-        options: &options,
-    };
-    let verifier = Verifier { transaction, how };
-    let result = match how.offline {
-        true => verifier.offline(),
-        false => verifier.online(|accounts| {
-            let context = OpenContext {
-                owners: accounts.map_or(Owners::AllRoot, Owners::Expected),
-                ambient,
-                gnupg,
-                // A certificate that expires changes nothing on disk.
-                checking: None,
-            };
-            open::open(manifest, context)
-        }),
-    };
-    result.map_err(|mut refusal| {
-        refusal.still_active = observe::active(&site, &frame);
-        refusal
+    Transaction::with(manifest, &options, |transaction| {
+        let verifier = Verifier { transaction, how };
+        match how.offline {
+            true => verifier.offline(),
+            false => verifier.online(|accounts| {
+                let context = OpenContext {
+                    owners: accounts.map_or(Owners::AllRoot, Owners::Expected),
+                    ambient,
+                    gnupg,
+                    // A certificate that expires changes nothing on disk.
+                    checking: None,
+                };
+                open::open(manifest, context)
+            }),
+        }
     })
 }
 
@@ -134,11 +123,10 @@ impl Verifier<'_> {
         &self,
         open: impl FnOnce(Option<&Accounts<'_>>) -> Result<Opened, Box<open::NotOpened>>,
     ) -> Result<Verified, Refusal> {
-        let refuse = |fault| Refusal::new(vec![fault]);
         let transaction = self.transaction;
         // A user without a runtime directory is told so, and not that keys are missing which may lie in it.
-        transaction.record_paths().map_err(refuse)?;
-        let account_files = transaction.account_files().map_err(refuse)?;
+        transaction.record_paths().map_err(Refusal::of)?;
+        let account_files = transaction.account_files().map_err(Refusal::of)?;
         let accounts = account_files
             .as_ref()
             .map(|files| files.parse(transaction.options));
@@ -150,12 +138,11 @@ impl Verifier<'_> {
     }
 
     fn offline(&self) -> Result<Verified, Refusal> {
-        let refuse = |fault| Refusal::new(vec![fault]);
-        let paths = self.transaction.record_paths().map_err(refuse)?;
-        let records = Records::read(self.transaction.site, &paths).map_err(refuse)?;
+        let paths = self.transaction.record_paths().map_err(Refusal::of)?;
+        let records = Records::read(self.transaction.site, &paths).map_err(Refusal::of)?;
         if records.journal.value().active.manifest_sha256.is_empty() {
             let path = self.transaction.site.shown(&paths.journal);
-            return Err(refuse(Fault::NothingRecorded(path)));
+            return Err(Refusal::of(Fault::NothingRecorded(path)));
         }
         self.look(&Basis::Journal(self.transaction.site.shown(&paths.journal)))
     }
@@ -163,13 +150,12 @@ impl Verifier<'_> {
     /// Looks, and once more if another generation became active meanwhile.
     fn look(&self, basis: &Basis<'_>) -> Result<Verified, Refusal> {
         let Transaction { site, frame, .. } = self.transaction;
-        let refuse = |fault| Refusal::new(vec![fault]);
-        let paths = self.transaction.record_paths().map_err(refuse)?;
+        let paths = self.transaction.record_paths().map_err(Refusal::of)?;
         let key = drift_key::read(site, &paths.drift_key);
         let mut verified = None;
         for _ in 0..2 {
             let before = active_number(site, frame);
-            let records = Records::read(site, &paths).map_err(refuse)?;
+            let records = Records::read(site, &paths).map_err(Refusal::of)?;
             let active = &records.journal.value().active;
             let other_key = is_other(key.as_ref(), active) && matches!(basis, Basis::Journal(_));
             let expected = match basis {
@@ -203,7 +189,7 @@ impl Verifier<'_> {
                 break;
             }
         }
-        verified.ok_or_else(|| refuse(Fault::Locked(site.shown(&frame.link))))
+        verified.ok_or_else(|| Refusal::of(Fault::Locked(site.shown(&frame.link))))
     }
 
     fn warnings(&self, basis: &Basis<'_>, active: &Outcome, key: Option<&HmacKey>) -> Vec<Warning> {
@@ -272,8 +258,9 @@ impl Verifier<'_> {
 
     fn frame_of(&self) -> (bool, bool) {
         let Transaction { site, manifest, .. } = self.transaction;
-        let mounted = !site.rebased && !manifest.user_mode && manifest.mount == MountWish::Auto;
-        (mounted, site.sets_owners)
+        let mounted =
+            !site.tree.rebased && !manifest.user_mode && manifest.mount == MountWish::Auto;
+        (mounted, site.tree.sets_owners)
     }
 
     fn expected_of_wanted<'b>(

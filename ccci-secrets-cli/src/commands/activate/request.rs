@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ccci_secrets::activation::fault::Refusal;
 use ccci_secrets::activation::manifest::{Dialect, Manifest, Reading};
-use ccci_secrets::activation::{self, Options, Preview, Receipt, Units};
+use ccci_secrets::activation::{self, Options, Plan, Receipt, Units};
 use ccci_secrets::certificate::Fingerprint;
 use ccci_secrets::env::Environment;
 use ccci_secrets::fs::RealFs;
@@ -75,7 +75,7 @@ impl<'a> Request<'a> {
     }
 
     /// Finds out what would be made.
-    pub(crate) fn preview(self, context: &Context) -> Ended<Preview> {
+    pub(crate) fn preview(self, context: &Context) -> Ended<Plan> {
         self.with_manifest(context, activation::preview)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ccci_secrets::activation::{Change, EntryResult, Origin, Preview, Receipt};
+use ccci_secrets::activation::{Change, EntryResult, Origin, Plan, Receipt};
 
 /// Names of files by what happens to them.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl<'a> Changes<'a> {
         Self::of(receipt.entries.iter(), &receipt.removed)
     }
 
-    pub(super) fn of_preview(preview: &'a Preview) -> Self {
+    pub(super) fn of_preview(preview: &'a Plan) -> Self {
         let entries = preview.entries.iter().map(|entry| &entry.result);
         Self::of(entries, &preview.removed)
     }

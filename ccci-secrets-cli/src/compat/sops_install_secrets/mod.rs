@@ -8,7 +8,7 @@ use std::path::Path;
 
 use ccci_secrets::activation::fault::{KeyState, Refusal};
 use ccci_secrets::activation::manifest::{Dialect, Logging, Manifest};
-use ccci_secrets::activation::{Preview, Receipt};
+use ccci_secrets::activation::{Plan, Receipt};
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::wrapped::Names;
 
@@ -141,7 +141,7 @@ impl<'a> Told<'a> {
     }
 
     /// A rehearsal: the lists that NixOS shows are all that is written.
-    fn preview(&self, ended: &Ended<Preview>) -> Result<Exit, CommandError> {
+    fn preview(&self, ended: &Ended<Plan>) -> Result<Exit, CommandError> {
         let preview = ended
             .result
             .as_ref()

@@ -9,14 +9,14 @@ use super::{
     noticed, octal, reasons, shown,
 };
 use crate::activation::manifest::template_name;
-use crate::activation::preview::{Before, Preview, PreviewEntry};
+use crate::activation::plan::{Before, Plan, PlanEntry};
 use crate::activation::receipt::Origin;
 use crate::digest;
 use crate::fs::MemoryMount;
 
-/// A report of what activation would do. Print it with [`PreviewReport::to_json`].
+/// A report of what activation would do. Print it with [`PlanReport::to_json`].
 #[derive(Debug, Serialize)]
-pub struct PreviewReport {
+pub struct PlanReport {
     schema: u32,
     tool: String,
     manifest_sha256: Option<String>,
@@ -79,11 +79,11 @@ struct Was {
     gid: u32,
 }
 
-impl PreviewReport {
+impl PlanReport {
     /// The report of a preview.
     #[must_use]
-    pub fn new(run: &Run<'_>, preview: &Preview) -> Self {
-        let entries = |wanted: fn(&PreviewEntry) -> bool| {
+    pub fn new(run: &Run<'_>, preview: &Plan) -> Self {
+        let entries = |wanted: fn(&PlanEntry) -> bool| {
             let entries = preview.entries.iter().filter(|entry| wanted(entry));
             entries
                 .map(|entry| Entry::of(entry, &preview.link))
@@ -145,7 +145,7 @@ impl PreviewReport {
 }
 
 impl Entry {
-    fn of(entry: &PreviewEntry, link: &Path) -> Self {
+    fn of(entry: &PlanEntry, link: &Path) -> Self {
         let result = &entry.result;
         let name = &result.name;
         let (name, key, sops_file) = match &result.origin {
