@@ -146,6 +146,9 @@ impl Text {
             Some(active) => self.line(format_args!("generation {active} is active in {link}")),
             None => self.line(format_args!("no generation is active in {link}")),
         }
+        if let Some(text) = &preview.link_dangles {
+            self.line(format_args!("{link} leads nowhere, to {}", text.display()));
+        }
         if let Some(uid) = preview.unreadable_for {
             let mut entries = preview.entries.iter();
             let marks = match entries.any(|entry| entry.change().is_none()) {

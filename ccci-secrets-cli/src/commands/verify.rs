@@ -16,7 +16,6 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
 use crate::harden;
-use crate::hint::{self, Hint};
 use crate::output;
 use crate::shell::quoted;
 
@@ -117,11 +116,15 @@ fn tell(args: &Args, verified: &Verified, run: &Run<'_>) -> Result<Exit, Command
         output::note(line);
     }
     if verified.unfinished {
-        output::warning("a run did not come to its end; `ccsec repair` finishes it");
+        output::warning(format_args!(
+            "a run did not come to its end; `{}` finishes it",
+            command(args, "repair")
+        ));
     }
     for unit in verified.pending_units.all() {
         output::warning(format_args!(
-            "unit {unit} was not told of a change yet; `ccsec repair` tells it"
+            "unit {unit} was not told of a change yet; `{}` tells it",
+            command(args, "repair")
         ));
     }
     warn_of_digests(args, verified);
@@ -154,7 +157,7 @@ fn tell(args: &Args, verified: &Verified, run: &Run<'_>) -> Result<Exit, Command
 fn sentence(args: &Args, drift: &Drift) -> String {
     match (drift.class, &args.expect) {
         (DriftClass::Digest, Some(file)) => format!("differs from {}", file.display()),
-        (class, _) => class.sentence().to_owned(),
+        _ => drift.sentence(),
     }
 }
 
@@ -170,8 +173,21 @@ fn next_steps(args: &Args, verified: &Verified, drift: &[&Drift]) -> Vec<String>
     let (published, here): (Vec<&Drift>, Vec<&Drift>) = drift
         .iter()
         .partition(|line| is_of_expectation(args, verified, line));
-    if let (false, Hint::Step(step)) = (here.is_empty(), hint::of(ErrorCode::DriftFound)) {
-        steps.push(step.to_owned());
+    let (lost, here): (Vec<&Drift>, Vec<&Drift>) = here
+        .into_iter()
+        .partition(|line| is_for_want_of_link(verified, line));
+    if !lost.is_empty() {
+        steps.push(format!(
+            "put the links back, then verify again: {}",
+            command(args, "repair")
+        ));
+    }
+    if !here.is_empty() {
+        steps.push(format!(
+            "see what would be put right with `{}`, and put it right with `{}`",
+            command(args, "plan"),
+            command(args, "activate")
+        ));
     }
     if let (false, Some(file)) = (published.is_empty(), &args.expect) {
         steps.push(format!(
@@ -180,6 +196,26 @@ fn next_steps(args: &Args, verified: &Verified, drift: &[&Drift]) -> Vec<String>
         ));
     }
     steps
+}
+
+/// Whether a drift is that a link is gone which `repair` makes again. Behind the link to the generation no file can be seen.
+fn is_for_want_of_link(verified: &Verified, drift: &Drift) -> bool {
+    let is_lost = |path: &Path| verified.links_lost.iter().any(|lost| lost == path);
+    match drift.class {
+        DriftClass::LinkMissing => is_lost(Path::new(&drift.subject)),
+        DriftClass::Missing => is_lost(&verified.link),
+        _ => false,
+    }
+}
+
+/// Another command about the same manifest.
+fn command(args: &Args, verb: &str) -> String {
+    let root = args
+        .root
+        .as_deref()
+        .map(|root| format!(" --root {}", quoted(root)));
+    let manifest = quoted(&args.manifest);
+    format!("ccsec {verb}{} {manifest}", root.unwrap_or_default())
 }
 
 /// Whether a drift is one from the digests of `--expect`, which activation does not change: names that only one side

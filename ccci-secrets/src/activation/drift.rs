@@ -74,6 +74,20 @@ pub struct Drift {
     pub class: DriftClass,
     /// Of what: the name of a file of the generation, or the path of something beside it, as it is seen from outside.
     pub subject: String,
+    /// What a link says that leads elsewhere, or nowhere.
+    pub leads: Option<PathBuf>,
+}
+
+impl Drift {
+    /// What it says of its subject.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let sentence = self.class.sentence();
+        match &self.leads {
+            Some(text) => format!("{sentence}, to {}", text.display()),
+            None => sentence.to_owned(),
+        }
+    }
 }
 
 told_kinds! {
@@ -87,6 +101,8 @@ told_kinds! {
     Extra = "extra" "should not be there",
     /// Another group.
     Group = "group" "belongs to another group",
+    /// A link leads to nothing.
+    LinkDangles = "link-dangles" "the link leads nowhere",
     /// A link is not there.
     LinkMissing = "link-missing" "the link is not there",
     /// A link leads elsewhere.
@@ -118,7 +134,12 @@ pub(super) fn drift(expected: &Expected<'_>, seen: &Survey) -> Vec<Drift> {
     if expected.mounted {
         lines.add(&seen.mount.path, mount(&seen.mount));
     }
-    lines.add(&seen.link_path, link(expected, &seen.link));
+    let classes = match seen.link {
+        // What is not mounted explains that the link leads nowhere.
+        LinkSeen::Lost { .. } if !mounted => Vec::new(),
+        _ => link(expected, &seen.link),
+    };
+    lines.add_link(&seen.link_path, classes, leads(&seen.link));
     for (file, found) in expected.files.iter().zip(&seen.files) {
         let classes = match mounted {
             true => of_file(expected, file, &found.file, found.inner.as_ref()),
@@ -131,7 +152,11 @@ pub(super) fn drift(expected: &Expected<'_>, seen: &Survey) -> Vec<Drift> {
     }
     for (link, found) in expected.links.iter().zip(&seen.links) {
         let owner = link.owner.filter(|_| expected.owners);
-        lines.add(&found.path, of_place(&found.place, owner));
+        let text = match &found.place {
+            PlaceSeen::Link { text, .. } => Some(text),
+            _ => None,
+        };
+        lines.add_link(&found.path, of_place(&found.place, owner), text);
     }
     lines.0
 }
@@ -140,15 +165,37 @@ struct Lines(Vec<Drift>);
 
 impl Lines {
     fn add(&mut self, subject: &str, classes: Vec<DriftClass>) {
+        self.add_link(subject, classes, None);
+    }
+
+    /// What stands there may be a link of this text.
+    fn add_link(&mut self, subject: &str, classes: Vec<DriftClass>, text: Option<&PathBuf>) {
         let classes = match classes.is_empty() {
             true => vec![DriftClass::Ok],
             false => classes,
         };
-        let subject = |class| Drift {
+        let is_astray = |class| matches!(class, DriftClass::LinkDangles | DriftClass::LinkTarget);
+        let line = |class| Drift {
             class,
             subject: subject.to_owned(),
+            leads: text.filter(|_| is_astray(class)).cloned(),
         };
-        self.0.extend(classes.into_iter().map(subject));
+        self.0.extend(classes.into_iter().map(line));
+    }
+}
+
+fn leads(link: &LinkSeen) -> Option<&PathBuf> {
+    match link {
+        LinkSeen::Elsewhere { text, .. } | LinkSeen::Lost { text, .. } => Some(text),
+        LinkSeen::Absent | LinkSeen::Generation(_) | LinkSeen::Other => None,
+    }
+}
+
+/// A link that does not say what it should.
+fn astray(dangles: bool) -> DriftClass {
+    match dangles {
+        true => DriftClass::LinkDangles,
+        false => DriftClass::LinkTarget,
     }
 }
 
@@ -168,7 +215,8 @@ fn link(expected: &Expected<'_>, seen: &LinkSeen) -> Vec<DriftClass> {
     match seen {
         LinkSeen::Absent => vec![DriftClass::LinkMissing],
         LinkSeen::Other => vec![DriftClass::Type],
-        LinkSeen::Elsewhere => vec![DriftClass::LinkTarget],
+        LinkSeen::Elsewhere { dangles, .. } => vec![astray(*dangles)],
+        LinkSeen::Lost { .. } => vec![DriftClass::LinkDangles],
         LinkSeen::Generation(number) => {
             let is_stale = expected.generation.is_some_and(|known| known != *number);
             is_stale
@@ -232,11 +280,12 @@ fn of_place(seen: &PlaceSeen, owner: Option<(u32, u32)>) -> Vec<DriftClass> {
         PlaceSeen::Link {
             text,
             wanted,
+            dangles,
             uid,
             gid,
         } => {
             let differs = [
-                (text != wanted, DriftClass::LinkTarget),
+                (text != wanted, astray(*dangles)),
                 (
                     owner.is_some_and(|(owner, _)| owner != *uid),
                     DriftClass::Owner,
@@ -271,6 +320,7 @@ pub(super) fn drift_from_digests(
     let line = |class, name: &str| Drift {
         class,
         subject: name.to_owned(),
+        leads: None,
     };
     let mut lines = Vec::new();
     for (name, file) in names.iter().zip(files) {

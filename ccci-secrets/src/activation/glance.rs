@@ -119,6 +119,7 @@ fn look(transaction: Transaction<'_>, warnings: Vec<Warning>) -> Plan {
         previous: active.as_ref().map(|active| active.generation),
         generation: None,
         link: transaction.naming().link(),
+        link_dangles: None,
         mount: None,
         entries,
         removed: Vec::new(),

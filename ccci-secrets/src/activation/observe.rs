@@ -56,6 +56,15 @@ impl Found {
         let files = self.current.iter().flat_map(|current| &current.files);
         files.map(FileFound::before).collect()
     }
+
+    /// What the link says, if it leads nowhere.
+    pub(super) fn lost_link(&self) -> Option<PathBuf> {
+        match (&self.link, &self.current) {
+            (LinkFound::Generation { active, .. }, None) => Some(active.link.clone()),
+            (LinkFound::Foreign(text), None) => Some(text.clone()),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

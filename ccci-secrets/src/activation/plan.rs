@@ -39,6 +39,8 @@ pub struct Plan {
     pub generation: Option<u64>,
     /// The link under which the active generation is read, as it is seen from outside.
     pub link: PathBuf,
+    /// What the link says, if it leads nowhere.
+    pub link_dangles: Option<PathBuf>,
     /// What would be mounted, and where.
     pub mount: Option<(MemoryMount, PathBuf)>,
     /// Every file that there would be, in the order of the manifest.
@@ -189,6 +191,7 @@ pub fn plan(observed: Observed<'_>) -> Result<Plan, Refusal> {
     } = contents.opened;
     let mount = found.mount.clone();
     let before = found.before();
+    let link_dangles = found.lost_link();
     let steps = match naming.decide(&wanted, found) {
         Ok(steps) => steps,
         Err(faults) => {
@@ -212,6 +215,7 @@ pub fn plan(observed: Observed<'_>) -> Result<Plan, Refusal> {
         previous: steps.previous,
         generation: steps.generation,
         link: naming.link(),
+        link_dangles,
         mount: steps.mount.map(|what| (what, tree.shown(&reals.mount))),
         entries: entries
             .map(|(nth, (result, digest))| PlanEntry {

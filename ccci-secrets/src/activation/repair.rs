@@ -120,9 +120,11 @@ pub fn prune(manifest: &Manifest, options: &Options<'_>) -> Result<Pruned, Refus
             let linked = active_number(site, frame);
             // Where the link leads nowhere, what is there is the last that was complete.
             let generation = linked.filter(|number| found.numbers.contains(number));
-            if linked != generation {
-                let link = site.shown(&frame.link);
-                warnings.push(Warning::at(WarningKind::LinkDangles, &link));
+            if let (Some(number), None) = (linked, generation) {
+                let lost = frame.mount.join(number.to_string());
+                let (link, lost) = (site.shown(&frame.link), site.shown(&lost));
+                let subject = format!("{} -> {}", link.display(), lost.display());
+                warnings.push(Warning::new(WarningKind::LinkDangles, subject));
             }
             let numbers = generation.map_or(Vec::new(), |active| {
                 let removable = found.removable(&records.generations(), true);

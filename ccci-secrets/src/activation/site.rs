@@ -77,8 +77,13 @@ impl Place {
 #[non_exhaustive]
 pub enum Hazard {
     /// A link on the way leads to nothing.
-    #[error("the link {} on the way leads nowhere", .0.display())]
-    DanglingLink(PathBuf),
+    #[error("the link {} on the way leads nowhere, to {}", link.display(), text.display())]
+    DanglingLink {
+        /// The link.
+        link: PathBuf,
+        /// What it says.
+        text: PathBuf,
+    },
     /// A component cannot be looked at.
     #[error("{}: {source}", path.display())]
     Io {
@@ -180,6 +185,7 @@ impl<'a> Site<'a> {
         };
         let mut stack = vec![root()];
         let mut links = 0;
+        let mut followed = None;
         while let Some((part, from_link)) = queue.pop_front() {
             if part == ".." {
                 if stack.len() > 1 {
@@ -194,8 +200,9 @@ impl<'a> Site<'a> {
             let hop = match self.fs.open_hop(top.dir.as_fd(), &part) {
                 Ok(hop) => hop,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    if from_link || queue.iter().any(|(_, from_link)| *from_link) {
-                        return Err(Hazard::DanglingLink(self.shown(&here)));
+                    let in_link = from_link || queue.iter().any(|(_, from_link)| *from_link);
+                    if let (true, Some((link, text))) = (in_link, followed) {
+                        return Err(Hazard::DanglingLink { link, text });
                     }
                     let missing = std::iter::once(part)
                         .chain(queue.into_iter().map(|(name, _)| name))
@@ -238,6 +245,7 @@ impl<'a> Site<'a> {
                     if text.is_absolute() {
                         stack = vec![root()];
                     }
+                    followed = Some((self.shown(&here), text.clone()));
                     for part in components(&text, true)
                         .collect::<Vec<_>>()
                         .into_iter()
@@ -286,7 +294,7 @@ impl<'a> Site<'a> {
     pub(super) fn read_small(&self, path: &Path) -> io::Result<Option<Secret>> {
         let place = match self.walk(path) {
             Ok(place) => place,
-            Err(Hazard::DanglingLink(_)) => return Ok(None),
+            Err(Hazard::DanglingLink { .. }) => return Ok(None),
             Err(Hazard::Io { source, .. }) => return Err(source),
             Err(hazard) => return Err(io::Error::other(hazard)),
         };
@@ -410,7 +418,13 @@ mod tests {
         let site = Site::new(&fs, Some(dir.path()));
         let walk = |path: &str| site.walk(Path::new(path)).unwrap_err();
         assert!(matches!(walk("/loop/x"), Hazard::Loop(_)));
-        assert!(matches!(walk("/dangling/x"), Hazard::DanglingLink(_)));
+        assert_eq!(
+            walk("/dangling/x").to_string(),
+            format!(
+                "the link {} on the way leads nowhere, to /nowhere/at/all",
+                dir.path().join("dangling").display()
+            )
+        );
         assert!(matches!(walk("/file/x"), Hazard::NotADirectory(_)));
     }
 

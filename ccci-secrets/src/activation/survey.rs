@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::current::{inner_text, list_names};
 use super::drift::{Expected, ExpectedContent, ExpectedFile, ExpectedLink, Leads};
-use super::fault::Fault;
+use super::fault::{Active, Fault, Hazard};
 use super::observe::{Frame, LinkFound, Reals, find_link, find_mount};
 use super::site::{LARGEST_STATE, Site, read_all};
 use super::targets::target_text;
@@ -50,8 +50,15 @@ impl MountSeen {
 pub(super) enum LinkSeen {
     Absent,
     /// A link to somewhere else, or with another text.
-    Elsewhere,
+    Elsewhere {
+        text: PathBuf,
+        dangles: bool,
+    },
     Generation(u64),
+    /// A link to a generation that does not exist.
+    Lost {
+        text: PathBuf,
+    },
     /// No link.
     Other,
 }
@@ -90,6 +97,8 @@ pub(super) enum PlaceSeen {
     Link {
         text: PathBuf,
         wanted: PathBuf,
+        /// Nothing is where the text leads. Not asked of a link that is right: what it leads to is told by itself.
+        dangles: bool,
         uid: u32,
         gid: u32,
     },
@@ -168,16 +177,33 @@ fn active(
     Ok(match find_link(site, frame, reals) {
         Ok(LinkFound::Absent) => (LinkSeen::Absent, None),
         Ok(LinkFound::Directory) | Err(Fault::Target { .. }) => (LinkSeen::Other, None),
-        Ok(LinkFound::Foreign(_)) => (LinkSeen::Elsewhere, None),
+        Ok(LinkFound::Foreign(text)) => {
+            let dangles = dangles(site, &reals.link_parent, &text);
+            (LinkSeen::Elsewhere { text, dangles }, None)
+        }
         Ok(LinkFound::Generation { active, exact }) => {
-            let generation = open(active.generation);
-            match exact {
-                true => (LinkSeen::Generation(active.generation), generation),
-                false => (LinkSeen::Elsewhere, generation),
-            }
+            let Active { generation, link } = active;
+            let dir = open(generation);
+            let seen = match (exact, &dir) {
+                (true, Some(_)) => LinkSeen::Generation(generation),
+                (true, None) => LinkSeen::Lost { text: link },
+                (false, dir) => LinkSeen::Elsewhere {
+                    text: link,
+                    dangles: dir.is_none(),
+                },
+            };
+            (seen, dir)
         }
         Err(fault) => return Err(fault),
     })
+}
+
+/// Whether nothing is where a link leads that lies in a directory. What cannot be looked at may be something.
+fn dangles(site: &Site<'_>, directory: &Path, text: &Path) -> bool {
+    match site.walk(&directory.join(text)) {
+        Ok(place) => matches!(site.look(&place), Ok(None)),
+        Err(hazard) => matches!(hazard, Hazard::DanglingLink { .. }),
+    }
 }
 
 fn mount(site: &Site<'_>, frame: &Frame) -> Result<MountSeen, Fault> {
@@ -252,7 +278,8 @@ impl Surveyor<'_> {
         let Some((dir, facts)) = self.look(generation, rest)? else {
             return Ok(PlaceSeen::Missing);
         };
-        self.link(dir.as_fd(), last(rest), &facts, inner_text(rest, name))
+        let wanted = inner_text(rest, name);
+        self.link(dir.as_fd(), last(rest), &facts, wanted, |_| false)
     }
 
     /// What stands at a path below the generation, with the directory that it is in. What is on the way and no directory
@@ -298,7 +325,8 @@ impl Surveyor<'_> {
         };
         match (self.site.look(&place)?, place.parent()) {
             (Some(facts), Some(parent)) => {
-                self.link(parent, Path::new(&place.name), &facts, wanted)
+                let dangles = |text: &Path| dangles(self.site, &place.real_parent(), text);
+                self.link(parent, Path::new(&place.name), &facts, wanted, dangles)
             }
             _ => Ok(PlaceSeen::Missing),
         }
@@ -310,12 +338,15 @@ impl Surveyor<'_> {
         name: &Path,
         facts: &FileFacts,
         wanted: PathBuf,
+        dangles: impl FnOnce(&Path) -> bool,
     ) -> io::Result<PlaceSeen> {
         if facts.kind != FileKind::Link {
             return Ok(PlaceSeen::Other);
         }
+        let text = self.site.fs.read_link(dir, name.as_os_str())?;
         Ok(PlaceSeen::Link {
-            text: self.site.fs.read_link(dir, name.as_os_str())?,
+            dangles: text != wanted && dangles(&text),
+            text,
             wanted,
             uid: facts.uid,
             gid: facts.gid,

@@ -1,7 +1,7 @@
 //! Does what is on disk equal what git says, or what activation has written down? Nothing is changed, and no lock is
 //! taken.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::accounts::Accounts;
@@ -13,8 +13,8 @@ use super::drift_key;
 use super::fault::{Fault, Refusal, Warning, WarningKind};
 use super::manifest::{Manifest, MountWish, Target};
 use super::open::{self, OpenContext, Opened, Owners};
-use super::records::{EntryRecord, Outcome, Records};
-use super::survey::{FileSeen, Survey, active_number, survey};
+use super::records::{EntryRecord, LinkRecord, Outcome, Records};
+use super::survey::{FileSeen, LinkSeen, Survey, active_number, survey};
 use super::transaction::Transaction;
 use super::units::Units;
 use super::wanted::Wanted;
@@ -40,10 +40,14 @@ pub struct Verification<'a> {
 pub struct Verified {
     /// The active generation.
     pub generation: Option<u64>,
+    /// The link under which it is read, as it is seen from outside.
+    pub link: PathBuf,
     /// A line for everything that was compared, and more than one for something that differs in several ways.
     pub lines: Vec<Drift>,
     /// Every file of the generation that should be there.
     pub files: Vec<VerifiedFile>,
+    /// Links that are gone, and that [`super::repair`] makes again, as they were seen from outside.
+    pub links_lost: Vec<PathBuf>,
     /// A run did not come to its end.
     pub unfinished: bool,
     /// Units that have not been told yet.
@@ -176,11 +180,14 @@ impl Verifier<'_> {
             lines.extend(other_key.then(|| Drift {
                 class: DriftClass::OtherKey,
                 subject: site.shown(&paths.drift_key).display().to_string(),
+                leads: None,
             }));
             verified = Some(Verified {
                 generation: before,
+                link: site.shown(&frame.link),
                 lines,
                 files: self.files(&expected, &seen, key.as_ref()),
+                links_lost: self.links_lost(active, &seen),
                 unfinished: records.is_unfinished(),
                 pending_units: records.journal.value().active.pending.clone(),
                 warnings: self.warnings(basis, active, key.as_ref()),
@@ -190,6 +197,25 @@ impl Verifier<'_> {
             }
         }
         verified.ok_or_else(|| Refusal::of(Fault::Locked(site.shown(&frame.link))))
+    }
+
+    /// Of the links that were placed by the last run, whose generation still is there, those that nobody has put anything
+    /// in the place of.
+    fn links_lost(&self, active: &Outcome, seen: &Survey) -> Vec<PathBuf> {
+        let Transaction { site, frame, .. } = self.transaction;
+        let number = active.generation.map(|number| number.to_string());
+        let is_there = |number: String| site.open_dir(&frame.mount.join(number)).is_some();
+        if !number.is_some_and(is_there) {
+            return Vec::new();
+        }
+        let own = (seen.link == LinkSeen::Absent).then(|| site.shown(&frame.link));
+        let is_absent = |link: &LinkRecord| {
+            let place = site.walk(Path::new(&link.path));
+            place.is_ok_and(|place| matches!(site.look(&place), Ok(None)))
+        };
+        let others = active.links.iter().filter(|link| is_absent(link));
+        let others = others.map(|link| site.shown(Path::new(&link.path)));
+        own.into_iter().chain(others).collect()
     }
 
     fn warnings(&self, basis: &Basis<'_>, active: &Outcome, key: Option<&HmacKey>) -> Vec<Warning> {

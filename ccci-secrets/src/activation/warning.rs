@@ -105,7 +105,7 @@ told_kinds! {
     /// The link names a generation that does not exist.
     LinkDangles = "link-dangles" "the link leads to a generation that does not exist: nothing was removed",
     /// A link of somebody else was replaced.
-    LinkReplaced = "link-replaced" "a link to another place was replaced",
+    LinkReplaced = "link-replaced" "a link to another place gives way to the one that the manifest wants",
     /// The manifest is another one than that of the last run.
     ManifestChanged = "manifest-changed" "was written for another manifest: what has changed in it since then is not seen",
     /// The mount has another type than asked for.

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ccci_secrets::activation::fault::{
-    EarlierRun, Fault, KeySource, KeyState, MissingKeyFile, NoIdentity, Refusal, TargetProblem,
-    TreeProblem, ValueProblem, Warning,
+    EarlierRun, Fault, Hazard, KeySource, KeyState, MissingKeyFile, NoIdentity, Refusal,
+    TargetProblem, TreeProblem, ValueProblem, Warning,
 };
 use ccci_secrets::error::PathError;
 use ccci_secrets::file::FileError;
@@ -296,6 +296,10 @@ impl Told<'_> {
             TargetProblem::MountPoint | TargetProblem::PersistentMount => {
                 self.hint(format!("umount {}", quoted(path)));
             }
+            TargetProblem::Way(Hazard::DanglingLink { link, .. }) => self.hint(format!(
+                "make the directory that the link leads to, or remove the link: rm {}",
+                quoted(link)
+            )),
             _ => {}
         }
     }

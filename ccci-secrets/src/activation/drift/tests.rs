@@ -30,6 +30,7 @@ fn link(text: &str, uid: u32, gid: u32) -> PlaceSeen {
     PlaceSeen::Link {
         text: text.into(),
         wanted: "right".into(),
+        dangles: false,
         uid,
         gid,
     }
@@ -129,7 +130,7 @@ fn every_way_in_which_a_file_can_differ_has_its_class() {
 
 #[test]
 fn every_way_in_which_a_link_can_differ_has_its_class() {
-    use DriftClass::{Group, LinkMissing, LinkTarget, Owner, StaleGeneration, Type};
+    use DriftClass::{Group, LinkDangles, LinkMissing, LinkTarget, Owner, StaleGeneration, Type};
     let place = |place: PlaceSeen| |survey: &mut Survey| survey.links[0].place = place;
     assert_found("/root/srv/a", &[LinkTarget], place(link("wrong", 7, 8)));
     assert_found("/root/srv/a", &[Owner], place(link("right", 0, 8)));
@@ -142,9 +143,55 @@ fn every_way_in_which_a_link_can_differ_has_its_class() {
         &[StaleGeneration],
         active(LinkSeen::Generation(2)),
     );
-    assert_found("/run/secrets", &[LinkTarget], active(LinkSeen::Elsewhere));
+    assert_found(
+        "/run/secrets",
+        &[LinkTarget],
+        active(LinkSeen::Elsewhere {
+            text: "/elsewhere".into(),
+            dangles: false,
+        }),
+    );
+    assert_found(
+        "/run/secrets",
+        &[LinkDangles],
+        active(LinkSeen::Elsewhere {
+            text: "/nowhere".into(),
+            dangles: true,
+        }),
+    );
+    assert_found(
+        "/run/secrets",
+        &[LinkDangles],
+        active(LinkSeen::Lost {
+            text: "/run/secrets.d/3".into(),
+        }),
+    );
     assert_found("/run/secrets", &[LinkMissing], active(LinkSeen::Absent));
     assert_found("/run/secrets", &[Type], active(LinkSeen::Other));
+}
+
+#[test]
+fn a_link_that_leads_elsewhere_is_told_with_what_it_says() {
+    let wanted = wanted();
+    let expected = expected(ExpectedContent::Bytes(&wanted));
+    let sentence = |dangles| {
+        let survey = seen(|survey| {
+            survey.links[0].place = PlaceSeen::Link {
+                text: "/srv/b".into(),
+                wanted: "right".into(),
+                dangles,
+                uid: 0,
+                gid: 8,
+            };
+        });
+        let lines = drift(&expected, &survey).into_iter();
+        let lines = lines.filter(|line| line.subject == "/root/srv/a");
+        lines.map(|line| line.sentence()).collect::<Vec<_>>()
+    };
+    let owner = "belongs to somebody else";
+    let elsewhere = "the link leads elsewhere, to /srv/b";
+    assert_eq!(sentence(false), [elsewhere, owner]);
+    assert_eq!(sentence(true), ["the link leads nowhere, to /srv/b", owner]);
 }
 
 #[test]
@@ -154,6 +201,9 @@ fn a_mount_that_is_not_there_explains_everything_on_it() {
     let lines = found(&expected, |survey| {
         survey.mount.in_memory = false;
         survey.files[0].file = FileSeen::Missing;
+        survey.link = LinkSeen::Lost {
+            text: "/run/secrets.d/3".into(),
+        };
     });
     let not_mounted = |subject: &str| (subject.to_owned(), DriftClass::NotMounted);
     assert_eq!(lines, [not_mounted("/run/secrets.d"), not_mounted("a")]);

@@ -23,6 +23,8 @@ pub struct PlanReport {
     started: String,
     result: &'static str,
     generation: Generation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_dangles: Option<String>,
     mount: Option<Mount>,
     files: Vec<File>,
     secrets: Vec<Entry>,
@@ -80,14 +82,12 @@ struct Was {
 }
 
 impl PlanReport {
-    /// The report of a preview.
+    /// The report of a plan.
     #[must_use]
-    pub fn new(run: &Run<'_>, preview: &Plan) -> Self {
+    pub fn new(run: &Run<'_>, plan: &Plan) -> Self {
         let entries = |wanted: fn(&PlanEntry) -> bool| {
-            let entries = preview.entries.iter().filter(|entry| wanted(entry));
-            entries
-                .map(|entry| Entry::of(entry, &preview.link))
-                .collect()
+            let entries = plan.entries.iter().filter(|entry| wanted(entry));
+            entries.map(|entry| Entry::of(entry, &plan.link)).collect()
         };
         let all = |paths: &[PathBuf]| paths.iter().map(|path| shown(path)).collect();
         Self {
@@ -95,45 +95,46 @@ impl PlanReport {
             tool: run.tool.into(),
             manifest_sha256: run.manifest.map(|manifest| digest::hex(&manifest.sha256)),
             started: run.started.to_string(),
-            result: match preview.changes_nothing() {
+            result: match plan.changes_nothing() {
                 true => "unchanged",
                 false => "planned",
             },
             generation: Generation {
-                old: preview.previous,
-                new: preview.generation,
-                link: Some(shown(&preview.link)),
+                old: plan.previous,
+                new: plan.generation,
+                link: Some(shown(&plan.link)),
             },
-            mount: preview.mount.as_ref().map(|(what, path)| Mount {
+            link_dangles: plan.link_dangles.as_deref().map(shown),
+            mount: plan.mount.as_ref().map(|(what, path)| Mount {
                 path: shown(path),
                 kind: match what {
                     MemoryMount::Ramfs => "ramfs",
                     MemoryMount::TmpfsNoSwap | MemoryMount::TmpfsSwappable => "tmpfs",
                 },
             }),
-            files: preview
+            files: plan
                 .provenance
                 .iter()
                 .map(|file| File::of(file, run.names))
                 .collect(),
             secrets: entries(|entry| entry.result.origin != Origin::Template),
             templates: entries(|entry| entry.result.origin == Origin::Template),
-            removed: preview.removed.clone(),
+            removed: plan.removed.clone(),
             links: Links {
-                placed: all(&preview.links_placed),
-                removed: all(&preview.links_removed),
+                placed: all(&plan.links_placed),
+                removed: all(&plan.links_removed),
             },
-            pruned: preview.pruned.clone(),
-            foreign_keys_removed: all(&preview.foreign_keys_removed),
+            pruned: plan.pruned.clone(),
+            foreign_keys_removed: all(&plan.foreign_keys_removed),
             units: Units {
-                restart: preview.units.restart.clone(),
-                reload: preview.units.reload.clone(),
+                restart: plan.units.restart.clone(),
+                reload: plan.units.reload.clone(),
             },
-            certs: preview.certificates.iter().map(Certificate::of).collect(),
-            unfinished: preview.unfinished,
-            unreadable_for: preview.unreadable_for,
-            warnings: noticed(&preview.warnings),
-            faults: reasons(&preview.faults, run.names),
+            certs: plan.certificates.iter().map(Certificate::of).collect(),
+            unfinished: plan.unfinished,
+            unreadable_for: plan.unreadable_for,
+            warnings: noticed(&plan.warnings),
+            faults: reasons(&plan.faults, run.names),
         }
     }
 

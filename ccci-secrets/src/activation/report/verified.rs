@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Noticed, Run, SCHEMA, json, noticed};
+use super::{Noticed, Run, SCHEMA, json, noticed, shown};
 use crate::activation::verify::Verified;
 use crate::digest;
 
@@ -17,6 +17,7 @@ pub struct VerifiedReport {
     generation: Option<u64>,
     compared: Vec<Line>,
     files: Vec<File>,
+    links_lost: Vec<String>,
     unfinished: bool,
     pending_units: Vec<String>,
     warnings: Vec<Noticed>,
@@ -26,6 +27,8 @@ pub struct VerifiedReport {
 struct Line {
     subject: String,
     class: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leads: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,6 +49,7 @@ impl VerifiedReport {
         let lines = verified.lines.iter().map(|line| Line {
             subject: line.subject.clone(),
             class: line.class.as_str(),
+            leads: line.leads.as_deref().map(shown),
         });
         let files = verified.files.iter().map(|file| File {
             name: file.name.clone(),
@@ -65,6 +69,7 @@ impl VerifiedReport {
             generation: verified.generation,
             compared: lines.collect(),
             files: files.collect(),
+            links_lost: verified.links_lost.iter().map(|path| shown(path)).collect(),
             unfinished: verified.unfinished,
             pending_units: verified.pending_units.all().cloned().collect(),
             warnings: noticed(&verified.warnings),
