@@ -1,5 +1,6 @@
 //! Signals that ask the program to end while plaintext lies in a file: everything is cleaned up first.
 
+use std::cell::Cell;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub(crate) struct Interrupts {
     sender: Sender<Event>,
     handle: Handle,
     listener: Option<JoinHandle<()>>,
+    /// Somebody else than the user ended a wait.
+    cut_off: Cell<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +60,7 @@ impl Interrupts {
             sender,
             handle,
             listener: Some(listener),
+            cut_off: Cell::new(false),
         })
     }
 
@@ -75,7 +79,8 @@ impl Interrupts {
         loop {
             match self.events.recv() {
                 Ok(Event::Signal(SIGINT | SIGQUIT)) if heed == Heed::NotTheTerminals => {}
-                Ok(Event::Signal(_)) | Err(_) => return Err(cancelled()),
+                Ok(Event::Signal(signal)) => return Err(self.end(signal)),
+                Err(_) => return Err(cancelled()),
                 Ok(Event::Done) => break,
             }
         }
@@ -87,9 +92,20 @@ impl Interrupts {
     /// Refuses to go on when a signal came in the meantime.
     pub(crate) fn check(&self) -> Result<(), CommandError> {
         match self.events.try_recv() {
-            Ok(Event::Signal(_)) => Err(cancelled()),
+            Ok(Event::Signal(signal)) => Err(self.end(signal)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a wait was ended by something that the user need not have meant: the terminal is gone, or the session or the
+    /// machine ends.
+    pub(crate) fn cut_off(&self) -> bool {
+        self.cut_off.get()
+    }
+
+    fn end(&self, signal: i32) -> CommandError {
+        self.cut_off.set(matches!(signal, SIGHUP | SIGTERM));
+        cancelled()
     }
 
     /// Waits for the work of a wait that was cut short, but not for ever.

@@ -59,6 +59,36 @@ impl Workspace {
             self.directory.display()
         ))
     }
+
+    /// The same when perhaps nobody is there to be told: the directory gets a name by which [`kept`] finds it.
+    pub(crate) fn keep_for_later(mut self, error: CommandError) -> CommandError {
+        let place = self.directory.parent().unwrap_or(Path::new("/"));
+        if let Ok(kept) = atomic::create_private_directory(place, KEPT)
+            && std::fs::rename(&self.directory, &kept).is_ok()
+        {
+            let name = self.file.file_name().unwrap_or_default();
+            self.file = kept.join(name);
+            self.directory = kept;
+        }
+        self.keep(error)
+    }
+}
+
+/// Texts that edits of a file of this name have left behind when they were cut off.
+pub(crate) fn kept(environment: &Environment, name: &Path) -> Vec<PathBuf> {
+    let own = rustix::process::geteuid().as_raw();
+    let is_own = |path: &PathBuf| {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == own)
+    };
+    let (Ok(place), Some(name)) = (memory(environment), name.file_name()) else {
+        return Vec::new();
+    };
+    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+    let directories = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(KEPT));
+    let directories = directories.map(|entry| entry.path()).filter(is_own);
+    let files = directories.map(|directory| directory.join(name));
+    files.filter(|file| file.exists()).collect()
 }
 
 impl Drop for Workspace {
@@ -99,6 +129,7 @@ fn is_memory(facts: &rustix::fs::StatFs) -> bool {
 }
 
 const PREFIX: &str = "ccsec-edit-";
+const KEPT: &str = "ccsec-kept-";
 const SHARED_MEMORY: &str = "/dev/shm";
 const TMPFS: u64 = 0x0102_1994;
 const RAMFS: u64 = 0x8584_58f6;

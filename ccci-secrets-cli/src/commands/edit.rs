@@ -20,14 +20,16 @@ use crate::interrupts::{Heed, Interrupts};
 use crate::output;
 use crate::policy::{self, PolicyArgs};
 use crate::sealed::{self, MacCheck, Opened};
+use crate::shell::quoted;
 use crate::spawn::editor::Editor;
-use crate::workspace::Workspace;
+use crate::workspace::{self, Workspace};
 
 /// Edit an encrypted file in your editor, or make a new one
 ///
 /// The editor is $SOPS_EDITOR, else $EDITOR, else vim, nano or vi. It gets the plaintext in a private directory in memory,
 /// which is removed afterwards. Values that you do not change keep their ciphertext, so that a diff shows what changed.
-/// A new file starts empty and follows .sops.yaml.
+/// A new file starts empty and follows .sops.yaml. Text that cannot be sealed stays there when the terminal goes, and the
+/// next edit of the file says where.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "ccsec edit [OPTIONS] FILE",
@@ -73,14 +75,28 @@ fn session(context: &Context, subject: &mut Subject, plain: &Secret) -> Result<(
     let editor = Editor::find(&context.environment)?;
     // The workspace goes before the listener does: a signal in between still finds it removed.
     let interrupts = Interrupts::listen()?;
+    for file in workspace::kept(&context.environment, &subject.path) {
+        output::warning(format_args!(
+            "an edit of {} was cut off, and its text is kept in {}, as plaintext: remove it with `rm -r {}` when you have it back",
+            subject.name,
+            file.display(),
+            quoted(file.parent().unwrap_or(&file))
+        ));
+    }
     let workspace = Workspace::create(&context.environment, &subject.path, plain)?;
     let heed = if context.stdin_is_terminal {
         Heed::NotTheTerminals
     } else {
         Heed::All
     };
+    let mut is_unsealed = false;
     loop {
-        editor.run(workspace.file(), &interrupts, heed)?;
+        if let Err(error) = editor.run(workspace.file(), &interrupts, heed) {
+            return Err(match is_unsealed && interrupts.cut_off() {
+                true => workspace.keep_for_later(error),
+                false => error,
+            });
+        }
         let text = workspace.read()?;
         // EXPOSE: compared in place.
         if plain.ct_eq(text.expose()) {
@@ -95,15 +111,22 @@ fn session(context: &Context, subject: &mut Subject, plain: &Secret) -> Result<(
             return Err(workspace.keep(error));
         }
         output::error(&error);
-        if !wants_to_go_on(&interrupts)? {
-            let given_up = CommandError::new(ErrorCode::Interrupted, "the edit was given up");
-            return Err(workspace.keep(given_up));
+        is_unsealed = true;
+        match wants_to_go_on(&interrupts) {
+            Ok(true) => {}
+            Ok(false) => return Err(workspace.keep_for_later(given_up())),
+            Err(error) if interrupts.cut_off() => return Err(workspace.keep_for_later(error)),
+            Err(error) => return Err(error),
         }
     }
 }
 
 fn unchanged() -> CommandError {
     CommandError::new(ErrorCode::FileUnchanged, "File has not changed, exiting.").verbatim()
+}
+
+fn given_up() -> CommandError {
+    CommandError::new(ErrorCode::Interrupted, "the edit was given up")
 }
 
 /// Waits for a line. The end of the input means no.

@@ -148,13 +148,9 @@ fn a_directory_on_a_disk_is_not_used_for_plaintext() {
     assert!(place.read_text("where").starts_with("/dev/shm/"));
 }
 
+/// Whether a directory that was to be on a disk lies in memory; says so.
 fn is_in_memory(directory: &Path) -> bool {
-    let kind = std::process::Command::new("stat")
-        .args(["-f", "-c", "%T"])
-        .arg(directory)
-        .output()
-        .unwrap();
-    let is_in_memory = kind.stdout.starts_with(b"tmpfs");
+    let is_in_memory = lies_in_memory(directory);
     if is_in_memory {
         drop(writeln!(
             std::io::stderr(),
@@ -162,6 +158,15 @@ fn is_in_memory(directory: &Path) -> bool {
         ));
     }
     is_in_memory
+}
+
+fn lies_in_memory(directory: &Path) -> bool {
+    let kind = std::process::Command::new("stat")
+        .args(["-f", "-c", "%T"])
+        .arg(directory)
+        .output()
+        .unwrap();
+    kind.stdout.starts_with(b"tmpfs") || kind.stdout.starts_with(b"ramfs")
 }
 
 #[test]
@@ -339,4 +344,100 @@ fn a_signal_removes_the_plaintext_and_leaves_the_file() {
         );
         assert_eq!(place.read("s.yaml"), before, "{signal:?}");
     }
+}
+
+/// What `script` gives: a terminal of its own, which goes when it is killed.
+fn on_a_terminal(place: &Place, name: &str) -> Option<std::process::Child> {
+    let mut command = place.command("script".as_ref());
+    let line = format!("exec {} edit {name} 2>told", env!("CARGO_BIN_EXE_ccsec"));
+    let child = command
+        .args(["-q", "-e", "-c", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn();
+    if child.is_err() {
+        drop(writeln!(
+            std::io::stderr(),
+            "skip: there is no script(1), which makes a terminal"
+        ));
+    }
+    child.ok()
+}
+
+#[track_caller]
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// An edit that waits for Enter, since what the editor left cannot be sealed. Its name is nobody else's: texts of former
+/// edits are found by it.
+fn waiting(place: &Place, name: &str) -> Option<(std::process::Child, PathBuf)> {
+    place.seal("s.yaml", PLAIN);
+    std::fs::rename(place.path("s.yaml"), place.path(name)).unwrap();
+    let child = on_a_terminal(place, name)?;
+    let told = || std::fs::read_to_string(place.path("told")).unwrap_or_default();
+    wait_until("nobody was asked", || told().contains("Press Enter"));
+    let directory = PathBuf::from(place.read_text("where").trim());
+    Some((child, directory.parent().unwrap().to_owned()))
+}
+
+/// A shell script that leaves text that cannot be sealed.
+const UNSEALABLE: &str = "printf 'a: [canary-of-an-edit\\n' >\"$1\"; echo \"$1\" >where";
+
+#[test]
+fn when_the_terminal_goes_while_a_text_cannot_be_sealed_the_text_is_kept_and_found_again() {
+    let place = place(UNSEALABLE);
+    let name = format!("hung-up-{}.yaml", std::process::id());
+    let Some((mut script, directory)) = waiting(&place, &name) else {
+        return;
+    };
+    let before = place.read(&name);
+    script.kill().unwrap();
+    script.wait().unwrap();
+    wait_until("the directory stays where it was", || !directory.exists());
+    wait_until("nothing was told", || {
+        place.read_text("told").contains("is kept in")
+    });
+    // Nobody has seen that; the next edit says it again.
+    let mut again = place;
+    again.set("EDITOR", "true");
+    let run = again.ccsec(["edit", &name]).expect(200);
+    let warning = run.err.lines().find(|line| line.contains("was cut off"));
+    let warning = warning.unwrap_or_else(|| panic!("{}", run.err));
+    let kept = warning.split(" is kept in ").nth(1).unwrap();
+    let kept = PathBuf::from(kept.split(',').next().unwrap());
+    assert_eq!(
+        std::fs::read_to_string(&kept).unwrap(),
+        "a: [canary-of-an-edit\n"
+    );
+    assert_eq!(again.read(&name), before);
+    let directory = kept.parent().unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode(directory), mode(&kept)), (0o700, 0o600));
+    assert!(lies_in_memory(directory), "{}", directory.display());
+    std::fs::remove_dir_all(directory).unwrap();
+    let run = again.ccsec(["edit", &name]).expect(200);
+    assert!(!run.err.contains("was cut off"), "{}", run.err);
+}
+
+#[test]
+fn ctrl_c_at_a_text_that_cannot_be_sealed_throws_it_away() {
+    let place = place(UNSEALABLE);
+    let name = format!("thrown-{}.yaml", std::process::id());
+    let Some((mut script, directory)) = waiting(&place, &name) else {
+        return;
+    };
+    let mut keyboard = script.stdin.take().unwrap();
+    keyboard.write_all(b"\x03").unwrap();
+    assert_eq!(script.wait().unwrap().code(), Some(1));
+    assert!(!directory.exists());
+    assert!(!place.read_text("told").contains("is kept in"));
+    let mut again = place;
+    again.set("EDITOR", "true");
+    let run = again.ccsec(["edit", &name]).expect(200);
+    assert!(!run.err.contains("was cut off"), "{}", run.err);
 }
