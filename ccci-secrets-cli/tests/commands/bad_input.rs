@@ -192,7 +192,7 @@ fn as_nobody(place: &Place, name: &str) -> Option<Run> {
 }
 
 #[test]
-fn a_full_disk_leaves_the_old_file_and_no_other() {
+fn a_write_that_fails_leaves_the_old_file_and_no_other() {
     let place = Place::new();
     place.write("plain.yaml", PLAIN);
     let sealed = place.seal("sealed.yaml", PLAIN);
@@ -206,7 +206,7 @@ fn a_full_disk_leaves_the_old_file_and_no_other() {
         &["decrypt", "--output", "new.yaml", "sealed.yaml"],
     ];
     for arguments in commands {
-        // No file may grow beyond nothing: each write fails, as on a full disk.
+        // No file may grow beyond nothing: each write fails.
         let output = place
             .command("/bin/sh".as_ref())
             .args([

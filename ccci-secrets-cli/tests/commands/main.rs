@@ -14,6 +14,7 @@ mod edit;
 mod exit_codes;
 mod files;
 mod formats;
+mod full_disk;
 mod groups;
 mod ignore_mac;
 mod onto;

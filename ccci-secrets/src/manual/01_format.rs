@@ -114,6 +114,7 @@
 //! | `--indent` lays out the whole file | lays out what is new: another format, the JSON around a binary file, and the `sops` block of a new YAML file |
 //! | `set` takes JSON but no lists, and numbers become floats | takes all of JSON, and integers stay integers; `--raw` takes bytes as they are |
 //! | `set`, `unset` and `edit --output-type` make another format of the file | refused |
+//! | a disk that is full is exit code 1, and leaves an empty or shortened file | is 3, as whatever cannot be written; the file stays as it was |
 //! | `edit --show-master-keys` drops what is changed | refused |
 //! | `--kms`, `--pgp` and the other kinds of keys, `--keyservice`, `--encryption-context`, `--aws-profile` | refused by name: age and SSH keys are built |
 //! | `decrypt --extract '["map"][0]'` prints the inside of the program | refused |
