@@ -28,6 +28,7 @@ mod sealed;
 mod serve;
 mod shell;
 mod spawn;
+mod tree_path;
 mod workspace;
 
 use std::ffi::OsString;

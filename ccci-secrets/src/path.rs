@@ -94,6 +94,37 @@ impl TreePath {
         Ok(Self(segments))
     }
 
+    /// The bracket form of sops: `["db"]["hosts"][0]`.
+    #[must_use]
+    pub fn to_brackets(&self) -> String {
+        let segment = |segment: &Segment| match segment {
+            Segment::Index(index) => format!("[{index}]"),
+            Segment::Key(key) => format!("[\"{key}\"]"),
+        };
+        self.0.iter().map(segment).collect()
+    }
+
+    /// The same path with an index for every key that is a number.
+    #[must_use]
+    pub fn with_indices(&self) -> Self {
+        let segment = |segment: &Segment| match segment {
+            Segment::Key(key) => key.parse().map_or_else(|_| segment.clone(), Segment::Index),
+            Segment::Index(_) => segment.clone(),
+        };
+        Self(self.0.iter().map(segment).collect())
+    }
+
+    /// What a text that is no path may have been meant for: keys between dots, slashes and brackets, with quotes or
+    /// without. None if no key stands there.
+    #[must_use]
+    pub fn guess(text: &str) -> Option<Self> {
+        let parts = text.split(['.', '/', '[', ']']);
+        let keys = parts.map(|part| part.trim_matches(['"', '\'', ' ']));
+        let keys = keys.filter(|key| !key.is_empty());
+        let segments: Vec<_> = keys.map(|key| Segment::Key(key.into())).collect();
+        (!segments.is_empty()).then(|| Self(segments).with_indices())
+    }
+
     fn parse_dotted(text: &str) -> Result<Self, PathParseError> {
         let mut segments = Vec::new();
         let mut rest = text;
@@ -264,6 +295,31 @@ mod tests {
         let path = TreePath(vec![Segment::Index(0), key("a.b"), Segment::Index(1)]);
         assert_eq!(path.to_string(), "[0].\"a.b\"[1]");
         assert_eq!(path.to_string().parse(), Ok(path));
+    }
+
+    #[test]
+    fn the_bracket_form_reads_back() {
+        for text in [r#"["db"]["hosts"][0]"#, r#"["a.b"]["q"r"]"#, "[0][1]"] {
+            let path: TreePath = text.parse().expect("valid path");
+            assert_eq!(path.to_brackets(), text);
+        }
+    }
+
+    #[test]
+    fn what_was_meant_is_guessed_from_its_keys() {
+        for (text, meant) in [
+            ("a b", r#"["a b"]"#),
+            ("[a][b]", r#"["a"]["b"]"#),
+            (r#"["a"].b"#, r#"["a"]["b"]"#),
+            (r#"a["b"][0]"#, r#"["a"]["b"][0]"#),
+            (r#"["a""#, r#"["a"]"#),
+            ("/a/b/0", r#"["a"]["b"][0]"#),
+        ] {
+            assert!(text.parse::<TreePath>().is_err(), "{text}");
+            let guess = TreePath::guess(text).map(|path| path.to_brackets());
+            assert_eq!(guess.as_deref(), Some(meant), "{text}");
+        }
+        assert_eq!(TreePath::guess("[]"), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::input::Input;
 use crate::output::{self, Target};
 use crate::policy;
 use crate::sealed::{self, Opened, Part};
+use crate::tree_path;
 
 /// Decrypt a file to standard output, or a single value of it
 ///
@@ -125,10 +126,8 @@ fn with(before: &Secret, behind: &Secret) -> Secret {
 }
 
 fn parse_path(text: &str) -> Result<TreePath, CommandError> {
-    text.parse().map_err(|error| {
-        let text = format!("error parsing --extract path: {error}");
-        CommandError::new(ErrorCode::PathInvalid, text).exit_with(Exit::SopsExtractPath)
-    })
+    tree_path::parse(text, "error parsing --extract path")
+        .map_err(|error| error.exit_with(Exit::SopsExtractPath))
 }
 
 fn not_there(name: &str, path: Option<&str>, error: &ExtractError) -> CommandError {
@@ -138,6 +137,7 @@ fn not_there(name: &str, path: Option<&str>, error: &ExtractError) -> CommandErr
     }
     let text = format!("{name}: error truncating tree: {error}");
     let new = CommandError::new(error.code(), text);
+    let new = tree_path::explain(new, path.unwrap_or_default());
     // What is not in brackets is no path to sops, and scripts know the number for that.
     if path.is_some_and(|path| path.trim_start().starts_with('[')) {
         new

@@ -17,6 +17,7 @@ use crate::input::{self, Input};
 use crate::output;
 use crate::policy;
 use crate::sealed::{self, Opened};
+use crate::tree_path;
 
 /// Set one value of an encrypted file
 ///
@@ -69,7 +70,8 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
     let edited = opened
         .set(&path, &new)
         .in_file(&name)
-        .map_err(|error| error.exit_if(ErrorCode::PathNotFound, Exit::SopsSetFormat))?;
+        .map_err(|error| error.exit_if(ErrorCode::PathNotFound, Exit::SopsSetFormat))
+        .map_err(|error| tree_path::explain(error, &request.path))?;
     let sealed = edited.seal(Context::now()).in_file(&name)?;
     output::file(&request.file, sealed.text(), NewFileMode::Umask)?;
     Ok(Exit::Done)
@@ -136,10 +138,8 @@ impl Source {
 }
 
 fn parse_path(text: &str) -> Result<TreePath, CommandError> {
-    let path: TreePath = text.parse().map_err(|error| {
-        CommandError::new(ErrorCode::PathInvalid, format!("the path {text}: {error}"))
-            .exit_with(Exit::SopsSetFormat)
-    })?;
+    let path = tree_path::parse(text, &format!("the path {text}"))
+        .map_err(|error| error.exit_with(Exit::SopsSetFormat))?;
     match path.segments().first() {
         Some(Segment::Key(key)) if key == METADATA_KEY => Err(CommandError::new(
             ErrorCode::FileAlreadySealed,

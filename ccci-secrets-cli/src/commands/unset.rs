@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use ccci_secrets::atomic::NewFileMode;
-use ccci_secrets::error::ErrorCode;
 use ccci_secrets::path::TreePath;
 
 use crate::arguments::{FormatArgs, UnwrapArgs};
@@ -15,6 +14,7 @@ use crate::input::{self, Input};
 use crate::output;
 use crate::policy;
 use crate::sealed::{self, Opened};
+use crate::tree_path;
 
 /// Take one entry out of an encrypted file
 ///
@@ -48,17 +48,19 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
         )
         .exit_with(Exit::SopsNoFile));
     };
-    let (file, path) = (PathBuf::from(file), path.to_string_lossy());
+    let (file, typed) = (PathBuf::from(file), path.to_string_lossy());
     policy::warn_about_config(context);
     let format = Input::File(file.clone()).format(args.format.input_type, None);
     args.format.require_same(format)?;
-    let path = parse_path(&path)?;
+    let path = parse_path(&typed)?;
     let name = file.display().to_string();
     let sealed = sealed::parse(&name, format, input::read_file(&file)?)?;
     let opened = Opened::open(&name, sealed, &context.keyring(), args.unwrap.mac())?;
     let edited = match opened.unset(&path) {
         Err(error) if args.idempotent && error.is_absence() => return Ok(Exit::Done),
-        edited => edited.in_file(&name)?,
+        edited => edited
+            .in_file(&name)
+            .map_err(|error| tree_path::explain(error, &typed))?,
     };
     let sealed = edited.seal(Context::now()).in_file(&name)?;
     output::file(&file, sealed.text(), NewFileMode::Umask)?;
@@ -66,8 +68,6 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
 }
 
 fn parse_path(text: &str) -> Result<TreePath, CommandError> {
-    text.parse().map_err(|error| {
-        CommandError::new(ErrorCode::PathInvalid, format!("the path {text}: {error}"))
-            .exit_with(Exit::SopsSetFormat)
-    })
+    tree_path::parse(text, &format!("the path {text}"))
+        .map_err(|error| error.exit_with(Exit::SopsSetFormat))
 }

@@ -279,3 +279,47 @@ fn every_command_has_a_manual_page_that_man_reads_without_a_warning() {
         }
     }
 }
+
+#[test]
+fn a_path_that_leads_nowhere_is_told_in_the_form_that_can_be_pasted() {
+    let place = Place::new();
+    place.seal("s.yaml", PLAIN);
+    let hints: [(&str, &[&str]); 5] = [
+        (
+            "map.absent",
+            &[
+                r#"hint: map.absent is read as '["map"]["absent"]'; one key with that name is '["map.absent"]'"#,
+            ],
+        ),
+        (
+            "map.list.0",
+            &[r#"hint: an item of a list is '["map"]["list"][0]'"#],
+        ),
+        (
+            r#"["map"]["list"]["0"]"#,
+            &[r#"hint: an item of a list is '["map"]["list"][0]'"#],
+        ),
+        ("[map][list]", &[r#"hint: did you mean '["map"]["list"]'?"#]),
+        (
+            "/map/it's",
+            &[r#"hint: did you mean '["map"]["it'\''s"]'?"#],
+        ),
+    ];
+    for (path, says) in hints {
+        let before = place.read("s.yaml");
+        let run = place.ccsec(["decrypt", "--extract", path, "s.yaml"]);
+        assert!(matches!(run.code, Some(1 | 91)), "{path}: {run:?}");
+        run.says(says);
+        let run = place.ccsec(["unset", "s.yaml", path]);
+        assert!(matches!(run.code, Some(1 | 7)), "{path}: {run:?}");
+        run.says(says);
+        // A key that is absent is one that `set` adds.
+        if path != "map.absent" {
+            place
+                .ccsec(["set", "s.yaml", path, "1"])
+                .expect(7)
+                .says(says);
+        }
+        assert_eq!(place.read("s.yaml"), before);
+    }
+}
