@@ -202,6 +202,7 @@ struct Told<'a> {
     record: &'a Record,
     matrix: &'a Matrix,
     proved: bool,
+    code: Option<&'static str>,
 }
 
 fn tell(
@@ -220,6 +221,7 @@ fn tell(
             record,
             matrix,
             proved: code.is_none(),
+            code: code.map(ErrorCode::as_str),
         };
         output::json(&told)?;
     } else {

@@ -63,16 +63,19 @@ pub(super) fn tell(
 ) -> Result<Exit, CommandError> {
     harden::activation();
     let ended = request.preview(context);
+    if json {
+        ended.print_refusal(context, request.started);
+    }
     match &ended.result {
-        Ok(preview) => {
-            let names = names::of_provenance(&context.directory, &preview.provenance);
+        Ok(plan) => {
+            let names = names::of_provenance(&context.directory, &plan.provenance);
             let run = Run {
                 tool: Context::TOOL,
                 started: request.started,
                 manifest: ended.manifest.as_ref(),
                 names: &names,
             };
-            print(request.manifest, json, preview, &run)
+            print(request.manifest, json, plan, &run)
         }
         Err(refused) => {
             let names = names::of_refusal(&context.directory, refused);
@@ -91,39 +94,39 @@ fn read_key(path: &Path) -> Result<HmacKey, CommandError> {
     HmacKey::from_bytes(Secret::from_vec(bytes)).map_err(|error| cannot_use(&error))
 }
 
-fn print(manifest: &Path, json: bool, preview: &Plan, run: &Run<'_>) -> Result<Exit, CommandError> {
-    for line in refusal::warnings(&preview.warnings) {
+fn print(manifest: &Path, json: bool, plan: &Plan, run: &Run<'_>) -> Result<Exit, CommandError> {
+    for line in refusal::warnings(&plan.warnings) {
         output::note(line);
     }
-    for line in refusal::of_faults(&preview.faults, manifest, run.names) {
+    for line in refusal::of_faults(&plan.faults, manifest, run.names) {
         output::note(line);
     }
     let text = match json {
-        true => PlanReport::new(run, preview).to_json(),
-        false => text(preview),
+        true => PlanReport::new(run, plan).to_json(),
+        false => text(plan),
     };
     output::data(text.as_bytes())?;
     Ok(Exit::Done)
 }
 
 /// The plan for people.
-fn text(preview: &Plan) -> String {
-    let mut plan = Text(String::new());
-    plan.head(preview);
-    for entry in &preview.entries {
-        plan.entry(entry, preview.unreadable_for);
+fn text(plan: &Plan) -> String {
+    let mut text = Text(String::new());
+    text.head(plan);
+    for entry in &plan.entries {
+        text.entry(entry, plan.unreadable_for);
     }
-    for name in &preview.removed {
-        plan.line(format_args!("  - {name}"));
+    for name in &plan.removed {
+        text.line(format_args!("  - {name}"));
     }
-    for path in &preview.links_placed {
-        plan.line(format_args!("  + link {}", path.display()));
+    for path in &plan.links_placed {
+        text.line(format_args!("  + link {}", path.display()));
     }
-    for path in &preview.links_removed {
-        plan.line(format_args!("  - link {}", path.display()));
+    for path in &plan.links_removed {
+        text.line(format_args!("  - link {}", path.display()));
     }
-    plan.rest(preview);
-    plan.0
+    text.rest(plan);
+    text.0
 }
 
 struct Text(String);
@@ -133,45 +136,48 @@ impl Text {
         writeln!(self.0, "{line}").expect("writing to a string does not fail");
     }
 
-    fn head(&mut self, preview: &Plan) {
-        let link = preview.link.display();
-        if preview.changes_nothing() {
-            let (active, count) = (preview.previous.unwrap_or_default(), preview.entries.len());
+    fn head(&mut self, plan: &Plan) {
+        let link = plan.link.display();
+        if plan.changes_nothing() {
+            let (active, count) = (plan.previous.unwrap_or_default(), plan.entries.len());
             self.line(format_args!(
                 "nothing would change: generation {active} is active in {link}, all {count} files are as they should be"
             ));
+            if plan.manifest_changed {
+                self.line("the manifest is another one than that of the last run");
+            }
             return;
         }
-        match preview.previous {
+        match plan.previous {
             Some(active) => self.line(format_args!("generation {active} is active in {link}")),
             None => self.line(format_args!("no generation is active in {link}")),
         }
-        if let Some(text) = &preview.link_dangles {
+        if let Some(text) = &plan.link_dangles {
             self.line(format_args!("{link} leads nowhere, to {}", text.display()));
         }
-        if let Some(uid) = preview.unreadable_for {
-            let mut entries = preview.entries.iter();
+        if let Some(uid) = plan.unreadable_for {
+            let mut entries = plan.entries.iter();
             let marks = match entries.any(|entry| entry.change().is_none()) {
                 true => ": what is not known is marked with ?",
                 false => "",
             };
             self.line(format_args!("user {uid} may not read everything{marks}"));
         }
-        if preview.unfinished {
+        if plan.unfinished {
             self.line("a run before this one did not come to its end and would be finished first");
         }
-        if let Some((_, path)) = &preview.mount {
+        if let Some((_, path)) = &plan.mount {
             self.line(format_args!(
                 "a file system in memory would be mounted at {}",
                 path.display()
             ));
         }
-        match preview.generation {
+        match plan.generation {
             Some(new) => self.line(format_args!("generation {new} would be made:")),
-            None if preview.unreadable_for.is_none() => {
+            None if plan.unreadable_for.is_none() => {
                 self.line("no new generation would be made:");
             }
-            None if needs_generation(preview) => {
+            None if needs_generation(plan) => {
                 self.line("a new generation would be made (its number is not known):");
             }
             // Nobody can tell without reading the files.
@@ -206,42 +212,43 @@ impl Text {
         self.line(line);
     }
 
-    fn rest(&mut self, preview: &Plan) {
+    fn rest(&mut self, plan: &Plan) {
         let is_same = |entry: &&PlanEntry| entry.change() == Some(Change::Unchanged);
-        let same = preview.entries.iter().filter(is_same).count();
-        if same > 0 && !preview.changes_nothing() {
+        let same = plan.entries.iter().filter(is_same).count();
+        if same > 0 && !plan.changes_nothing() {
             self.line(format_args!("  {same} more stay as they are"));
         }
-        for unit in &preview.units.restart {
+        for unit in &plan.units.restart {
             self.line(format_args!("unit {unit} would be restarted"));
         }
-        for unit in &preview.units.reload {
+        for unit in &plan.units.reload {
             self.line(format_args!("unit {unit} would be reloaded"));
         }
-        for number in &preview.pruned {
+        for number in &plan.pruned {
             self.line(format_args!("generation {number} would be removed"));
         }
-        for path in &preview.foreign_keys_removed {
+        for path in &plan.foreign_keys_removed {
             let path = path.display();
             self.line(format_args!(
                 "private key {path}, left by sops-nix, would be removed"
             ));
         }
-        for checked in &preview.certificates {
+        for checked in &plan.certificates {
             self.line(format_args!(
                 "certificate {}: {}, valid until {}",
                 checked.certificate,
                 checked.leaf.names.join(", "),
                 checked.leaf.not_after
             ));
+            self.line(format_args!("  SHA-256 {}", checked.leaf.sha256));
         }
     }
 }
 
 /// Whether what can be seen is enough for a new generation.
-fn needs_generation(preview: &Plan) -> bool {
+fn needs_generation(plan: &Plan) -> bool {
     let differs = |entry: &PlanEntry| !matches!(entry.change(), None | Some(Change::Unchanged));
-    preview.previous.is_none() || !preview.removed.is_empty() || preview.entries.iter().any(differs)
+    plan.previous.is_none() || !plan.removed.is_empty() || plan.entries.iter().any(differs)
 }
 
 fn unknown(entry: &PlanEntry, unreadable_for: Option<u32>) -> Vec<String> {

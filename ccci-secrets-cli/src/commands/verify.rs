@@ -81,6 +81,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
         };
         Ok(tell(args, &verified, &run))
     });
+    if args.json {
+        ended.print_refusal(context, request.started);
+    }
     ended.told(context, &args.manifest)?
 }
 

@@ -272,3 +272,19 @@ pub(crate) fn s26_blocked_targets_are_reported_together(world: &World) -> Verdic
     }
     Ok(())
 }
+
+pub(crate) fn a_refusal_is_json_where_json_was_asked_for(world: &World) -> Verdict {
+    let mut manifest = world.manifest();
+    manifest["ageKeyFile"] = json!("absent/key.txt");
+    world.write_manifest(&manifest);
+    for verb in ["activate", "plan", "verify"] {
+        let run = world.run_about_manifest(verb, &["--json"]);
+        assert_eq!(run.code, 20, "{verb}: {}", run.stderr);
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(report["result"], "refused", "{verb}");
+        assert_eq!(report["code"], "key-file-missing", "{verb}");
+        let message = report["faults"][0]["message"].as_str().unwrap();
+        assert!(run.stderr.contains(message), "{verb}: {}", run.stderr);
+    }
+    Ok(())
+}

@@ -1,8 +1,9 @@
 //! What `repair` and `prune` do: everything that needs no contents.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fixtures::TOKENS;
 use crate::harness::{Skip, Verdict};
@@ -68,7 +69,8 @@ pub(crate) fn what_is_in_the_way_of_a_link_is_a_failed_step(world: &World) -> Ve
     Ok(())
 }
 
-pub(crate) fn an_interrupted_run_is_finished(world: &World) -> Verdict {
+/// A run that was killed behind its commit, before a new link took its place; the link.
+fn interrupted(world: &World) -> Result<PathBuf, Skip> {
     let strace = Command::new("strace").arg("-V").output();
     if !strace.is_ok_and(|output| output.status.success()) {
         return Err(Skip("strace is not on PATH".into()));
@@ -99,16 +101,47 @@ pub(crate) fn an_interrupted_run_is_finished(world: &World) -> Verdict {
         "{}",
         run.stderr
     );
-    let run = repair(world);
-    assert_eq!(run.code, 0, "{}", run.stderr);
-    let told = "a run that had not come to its end was finished\n";
-    assert!(run.stdout.starts_with(told), "{}", run.stdout);
+    Ok(token)
+}
+
+fn assert_finished(world: &World, token: &Path) {
     assert!(
-        std::fs::read(&token).unwrap() == b"two",
+        std::fs::read(token).unwrap() == b"two",
         "the link leads to the new value"
     );
     let run = world.run_about_manifest("verify", &[]);
     assert_eq!(run.code, 0, "{}", run.stderr);
+}
+
+pub(crate) fn an_interrupted_run_is_finished(world: &World) -> Verdict {
+    let token = interrupted(world)?;
+    let run = repair(world);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let told = "a run that had not come to its end was finished\n";
+    assert!(run.stdout.starts_with(told), "{}", run.stdout);
+    assert_finished(world, &token);
+    Ok(())
+}
+
+pub(crate) fn the_next_activation_finishes_an_interrupted_one_and_says_so(
+    world: &World,
+) -> Verdict {
+    let token = interrupted(world)?;
+    let report = world.src("report.json");
+    let run = world.run_about_manifest("activate", &["--report", report.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let told = "an earlier run that had not come to its end was finished first\n";
+    assert!(run.stdout.starts_with(told), "{}", run.stdout);
+    let read = || std::fs::read(&report).unwrap();
+    let earlier = |text: &[u8]| {
+        let report: Value = serde_json::from_slice(text).unwrap();
+        report["earlier_run"].clone()
+    };
+    assert_eq!(earlier(&read()), json!("finished"));
+    assert_finished(world, &token);
+    let run = world.run_about_manifest("activate", &["--report", report.to_str().unwrap()]);
+    assert!(run.stdout.starts_with("nothing changed"), "{}", run.stdout);
+    assert_eq!(earlier(&read()), json!("untouched"));
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::checks::CheckedCertificate;
-use super::fault::{Fault, KeySource, Warning};
+use super::fault::{EarlierRun, Fault, KeySource, Warning};
 use super::provenance::FileProvenance;
 pub use super::wanted::Origin;
 use crate::error::ErrorCode;
@@ -17,6 +17,8 @@ pub struct Receipt {
     pub compared: bool,
     /// The manifest is another one than that of the last run.
     pub manifest_changed: bool,
+    /// What was done before about an earlier run that had not come to its end.
+    pub earlier_run: EarlierRun,
     /// The generation that was active before.
     pub previous: Option<u64>,
     /// The generation that this run made; none if nothing had changed.

@@ -44,6 +44,8 @@ pub struct Report {
     started: String,
     result: Outcome,
     code: Option<&'static str>,
+    /// The manifest is another one than that of the last run, as far as that is known.
+    manifest_changed: bool,
     generation: Generation,
     files: Vec<File>,
     secrets: Vec<Secret>,
@@ -224,6 +226,8 @@ impl Report {
                 (None, None) => Outcome::LinksCorrected,
             },
             code: failed.map(|step| step.code().as_str()),
+            manifest_changed: receipt.manifest_changed,
+            earlier_run: receipt.earlier_run.as_str(),
             generation: Generation {
                 old: receipt.previous,
                 new: receipt.generation,
@@ -326,6 +330,7 @@ impl Report {
             started: run.started.to_string(),
             result: Outcome::Refused,
             code: None,
+            manifest_changed: false,
             generation: Generation::default(),
             files: Vec::new(),
             secrets: Vec::new(),

@@ -177,8 +177,13 @@ impl Transaction<'_> {
             true => EarlierRun::Finished,
             false => EarlierRun::Untouched,
         };
-        self.anew(before, warnings, paths, records, open)
-            .map_err(|refusal| refusal.after(earlier_run))
+        match self.anew(before, warnings, paths, records, open) {
+            Ok(receipt) => Ok(Receipt {
+                earlier_run,
+                ..receipt
+            }),
+            Err(refusal) => Err(refusal.after(earlier_run)),
+        }
     }
 
     /// What this run does, after all earlier ones.
@@ -239,6 +244,7 @@ impl Transaction<'_> {
         Ok(Receipt {
             compared: steps.compared,
             manifest_changed,
+            earlier_run: EarlierRun::Untouched,
             previous: steps.previous,
             generation: steps.generation,
             link: naming.link(),

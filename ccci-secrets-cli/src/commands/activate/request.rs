@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ccci_secrets::activation::fault::Refusal;
 use ccci_secrets::activation::manifest::{Dialect, Manifest, Reading};
-use ccci_secrets::activation::{self, Options, Plan, Receipt, Units};
+use ccci_secrets::activation::{self, Options, Plan, Receipt, Report, Run, Units};
 use ccci_secrets::certificate::Fingerprint;
 use ccci_secrets::env::Environment;
 use ccci_secrets::fs::RealFs;
@@ -16,6 +16,7 @@ use ccci_secrets::keyring::Keyring;
 use super::{names, refusal};
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::output;
 use crate::spawn::systemctl::Teller;
 use crate::spawn::{getent, gnupg};
 
@@ -43,6 +44,25 @@ pub(crate) struct Ended<T> {
 }
 
 impl<T> Ended<T> {
+    /// Prints a refusal as JSON, for whoever has asked for JSON: the report is the same whatever was asked for.
+    pub(crate) fn print_refusal(&self, context: &Context, started: jiff::Timestamp) {
+        let Err(refused) = &self.result else {
+            return;
+        };
+        let names = names::of_refusal(&context.directory, refused);
+        let run = Run {
+            tool: Context::TOOL,
+            started,
+            manifest: self.manifest.as_ref(),
+            names: &names,
+        };
+        let report = Report::of_refusal(&run, refused);
+        if let Err(error) = output::data(report.to_json().as_bytes()) {
+            // What the run came to counts more than who reads about it.
+            output::error(&error);
+        }
+    }
+
     /// What came of it; a refusal is told as that of an activation.
     pub(crate) fn told(self, context: &Context, manifest: &Path) -> Result<T, CommandError> {
         self.result.map_err(|refused| {

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use ccci_secrets::activation::fault::WarningKind;
+use ccci_secrets::activation::fault::{EarlierRun, WarningKind};
 use ccci_secrets::activation::{
-    Change, CheckedCertificate, EntryResult, FileProvenance, Receipt, UnitAction,
+    Change, CheckedCertificate, EntryResult, FileProvenance, GitFacts, Receipt, UnitAction,
 };
 use ccci_secrets::keyring::{OpenedBy, SourceKind};
 use ccci_secrets::wrapped::Names;
@@ -21,6 +21,9 @@ pub(crate) fn text(receipt: &Receipt, names: &Names, root: Option<&Path>) -> Str
         names,
         root,
     };
+    if receipt.earlier_run == EarlierRun::Finished {
+        report.line("an earlier run that had not come to its end was finished first");
+    }
     match receipt.generation {
         Some(generation) => report.new_generation(generation),
         None if receipt.found_all_right() => report.nothing_changed(),
@@ -137,6 +140,18 @@ impl Report<'_> {
             "opened {}, its MAC matches",
             file.path.display()
         ));
+        if let Some(GitFacts {
+            commit: Some(commit),
+            dirty,
+            ..
+        }) = &file.git
+        {
+            let dirty = match dirty {
+                true => ", with changes that are not committed",
+                false => "",
+            };
+            self.line(format_args!("  of commit {commit}{dirty}"));
+        }
         for opener in file.openers() {
             self.opener(opener);
         }

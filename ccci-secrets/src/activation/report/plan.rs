@@ -22,6 +22,7 @@ pub struct PlanReport {
     manifest_sha256: Option<String>,
     started: String,
     result: &'static str,
+    manifest_changed: bool,
     generation: Generation,
     #[serde(skip_serializing_if = "Option::is_none")]
     link_dangles: Option<String>,
@@ -99,6 +100,7 @@ impl PlanReport {
                 true => "unchanged",
                 false => "planned",
             },
+            manifest_changed: plan.manifest_changed,
             generation: Generation {
                 old: plan.previous,
                 new: plan.generation,

@@ -82,6 +82,7 @@ fn receipt(opened: Opened) -> Receipt {
             told: false,
         }],
         compared: true,
+        earlier_run: super::super::fault::EarlierRun::Untouched,
         keys: Vec::new(),
         manifest_changed: false,
         warnings: opened.warnings,

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Noticed, Run, SCHEMA, json, noticed, shown};
 use crate::activation::verify::Verified;
 use crate::digest;
+use crate::error::ErrorCode;
 
 /// A report of a verification. Print it with [`VerifiedReport::to_json`].
 #[derive(Debug, Serialize)]
@@ -14,7 +15,9 @@ pub struct VerifiedReport {
     manifest_sha256: Option<String>,
     started: String,
     result: &'static str,
+    code: Option<&'static str>,
     generation: Option<u64>,
+    link: String,
     compared: Vec<Line>,
     files: Vec<File>,
     links_lost: Vec<String>,
@@ -57,16 +60,16 @@ impl VerifiedReport {
             sha256: file.sha256.clone(),
             size: file.size.filter(|_| with_sizes),
         });
+        let has_drift = verified.drift().next().is_some();
         Self {
             schema: SCHEMA,
             tool: run.tool.into(),
             manifest_sha256: run.manifest.map(|manifest| digest::hex(&manifest.sha256)),
             started: run.started.to_string(),
-            result: match verified.drift().next() {
-                None => "ok",
-                Some(_) => "drift",
-            },
+            result: if has_drift { "drift" } else { "ok" },
+            code: has_drift.then(|| ErrorCode::DriftFound.as_str()),
             generation: verified.generation,
+            link: shown(&verified.link),
             compared: lines.collect(),
             files: files.collect(),
             links_lost: verified.links_lost.iter().map(|path| shown(path)).collect(),
