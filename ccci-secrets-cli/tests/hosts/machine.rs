@@ -120,8 +120,11 @@ impl Machine {
             drop(std::fs::remove_file(self.path(leftover)));
         }
         self.write("/probe.sh", script);
-        let output = Command::new("timeout")
+        let cgroups = Cgroups::make(&self.name());
+        let output = cgroups
+            .command("timeout")
             .args(["-s", "KILL", TIMEOUT, "systemd-nspawn"])
+            .arg(format!("--machine={}", self.name()))
             .args(["--quiet", "--register=no", "--keep-unit", "--console=pipe"])
             .args(["--link-journal=no", "--resolv-conf=off", "--timezone=off"])
             .arg("-D")
@@ -157,6 +160,13 @@ impl Machine {
         boot.printed
     }
 
+    /// No other machine that runs has this name.
+    fn name(&self) -> String {
+        let scratch = self.scratch.path().file_name().unwrap().to_string_lossy();
+        let unique = scratch.trim_start_matches('.');
+        format!("ccsec-{}-{unique}", std::process::id())
+    }
+
     fn write_with_mode(&self, path: &str, text: impl AsRef<[u8]>, mode: u32) {
         std::fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
         std::fs::write(self.path(path), text).unwrap();
@@ -175,6 +185,66 @@ impl Drop for Machine {
             drop(Command::new("umount").arg("-l").arg(what).status());
         }
     }
+}
+
+/// Control groups of one boot: two machines in the same ones take each other's units apart.
+struct Cgroups {
+    directories: Vec<PathBuf>,
+}
+
+impl Cgroups {
+    /// Makes one below that of this process, in each hierarchy that systemd keeps its units in.
+    fn make(name: &str) -> Self {
+        let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let places = own.lines().filter_map(|line| {
+            let mut fields = line.splitn(3, ':');
+            let mounted: &[&str] = match (fields.next()?, fields.next()?) {
+                ("0", "") => &["/sys/fs/cgroup", "/sys/fs/cgroup/unified"],
+                (_, "name=systemd") => &["/sys/fs/cgroup/systemd"],
+                _ => return None,
+            };
+            let path = fields.next()?.trim_start_matches('/');
+            let mut found = mounted.iter().map(|mount| Path::new(mount).join(path));
+            found.find(|place| place.join("cgroup.procs").exists())
+        });
+        let made = places.map(|place| place.join(name));
+        let directories = made.filter(|place| std::fs::create_dir(place).is_ok());
+        Self {
+            directories: directories.collect(),
+        }
+    }
+
+    /// A command that enters them before it starts a program.
+    fn command(&self, program: &str) -> Command {
+        const ENTER: &str = "n=$1; shift
+            while [ \"$n\" -gt 0 ]; do echo $$ >\"$1/cgroup.procs\" || exit; shift; n=$((n - 1)); done
+            exec \"$@\"";
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", ENTER, "sh"])
+            .arg(self.directories.len().to_string())
+            .args(&self.directories)
+            .arg(program);
+        command
+    }
+}
+
+impl Drop for Cgroups {
+    fn drop(&mut self) {
+        for directory in &self.directories {
+            remove_cgroup(directory);
+        }
+    }
+}
+
+/// Removes a control group in which nothing runs any more, and those below it.
+fn remove_cgroup(directory: &Path) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_cgroup(&entry.path());
+        }
+    }
+    drop(std::fs::remove_dir(directory));
 }
 
 /// The systemd that boots here, as it says itself; or why nothing boots.
