@@ -128,7 +128,7 @@ fn a_second_manifest_needs_a_second_name() {
     place
         .ccsec(other(&[]))
         .expect(42)
-        .says(&["activates another manifest", "--name"]);
+        .says(&["belongs to another manifest", "--name"]);
 }
 
 #[test]
@@ -191,4 +191,64 @@ fn without_install_everything_is_printed_and_nothing_written() {
         );
     }
     assert!(!place.path(UNITS).exists());
+}
+
+fn with_credentials() -> Place {
+    let entry =
+        r#""credentials": [{"unit": "web.service", "name": "token", "secret": "a"}], "secrets""#;
+    let text = manifest("/srv/a/key", "proxy.service").replacen("\"secrets\"", entry, 1);
+    with_manifest(&text)
+}
+
+// The package has the files, for those who make no units.
+#[test]
+fn what_gives_out_credentials_is_what_the_package_has() {
+    let place = with_credentials();
+    let installed = place
+        .ccsec(install(&[]))
+        .expect(0)
+        .says(&["enable ccsec-activate.service ccsec-creds.socket"]);
+    assert!(installed.text().contains("wrote "), "{}", installed.text());
+    for (name, shipped) in [
+        (
+            "ccsec-creds.socket",
+            include_str!("../../dist/systemd/ccsec-creds.socket"),
+        ),
+        (
+            "ccsec-creds.service",
+            include_str!("../../dist/systemd/ccsec-creds.service"),
+        ),
+    ] {
+        let made = place.read_text(&format!("{UNITS}/{name}"));
+        assert_eq!(made.split_once('\n').unwrap().1, shipped, "{name}");
+    }
+    let addition = place.read_text(&format!("{UNITS}/web.service.d/50-ccsec-activate.conf"));
+    assert!(addition.contains("LoadCredential=token:/run/ccsec/creds.sock\n"));
+}
+
+#[test]
+fn what_gives_out_credentials_belongs_to_one_manifest_and_goes_with_the_field() {
+    let place = with_credentials();
+    place.ccsec(install(&[])).expect(0);
+    place
+        .ccsec(install(&["--name", "other"]))
+        .expect(42)
+        .says(&["ccsec-creds.socket: belongs to another manifest"]);
+    let enabled = place.path(&format!("{UNITS}/sockets.target.wants/ccsec-creds.socket"));
+    std::fs::create_dir_all(enabled.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("../ccsec-creds.socket", &enabled).unwrap();
+
+    place.write(
+        "root/etc/ccsec/manifest.json",
+        manifest("/srv/a/key", "proxy.service"),
+    );
+    let told = place.ccsec(install(&[])).expect(0);
+    assert_eq!(
+        told.text().matches("removed ").count(),
+        3,
+        "{}",
+        told.text()
+    );
+    assert!(!place.path(&format!("{UNITS}/ccsec-creds.socket")).exists());
+    assert!(!enabled.is_symlink());
 }

@@ -19,9 +19,15 @@ const NAME: &str = "token";
 /// A unit of a user of its own that prints the sum of what it was given.
 fn consumer(credential: &str) -> String {
     format!(
-        "[Service]\nType=oneshot\nDynamicUser=yes\nLoadCredential={credential}:/run/ccsec/creds.sock\n\
+        "[Service]\nType=oneshot\nDynamicUser=yes\n\
          ExecStart=/bin/sh -c 'sha256sum <%d/{credential}; echo ran'\nStandardOutput=file:/run/%N.out\n"
     )
+}
+
+/// The same, and it asks by itself.
+fn asker(credential: &str) -> String {
+    let asks = format!("LoadCredential={credential}:/run/ccsec/creds.sock");
+    format!("{}{asks}\n", consumer(credential))
 }
 
 /// A sealed binary file of this size, with every byte in it.
@@ -60,22 +66,17 @@ pub(crate) fn s49_credentials_are_exact_and_never_empty(world: &World) -> Verdic
         {"unit": "inst@*.service", "name": "small", "secret": "test_secret"},
     ]);
     host.install(&manifest, &[]);
-    host.machine
-        .write("/etc/systemd/system/ccsec-creds.socket", SOCKET_UNIT);
-    host.machine
-        .write("/etc/systemd/system/ccsec-creds.service", SERVICE_UNIT);
-    for (unit, credential) in [
-        ("good", NAME),
-        ("inst@", "small"),
-        ("stranger", NAME),
-        ("unknown", "nosuch"),
+    for (unit, text) in [
+        ("good", consumer(NAME)),
+        ("inst@", consumer("small")),
+        ("stranger", asker(NAME)),
+        ("unknown", asker("nosuch")),
     ] {
         let path = format!("/etc/systemd/system/{unit}.service");
-        host.machine.write(&path, consumer(credential));
+        host.machine.write(&path, text);
     }
     let told = host.machine.boot_and_succeed(&format!(
         r#"{FUNCTIONS}
-        systemctl start ccsec-creds.socket
         expect "the activation" active "$(state {SERVICE})"
         systemctl start good.service inst@a.service
         head -n 1 /run/good.out | cut -c1-64
@@ -139,7 +140,7 @@ pub(crate) fn s49_a_service_that_is_killed_before_it_answers_gives_nothing(
         ("ccsec-creds.socket", SOCKET_UNIT),
         ("ccsec-creds.service", SERVICE_UNIT),
         ("ccsec-creds.service.d/waiting.conf", WAITING),
-        ("good.service", &consumer(NAME)),
+        ("good.service", &asker(NAME)),
     ] {
         host.machine.write(&format!("{units}/{name}"), text);
     }

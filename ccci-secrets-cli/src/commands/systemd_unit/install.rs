@@ -1,11 +1,13 @@
 //! Units become files: first it is found out what stands in their places, then everything is written or nothing.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ccci_secrets::activation::systemd::{
-    SECRETS_TARGET, UnitFile, UnitFiles, UnitKind, UnitPlace, is_marked, mark_of,
+    CREDENTIALS_SOCKET, SECRETS_TARGET, UnitFile, UnitFiles, UnitKind, UnitPlace, is_marked,
+    mark_of,
 };
 use ccci_secrets::atomic::NewFileMode;
 use ccci_secrets::error::{ErrorCode, PathError};
@@ -68,7 +70,7 @@ enum State {
     Older,
     /// Exactly this.
     Same,
-    /// The same service for another manifest.
+    /// One that was made for another manifest.
     OtherManifest,
 }
 
@@ -101,7 +103,7 @@ impl<'a> Found<'a> {
             State::Foreign if self.path.is_dir() => "is a directory",
             State::Foreign | State::OtherManifest if force => return None,
             State::Foreign => "was made by somebody else",
-            State::OtherManifest => "activates another manifest",
+            State::OtherManifest => "belongs to another manifest",
         };
         Some(format!("{path}: {why}"))
     }
@@ -139,6 +141,7 @@ fn compare(made: &UnitFiles, file: &UnitFile, text: &[u8]) -> State {
     };
     match is_ours {
         _ if text == file.text.as_bytes() => State::Same,
+        false if is_marked(text) => State::OtherManifest,
         false => State::Foreign,
         true if manifest_of(text) != manifest_of(file.text.as_bytes()) => State::OtherManifest,
         true => State::Older,
@@ -162,10 +165,10 @@ fn stale(made: &UnitFiles, places: &Places) -> Result<Vec<PathBuf>, CommandError
     let name = made.service.trim_end_matches(".service");
     let mut candidates = Vec::new();
     for path in entries(&places.units)? {
-        if path.extension().is_some_and(|suffix| suffix == "mount") {
-            candidates.push(path);
-        } else if path.extension().is_some_and(|suffix| suffix == "d") {
-            candidates.push(path.join(format!("50-{name}.conf")));
+        match path.extension().and_then(OsStr::to_str) {
+            Some("mount" | "service" | "socket") => candidates.push(path),
+            Some("d") => candidates.push(path.join(format!("50-{name}.conf"))),
+            _ => {}
         }
     }
     candidates.retain(|path| {
@@ -186,7 +189,7 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, CommandError> {
     Ok(paths)
 }
 
-/// Removes a file, and its directory if nothing else is in it.
+/// Removes a file, the link by which it was enabled, and its directory if nothing else is in it.
 fn remove(path: &Path) -> Result<(), CommandError> {
     std::fs::remove_file(path).map_err(|source| {
         CommandError::cannot_write(PathError {
@@ -195,6 +198,14 @@ fn remove(path: &Path) -> Result<(), CommandError> {
         })
     })?;
     if let Some(directory) = path.parent() {
+        if path.ends_with(CREDENTIALS_SOCKET) {
+            // It may never have been enabled.
+            drop(std::fs::remove_file(
+                directory
+                    .join("sockets.target.wants")
+                    .join(CREDENTIALS_SOCKET),
+            ));
+        }
         // It holds something else, and stays.
         drop(std::fs::remove_dir(directory));
     }
@@ -213,12 +224,26 @@ fn unreadable(path: PathBuf, source: io::Error) -> CommandError {
     CommandError::new(ErrorCode::FileUnreadable, format!("cannot read {error}"))
 }
 
+/// The units that a boot begins with.
+fn enabled(made: &UnitFiles) -> String {
+    let service = quoted(Path::new(&made.service));
+    match gives_credentials(made) {
+        true => format!("{service} {CREDENTIALS_SOCKET}"),
+        false => service.to_string(),
+    }
+}
+
+fn gives_credentials(made: &UnitFiles) -> bool {
+    let mut files = made.files.iter();
+    files.any(|file| file.path == Path::new(CREDENTIALS_SOCKET))
+}
+
 /// What makes the files count.
 fn next_steps(made: &UnitFiles, places: &Places) -> Vec<String> {
-    let service = quoted(Path::new(&made.service));
+    let units = enabled(made);
     if let Some(root) = &places.root {
         return vec![format!(
-            "next: systemctl --root={} enable {service}",
+            "next: systemctl --root={} enable {units}",
             quoted(root)
         )];
     }
@@ -240,10 +265,16 @@ fn next_steps(made: &UnitFiles, places: &Places) -> Vec<String> {
         .collect();
     commands.extend([
         format!("{manager} daemon-reload"),
-        format!("{manager} enable {service}"),
+        format!("{manager} enable {units}"),
         // It starts one that is not active, and never restarts one that is.
-        format!("{manager} reload-or-restart {service}"),
+        format!(
+            "{manager} reload-or-restart {}",
+            quoted(Path::new(&made.service))
+        ),
     ]);
+    if gives_credentials(made) {
+        commands.push(format!("{manager} start {CREDENTIALS_SOCKET}"));
+    }
     let mut lines = vec![format!("next: {}", commands.join(" && "))];
     if !Path::new("/run/systemd/system").exists() {
         lines.push("systemd does not run here: the files wait for a boot with it".into());

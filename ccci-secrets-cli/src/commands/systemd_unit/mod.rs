@@ -29,6 +29,9 @@ use crate::output;
 /// all secrets are in place. Each unit that the manifest names in restartUnits or reloadUnits gets an addition by which it
 /// waits for the secrets, and does not start without them.
 ///
+/// If the manifest has the field `credentials`, ccsec-creds.socket and ccsec-creds.service give out what it says, and each
+/// unit in it gets the LoadCredential= lines by which it asks (see ccsec creds-serve). One manifest of a machine can do that.
+///
 /// The service runs before ordinary services start. If every secret of the manifest is marked neededForUsers, or with
 /// --for-users, it runs before users are made; if the manifest is that of a user, it is a unit of `systemctl --user`.
 ///
@@ -63,7 +66,7 @@ pub(crate) struct Args {
     /// Run when the network is up, and let the service use it: for files that come over it
     #[arg(long, conflicts_with = "for_users")]
     network: bool,
-    /// Add nothing to the units that the manifest names: they start without the secrets too
+    /// Add nothing to the units that the manifest names: they start without the secrets too, and ask for no credentials
     #[arg(long)]
     no_drop_ins: bool,
     /// A unit that is started when activation has failed

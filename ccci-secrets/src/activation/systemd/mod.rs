@@ -1,9 +1,10 @@
 //! Units of systemd that activate a manifest at boot: a file system in memory, a service that is kept from everything but
-//! its targets, and additions to the units that need the secrets. They are text here; nothing is written.
+//! its targets, what gives out credentials, and additions to the units that need either. They are text here; nothing is written.
 //!
 //! What stands in them was tried with real boots, and each line that looks odd is there for something that went wrong
 //! without it (activation design, section 10).
 
+mod credentials;
 mod drop_ins;
 mod linked;
 mod mount;
@@ -15,6 +16,7 @@ mod tmpfiles;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use self::credentials::{CREDENTIALS_SERVICE, CREDENTIALS_SOCKET};
 pub use self::linked::linked_directories;
 pub use self::text::is_unit_name;
 
@@ -125,6 +127,11 @@ pub enum UnitPlace {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnitNote {
+    /// Units of users are given no credentials.
+    #[error(
+        "the units that give out credentials are those of a system: no unit of a user is given any"
+    )]
+    CredentialsOfUser,
     /// A directory that nothing makes early enough.
     #[error("{} has to be there before users are made, when nothing makes it: put the secret below /run, or make the directory by hand", .0.display())]
     EarlyTarget(PathBuf),
@@ -210,6 +217,7 @@ pub fn units_of(manifest: &Manifest, wish: &UnitWish<'_>) -> Result<UnitFiles, U
         files.push(target_file());
     }
     let mut notes = frame.notes();
+    credentials::add(&frame, &mut files, &mut notes)?;
     if wish.drop_ins {
         drop_ins::add(&frame, &mut files, &mut notes);
     }

@@ -407,3 +407,81 @@ fn the_target_is_the_same_for_every_manifest() {
     let two = made(&manifest_with(for_users));
     assert_eq!(text_of(&one, SECRETS_TARGET), text_of(&two, SECRETS_TARGET));
 }
+
+fn giving(credentials: &serde_json::Value) -> Manifest {
+    manifest_with(|json| {
+        json["secrets"][0]["restartUnits"] = ["web.service"].as_slice().into();
+        json["credentials"] = credentials.clone();
+    })
+}
+
+#[test]
+fn units_that_are_given_credentials_ask_for_them() {
+    let made = made(&giving(&serde_json::json!([
+        {"unit": "web.service", "name": "token", "secret": "a"},
+        {"unit": "job@*.service", "name": "50%", "secret": "a"},
+        {"unit": "job@*.service", "name": "more", "secret": "a"},
+        {"unit": "in.socket", "name": "key", "secret": "a"},
+    ])));
+    assert_eq!(
+        paths(&made)[4..],
+        [
+            CREDENTIALS_SOCKET,
+            CREDENTIALS_SERVICE,
+            "in.socket.d/50-ccsec-activate.conf",
+            "job@.service.d/50-ccsec-activate.conf",
+            "web.service.d/50-ccsec-activate.conf",
+        ]
+    );
+    assert_eq!(
+        text_of(&made, "job@.service.d/50-ccsec-activate.conf"),
+        "[Unit]\nWants=ccsec-creds.socket\nAfter=ccsec-creds.socket\n\n[Service]\n\
+         LoadCredential=50%%:/run/ccsec/creds.sock\nLoadCredential=more:/run/ccsec/creds.sock\n"
+    );
+    assert_eq!(
+        text_of(&made, "web.service.d/50-ccsec-activate.conf"),
+        "[Unit]\nRequires=ccsec-activate.service\nAfter=ccsec-activate.service\n\
+         Wants=ccsec-creds.socket\nAfter=ccsec-creds.socket\n\n[Service]\nLoadCredential=token:/run/ccsec/creds.sock\n"
+    );
+    let socket = text_of(&made, "in.socket.d/50-ccsec-activate.conf");
+    assert!(socket.contains("[Socket]\nLoadCredential=key:"), "{socket}");
+}
+
+// Where the activation has failed somebody has to be there and refuse.
+#[test]
+fn what_gives_out_credentials_comes_after_the_activation_and_does_not_need_it() {
+    let manifest = giving(&serde_json::json!([
+        {"unit": "web.service", "name": "token", "secret": "a"},
+    ]));
+    let mut wish = wish();
+    wish.name = Some("host");
+    wish.program = Path::new("/opt/a b/ccsec");
+    let made = units_of(&manifest, &wish).unwrap();
+    let service = text_of(&made, CREDENTIALS_SERVICE);
+    assert_eq!(values(service, "After"), ["host.service"]);
+    for setting in ["Requires", "BindsTo", "Requisite"] {
+        assert_eq!(values(service, setting), Vec::<&str>::new(), "{setting}");
+    }
+    let command = ["\"/opt/a b/ccsec\" creds-serve /etc/ccsec/manifest.json"];
+    assert_eq!(values(service, "ExecStart"), command);
+}
+
+#[test]
+fn who_adds_nothing_to_units_adds_no_credentials_and_users_are_given_none() {
+    let entries = serde_json::json!([{"unit": "web.service", "name": "token", "secret": "a"}]);
+    let mut wish = wish();
+    wish.drop_ins = false;
+    let left_alone = units_of(&giving(&entries), &wish).unwrap();
+    assert_eq!(
+        paths(&left_alone)[4..],
+        [CREDENTIALS_SOCKET, CREDENTIALS_SERVICE]
+    );
+    let of_user = made(&manifest_with(|json| {
+        json["userMode"] = true.into();
+        json["secretsMountPoint"] = "%r/secrets.d".into();
+        json["symlinkPath"] = "%r/secrets".into();
+        json["credentials"] = entries;
+    }));
+    assert_eq!(paths(&of_user), ["ccsec-activate.service"]);
+    assert_eq!(of_user.notes, [UnitNote::CredentialsOfUser]);
+}
