@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ccci_secrets::activation::manifest::Dialect;
-use ccci_secrets::activation::{self, FailedStep, GivenBack, Repaired};
+use ccci_secrets::activation::fault::Refusal;
+use ccci_secrets::activation::manifest::{Dialect, Manifest};
+use ccci_secrets::activation::{self, FailedStep, GivenBack, Options, Repaired};
 use ccci_secrets::error::ErrorCode;
 use ccci_secrets::wrapped::Names;
 
@@ -24,11 +25,18 @@ use crate::output;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = exit::table(Family::Native))]
 pub(crate) struct Args {
-    /// The manifest
-    manifest: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// Put the file that was kept last for this path back into its place; the link goes
     #[arg(long, value_name = "PATH")]
     give_back: Option<PathBuf>,
+}
+
+/// Where something is to be put in order that needs no contents.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// The manifest
+    pub(super) manifest: PathBuf,
     /// How long to wait for another run to end
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     lock_timeout: u64,
@@ -37,20 +45,33 @@ pub(crate) struct Args {
     root: Option<PathBuf>,
 }
 
+impl Place {
+    /// Does it, in a process that is hardened for that.
+    pub(super) fn with_manifest<T>(
+        &self,
+        context: &Context,
+        work: impl FnOnce(&Manifest, Options<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, CommandError> {
+        harden::activation();
+        let request = Request {
+            root: self.root.as_deref(),
+            lock_timeout: Duration::from_secs(self.lock_timeout),
+            ..Request::new(&self.manifest, Dialect::Native, Context::now())
+        };
+        let ended = request.with_manifest(context, work);
+        ended.told(context, &self.manifest)
+    }
+}
+
 pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
-    harden::activation();
-    let request = Request {
-        root: args.root.as_deref(),
-        lock_timeout: Duration::from_secs(args.lock_timeout),
-        ..Request::new(&args.manifest, Dialect::Native, Context::now())
-    };
-    let ended = request.with_manifest(context, |manifest, options| match &args.give_back {
-        Some(path) => activation::give_back(manifest, &options, path)
-            .map(|given_back| told_of_file(&given_back, &args.manifest)),
-        None => activation::repair(manifest, &options)
-            .map(|repaired| told_of_repair(&repaired, &args.manifest)),
-    });
-    ended.told(context, &args.manifest)?
+    let Place { manifest, .. } = &args.place;
+    args.place
+        .with_manifest(context, |activated, options| match &args.give_back {
+            Some(path) => activation::give_back(activated, &options, path)
+                .map(|given_back| told_of_file(&given_back, manifest)),
+            None => activation::repair(activated, &options)
+                .map(|repaired| told_of_repair(&repaired, manifest)),
+        })?
 }
 
 fn told_of_repair(repaired: &Repaired, manifest: &Path) -> Result<Exit, CommandError> {

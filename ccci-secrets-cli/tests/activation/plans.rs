@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{CERTIFICATE, CERTIFICATE_KEY, TOKENS};
 use crate::harness::{Skip, Verdict};
-use crate::sources::{commit_all, git};
+use crate::sources::{commit_in_two_repositories, git};
 use crate::world::{LIVE_CERTIFICATE, LIVE_KEY, Place, Run, World, secret};
 
 fn parsed(run: &Run) -> Value {
@@ -258,29 +258,8 @@ pub(crate) fn s27_a_plan_for_somebody_who_may_not_read_the_keys(world: &World) -
 
 pub(crate) fn s11_a_plain_copy_and_a_clone_with_submodule_have_one_plan(world: &World) -> Verdict {
     let (inner, outer) = (world.src("inner"), world.src("outer"));
-    let mut manifest = world.manifest();
-    for entry in manifest["secrets"].as_array_mut().unwrap() {
-        entry["sopsFile"] = json!("secrets/secrets.yaml");
-    }
-    world.write_manifest(&manifest);
-    for dir in [&inner, &outer] {
-        std::fs::create_dir(dir).unwrap();
-    }
-    std::fs::copy(world.src("secrets.yaml"), inner.join("secrets.yaml")).unwrap();
-    std::fs::copy(world.src("manifest.json"), outer.join("manifest.json")).unwrap();
-    if !commit_all(&inner) {
-        return Err(Skip("git is not on PATH".into()));
-    }
+    commit_in_two_repositories(world, &inner, &outer)?;
     let clone = world.src("clone");
-    assert!(git(&outer, &["init", "--quiet"]));
-    let add = [
-        "submodule",
-        "--quiet",
-        "add",
-        inner.to_str().unwrap(),
-        "secrets",
-    ];
-    assert!(git(&outer, &add) && commit_all(&outer));
     let (from, to) = (outer.to_str().unwrap(), clone.to_str().unwrap());
     assert!(git(&outer, &["clone", "--quiet", "--recursive", from, to]));
     let plain = world.src("plain");

@@ -8,27 +8,36 @@ use serde_json::json;
 use crate::harness::{Skip, Verdict};
 use crate::world::{World, secret};
 
-pub(crate) fn s10_submodule_that_is_not_initialised_is_named(world: &World) -> Verdict {
-    let inner = world.aside("inner");
-    let outer = world.aside("outer");
+/// The manifest of a world in one repository, the sops file in another, which is its submodule `secrets`.
+pub(crate) fn commit_in_two_repositories(
+    world: &World,
+    inner: &Path,
+    outer: &Path,
+) -> Result<(), Skip> {
     let mut manifest = world.manifest();
     for entry in manifest["secrets"].as_array_mut().unwrap() {
         entry["sopsFile"] = json!("secrets/secrets.yaml");
     }
     world.write_manifest(&manifest);
-    for dir in [&inner, &outer] {
+    for dir in [inner, outer] {
         std::fs::create_dir(dir).unwrap();
     }
     std::fs::copy(world.src("secrets.yaml"), inner.join("secrets.yaml")).unwrap();
     std::fs::copy(world.src("manifest.json"), outer.join("manifest.json")).unwrap();
-    if !commit_all(&inner) {
+    if !commit_all(inner) {
         return Err(Skip("git is not on PATH".into()));
     }
-    assert!(git(&outer, &["init", "--quiet"]));
+    assert!(git(outer, &["init", "--quiet"]));
     let inner = inner.to_str().unwrap();
     let add = ["submodule", "--quiet", "add", inner, "secrets"];
-    assert!(git(&outer, &add));
-    assert!(commit_all(&outer));
+    assert!(git(outer, &add));
+    assert!(commit_all(outer));
+    Ok(())
+}
+
+pub(crate) fn s10_submodule_that_is_not_initialised_is_named(world: &World) -> Verdict {
+    let outer = world.aside("outer");
+    commit_in_two_repositories(world, &world.aside("inner"), &outer)?;
 
     // Cloned without --recursive: `secrets` is an empty directory.
     let tree = world.src("tree");

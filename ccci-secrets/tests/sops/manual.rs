@@ -57,6 +57,40 @@ fn recipient() -> String {
     text.trim().to_owned()
 }
 
+/// A row about a round trip: what is written, and what comes back of it, which is another text.
+struct RoundTrip {
+    row: Row,
+    written: Vec<u8>,
+    back: Vec<u8>,
+    sealed: SealedFile,
+}
+
+/// The rows below a heading, as many as there are at least, each sealed.
+fn round_trips(heading: &str, at_least: usize) -> Vec<RoundTrip> {
+    let rows = rows(heading);
+    assert!(rows.len() >= at_least, "{}", rows.len());
+    let policy = Policy::age(&[&recipient()]).unwrap();
+    let sealed = |row: Row| {
+        let (written, back) = (bytes(&row.columns[0]), bytes(&row.columns[1]));
+        assert_ne!(written, back);
+        let draft = DraftFile::parse(row.format, Secret::from_slice(&written)).unwrap();
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        RoundTrip {
+            sealed: draft.seal(&policy, now).unwrap(),
+            row,
+            written,
+            back,
+        }
+    };
+    rows.into_iter().map(sealed).collect()
+}
+
+fn keyring() -> Keyring {
+    let key = key("age-1.txt");
+    let environment = Environment::empty().with_var("SOPS_AGE_KEY_FILE", key.to_str().unwrap());
+    Keyring::discover(&environment)
+}
+
 #[test]
 fn what_the_manual_calls_refused_is_refused_here_and_taken_by_sops() {
     let rows = rows("# What is refused here");
@@ -85,22 +119,13 @@ fn what_the_manual_calls_refused_is_refused_here_and_taken_by_sops() {
 
 #[test]
 fn what_the_manual_calls_lost_is_lost_without_the_field_and_kept_with_it() {
-    let rows = rows("# What a round trip keeps");
-    assert!(rows.len() >= 18, "{}", rows.len());
-    let policy = Policy::age(&[&recipient()]).unwrap();
-    let environment =
-        Environment::empty().with_var("SOPS_AGE_KEY_FILE", key("age-1.txt").to_str().unwrap());
-    let keyring = Keyring::discover(&environment);
-    for row in rows {
-        let (written, expected) = (bytes(&row.columns[0]), bytes(&row.columns[1]));
-        assert_ne!(written, expected);
-        let draft = DraftFile::parse(row.format, Secret::from_slice(&written)).unwrap();
-        let now = "2026-01-02T03:04:05Z".parse().unwrap();
-        let with = draft.seal(&policy, now).unwrap().to_string();
+    let keyring = keyring();
+    for trip in round_trips("# What a round trip keeps", 18) {
+        let with = trip.sealed.to_string();
         // By another name it is a field that nobody knows.
         let without = with.replace("ccsec_layout", "other_layout");
-        for (sealed, expected) in [(&with, &written), (&without, &expected)] {
-            let file = SealedFile::parse(row.format, Secret::from_slice(sealed.as_bytes()));
+        for (sealed, expected) in [(&with, &trip.written), (&without, &trip.back)] {
+            let file = SealedFile::parse(trip.row.format, Secret::from_slice(sealed.as_bytes()));
             let opened = file.unwrap().open(&keyring).unwrap();
             let (plain, _) = opened.expose_document().unwrap();
             let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -111,30 +136,19 @@ fn what_the_manual_calls_lost_is_lost_without_the_field_and_kept_with_it() {
 
 #[test]
 fn what_the_manual_calls_lost_all_the_same_comes_back_as_it_says() {
-    let rows = rows("# What a round trip loses all the same");
-    assert!(rows.len() >= 3, "{}", rows.len());
-    let policy = Policy::age(&[&recipient()]).unwrap();
-    let environment =
-        Environment::empty().with_var("SOPS_AGE_KEY_FILE", key("age-1.txt").to_str().unwrap());
-    let keyring = Keyring::discover(&environment);
-    for row in rows {
-        let (written, expected) = (bytes(&row.columns[0]), bytes(&row.columns[1]));
-        assert_ne!(written, expected);
-        let draft = DraftFile::parse(row.format, Secret::from_slice(&written)).unwrap();
-        let now = "2026-01-02T03:04:05Z".parse().unwrap();
-        let opened = draft.seal(&policy, now).unwrap().open(&keyring).unwrap();
+    let keyring = keyring();
+    for trip in round_trips("# What a round trip loses all the same", 3) {
+        let opened = trip.sealed.open(&keyring).unwrap();
         let (plain, notes) = opened.expose_document().unwrap();
         assert_eq!(notes, []);
-        assert_eq!(plain.expose(), expected, "{}", row.columns[0]);
+        assert_eq!(plain.expose(), trip.back, "{}", trip.row.columns[0]);
     }
 }
 
 /// What stands in the manual's second page about metadata and comments, as edits of a sealed file.
 #[test]
 fn what_the_manual_says_that_nobody_notices_is_not_noticed() {
-    let environment =
-        Environment::empty().with_var("SOPS_AGE_KEY_FILE", key("age-1.txt").to_str().unwrap());
-    let keyring = Keyring::discover(&environment);
+    let keyring = keyring();
     let text = "# note\na: one\nn: null\nb_unencrypted: two\n";
     let draft = DraftFile::parse(Format::Yaml, Secret::from_slice(text.as_bytes())).unwrap();
     let policy = Policy::age(&[&recipient()]).unwrap();
