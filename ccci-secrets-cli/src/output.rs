@@ -1,4 +1,7 @@
 //! Everything that is printed: data to standard output, sentences to standard error, and files.
+
+mod journal;
+
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +11,7 @@ use ccci_secrets::fs::{FileSystem, Fs as _, RealFs};
 use ccci_secrets::keyring::NewKeyFile;
 use ccci_secrets::secret::Secret;
 
+use self::journal::Level;
 use crate::error::CommandError;
 use crate::exit::Exit;
 
@@ -167,35 +171,50 @@ fn is_binary(bytes: &[u8]) -> bool {
 
 /// Says something on the way that is no error.
 pub(crate) fn warning(text: impl std::fmt::Display) {
-    say(&format!("warning: {text}\n"));
+    say(Level::Warning, &format!("warning: {text}\n"));
 }
 
-/// Says something that is neither an error nor a warning.
+/// Says that somebody else did not get what was asked for.
+pub(crate) fn refused(text: impl std::fmt::Display) {
+    say(Level::Warning, &format!("{text}\n"));
+}
+
+/// Says something that is no error, and no warning unless it says so itself.
 pub(crate) fn note(text: impl std::fmt::Display) {
-    say(&format!("{text}\n"));
+    let text = format!("{text}\n");
+    let level = match text.starts_with("warning: ") {
+        true => Level::Warning,
+        false => Level::Note,
+    };
+    say(level, &text);
 }
 
 /// Prints text that is ready for standard error.
 pub(crate) fn message(text: impl std::fmt::Display) {
-    say(&text.to_string());
+    say(Level::Note, &text.to_string());
 }
 
 /// Prints the error that ends a command.
 pub(crate) fn error(error: &CommandError) {
     if !error.is_silent() {
-        say(&format!("{error}\n"));
+        say(Level::Error, &format!("{error}\n"));
     }
 }
 
 /// Says that the program itself is at fault, and where; never what it was working on.
 pub(crate) fn internal_error(place: &str) {
-    say(&format!(
-        "error: internal error at {place}; please report this place and the version\n"
-    ));
+    say(
+        Level::Error,
+        &format!("error: internal error at {place}; please report this place and the version\n"),
+    );
 }
 
 /// Writes to standard error, in one piece. A disk that is full or a terminal that is gone is no reason to fail, let alone
 /// to end without cleaning up.
-fn say(text: &str) {
+fn say(level: Level, text: &str) {
+    let text = match journal::reads_along() {
+        true => journal::lines(level, text),
+        false => text.into(),
+    };
     let _nobody_listens = io::stderr().lock().write_all(text.as_bytes());
 }

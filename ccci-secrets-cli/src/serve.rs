@@ -65,7 +65,7 @@ impl Server {
     /// sent now is too much after anything.
     pub(crate) fn refuse_kept(&mut self, kept: Vec<(String, UnixStream)>) {
         for (name, stream) in kept {
-            output::note("a connection that an earlier run has not answered: refused");
+            output::refused("a connection that an earlier run has not answered: refused");
             self.send(stream, Some(name), Answer::Refusal);
         }
     }

@@ -78,7 +78,7 @@ fn answer(context: &Context, args: &Args, own_uid: u32, peer: CredentialPeer<'_>
     let request = match peer.request(own_uid) {
         Ok(request) => request,
         Err(refusal) => {
-            output::note(format_args!("somebody: refused: {refusal}"));
+            output::refused(format_args!("somebody: refused: {refusal}"));
             return Answer::Refusal;
         }
     };
@@ -88,7 +88,7 @@ fn answer(context: &Context, args: &Args, own_uid: u32, peer: CredentialPeer<'_>
             Answer::Content(content)
         }
         Err(why) => {
-            output::note(format_args!("{request}: refused: {why}"));
+            output::refused(format_args!("{request}: refused: {why}"));
             Answer::Refusal
         }
     }

@@ -31,14 +31,20 @@ pub(crate) fn a_package_is_installed_used_upgraded_removed_and_purged(world: &Wo
         bash -n /usr/share/bash-completion/completions/ccsec
         cd / && md5sum --quiet -c /var/lib/dpkg/info/ccsec.md5sums
         /usr/lib/ccsec/sops-install-secrets -check-mode=manifest /etc/ccsec/manifest.json
+        systemctl is-enabled ccsec-creds.socket && exit 1
         {commands}
         {USED}
+        for unit in ccsec-creds.socket ccsec-creds.service; do
+            tail -n +2 /etc/systemd/system/$unit | cmp - /usr/lib/systemd/system/$unit
+        done
+        systemctl start reader.service
         test \"$(stat -c %G /run/secrets.d)\" = keys
         echo key >/var/lib/ccsec/recovery.txt"
     ));
 
     machine.boot_and_succeed(&format!(
         "{USED}
+        systemctl start reader.service
         before=$(readlink /run/secrets)
         ls -i /var/lib/ccsec >/tmp/state
         dpkg -i /root/second.deb
@@ -48,6 +54,7 @@ pub(crate) fn a_package_is_installed_used_upgraded_removed_and_purged(world: &Wo
         ls -i /var/lib/ccsec | cmp - /tmp/state
         ccsec verify /etc/ccsec/manifest.json
 
+        systemctl start reader.service
         dpkg -r ccsec 2>/tmp/told
         grep -q /etc/systemd/system/ccsec-activate.service /tmp/told
         test ! -e /usr/bin/ccsec
@@ -126,8 +133,13 @@ fn machine_of(world: &World) -> Result<Machine, Skip> {
         "keepGenerations": 1,
         "ageSshKeyPaths": ["/etc/ssh/ssh_host_ed25519_key"],
         "secrets": [secret(TOKENS[0], "0400")],
+        "credentials": [{"unit": "reader.service", "name": "token", "secret": TOKENS[0]}],
     });
     machine.write("/etc/ccsec/manifest.json", manifest.to_string());
+    machine.write(
+        "/etc/systemd/system/reader.service",
+        "[Service]\nType=oneshot\nExecStart=cmp %d/token /root/value\n",
+    );
     machine.write_private("/root/value", world.fixtures().value(TOKENS[0]));
     Ok(machine)
 }

@@ -217,7 +217,8 @@ pub(crate) fn s14_a_later_step_that_failed_holds_nobody_back(world: &World) -> V
         cp /etc/ccsec/1 /etc/ccsec/secrets.yaml
         systemctl reload {SERVICE}; settled
         journalctl --sync
-        journalctl -b -u {SERVICE} | grep -q 'nosuch.service'
+        journalctl -b -u {SERVICE} -p err | grep -q 'nosuch.service'
+        journalctl -b -u {SERVICE} -p err | grep -q 'is active; failed step: '
         expect "the new value" "value 1" "$(cat /run/secrets/test_secret)"
         expect "the activation" active "$(state {SERVICE})"
         expect proxy "$before" "$(pid proxy)"

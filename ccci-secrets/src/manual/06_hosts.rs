@@ -129,15 +129,16 @@
 //! ```ini
 //! [Service]
 //! DynamicUser=yes
-//! LoadCredential=token:/run/ccsec/creds.sock
 //! ExecStart=/usr/bin/web --token-file ${CREDENTIALS_DIRECTORY}/token
 //! ```
 //!
 //! - `secret` is the name of a secret, or `rendered/` and that of a template. `NAME@*.service` stands for every instance that
 //!   has no entry of its own.
-//! - `ccsec-creds.socket` and `ccsec-creds.service` answer: they lie in `ccci-secrets-cli/dist/systemd`. Manifest and
-//!   generation are looked at for each request, so there is nothing to reload; a unit gets what is new when it starts again.
-//!   With `--no-materialise` the sops file is opened for each request instead, and nothing is on disk.
+//! - `ccsec systemd-unit --install` makes what answers, `ccsec-creds.socket` and `ccsec-creds.service`, and adds to each of
+//!   these units the line by which it asks: `LoadCredential=token:/run/ccsec/creds.sock`. It is run again when the field has
+//!   changed. The NixOS module makes the same two units; the line is yours to write there, and with `--no-drop-ins`.
+//! - Manifest and generation are looked at for each request, so there is nothing to reload; a unit gets what is new when it
+//!   starts again. With `--no-materialise` the sops file is opened for each request instead, and nothing is on disk.
 //! - Whoever may not have a credential, or asks for one that cannot be had, fails to start with status 243, and the journal of
 //!   `ccsec-creds.service` says why. systemd takes a connection that ends without data for an empty credential, so the
 //!   answer to such a request is more than systemd takes, and the service manager holds each connection until it is
