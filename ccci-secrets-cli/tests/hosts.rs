@@ -10,6 +10,8 @@
     reason = "a test that drives the real program"
 )]
 
+#[path = "hosts/changes.rs"]
+mod changes;
 #[path = "hosts/credentials.rs"]
 mod credentials;
 #[path = "hosts/debian.rs"]
@@ -31,6 +33,8 @@ mod manual;
 mod nix;
 #[path = "hosts/units.rs"]
 mod units;
+#[path = "hosts/users.rs"]
+mod users;
 #[path = "activation/world.rs"]
 #[expect(dead_code, reason = "the scenarios of activation use the rest")]
 mod world;
@@ -62,10 +66,14 @@ fn main() {
         RootMachine units::s48b_a_blank_machine_starts,
         RootMachine units::s48b_users_are_made_although_var_is_mounted_later,
         RootMachine credentials::s49_credentials_are_exact_and_never_empty,
+        RootMachine credentials::s49_somebody_else_than_root_is_refused_even_with_the_socket_open,
         RootMachine credentials::s49_a_service_that_is_killed_before_it_answers_gives_nothing,
         RootMachine credentials::s49_one_byte_too_many_is_refused_by_the_check,
         Anywhere initrd::s52_an_initrd_without_accounts_has_its_secrets_in_memory,
         Anywhere initrd::s52_a_plug_that_is_pulled_leaves_old_or_new,
+        RootMachine users::s45_a_user_has_secrets_and_units_that_wait_for_them,
+        RootMachine changes::s47_secrets_that_need_the_network_come_with_it,
+        RootMachine changes::s48_secrets_move_to_another_mount_with_a_reload,
         RootMachine units::targets_of_any_kind_are_reached,
         RootMachine units::a_link_goes_with_its_secret_although_its_directory_is_nobodys_target,
         RootMachine units::what_is_missing_at_boot_can_come_later,

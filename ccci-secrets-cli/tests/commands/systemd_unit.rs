@@ -252,3 +252,19 @@ fn what_gives_out_credentials_belongs_to_one_manifest_and_goes_with_the_field() 
     assert!(!place.path(&format!("{UNITS}/ccsec-creds.socket")).exists());
     assert!(!enabled.is_symlink());
 }
+
+#[test]
+fn where_no_systemd_runs_the_files_are_written_and_wait() {
+    let user = manifest("/srv/a/key", "proxy.service")
+        .replacen('{', "{\"userMode\": true,", 1)
+        .replace("/run/secrets", "%r/secrets");
+    let place = with_manifest(&user);
+    let words = ["systemd-unit", "--install", "--unit-dir", "units"];
+    let told = place
+        .ccsec(words.into_iter().chain(["root/etc/ccsec/manifest.json"]))
+        .expect(0);
+    assert!(place.path("units/ccsec-activate.service").exists());
+    let runs = std::path::Path::new("/run/systemd/system").exists();
+    let warned = told.err.contains("systemd does not run here");
+    assert_eq!(warned, !runs, "{}", told.err);
+}

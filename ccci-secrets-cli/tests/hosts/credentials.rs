@@ -5,7 +5,7 @@ use std::process::Command;
 use ccci_secrets::digest::{hex, sha256};
 use serde_json::json;
 
-use crate::harness::Verdict;
+use crate::harness::{Skip, Verdict};
 use crate::machine::Machine;
 use crate::units::{FUNCTIONS, Host, SERVICE};
 use crate::world::World;
@@ -96,6 +96,52 @@ pub(crate) fn s49_credentials_are_exact_and_never_empty(world: &World) -> Verdic
         "#
     ));
     assert_eq!(told, format!("{}\n243\n243\n243\n", hex(&sha256(&content))));
+    Ok(())
+}
+
+/// Asks as the manager does, and prints how many bytes the answer has, and how many of them are not NUL.
+const ASK: &str = r#"use Socket;
+socket(my $socket, PF_UNIX, SOCK_STREAM, 0) or die "socket: $!";
+bind($socket, pack_sockaddr_un("\0$ARGV[0]/unit/good.service/token")) or die "bind: $!";
+connect($socket, pack_sockaddr_un("/run/ccsec/creds.sock")) or die "connect: $!";
+local $/;
+my $answer = <$socket>;
+print length($answer), " ", ($answer =~ tr/\0//c), "\n";
+"#;
+
+pub(crate) fn s49_somebody_else_than_root_is_refused_even_with_the_socket_open(
+    world: &World,
+) -> Verdict {
+    if !std::path::Path::new("/usr/bin/perl").exists() {
+        return Err(Skip("perl is not installed".into()));
+    }
+    let host = Host::new(world, Machine::new()?);
+    let mut manifest = host.manifest();
+    manifest["credentials"] =
+        json!([{"unit": "good.service", "name": NAME, "secret": "test_secret"}]);
+    host.install(&manifest, &[]);
+    host.machine.write("/ask", ASK);
+    let told = host.machine.boot_and_succeed(&format!(
+        r#"{FUNCTIONS}
+        systemctl start ccsec-creds.socket
+        other="setpriv --reuid 65534 --clear-groups"
+        perl /ask 0000000000000001
+        $other perl /ask 0000000000000002 2>&1 || true
+        chmod 0755 /run/ccsec; chmod 0666 /run/ccsec/creds.sock
+        $other perl /ask 0000000000000003
+        journalctl --sync
+        journalctl -b -u ccsec-creds.service -p warning -o cat | tail -n 1
+        "#
+    ));
+    let bytes = world.fixtures().value("test_secret").len();
+    assert_eq!(
+        told,
+        format!(
+            "{bytes} {bytes}\nconnect: Permission denied at /ask line 4.\n{} 0\n\
+             somebody: refused: user 65534 asks, who does not manage units here\n",
+            LIMIT + 1
+        )
+    );
     Ok(())
 }
 

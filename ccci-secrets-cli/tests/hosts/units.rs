@@ -39,7 +39,7 @@ pub(crate) struct Host<'w> {
 }
 
 const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key";
-const MANIFEST: &str = "/etc/ccsec/manifest.json";
+pub(crate) const MANIFEST: &str = "/etc/ccsec/manifest.json";
 const FOR_USERS: &str = "/etc/ccsec/for-users.json";
 pub(crate) const SERVICE: &str = "ccsec-activate.service";
 
@@ -97,7 +97,7 @@ impl<'w> Host<'w> {
     }
 
     /// A service that starts only with the key in place, and stays.
-    fn write_proxy(&self) {
+    pub(crate) fn write_proxy(&self) {
         self.machine.write(
             "/etc/systemd/system/proxy.service",
             format!(
@@ -300,7 +300,10 @@ pub(crate) fn s47_every_unit_is_sound_and_confined(world: &World) -> Verdict {
     let host = Host::new(world, Machine::new()?);
     host.write_proxy();
     let early = "ccsec-activate-for-users.service";
-    host.install(&telling_proxy(&host), &["--on-failure", "mail@%n.service"]);
+    let mut manifest = telling_proxy(&host);
+    manifest["credentials"] =
+        json!([{"unit": "proxy.service", "name": "token", "secret": "test_secret"}]);
+    host.install(&manifest, &["--on-failure", "mail@%n.service"]);
     host.install_at(FOR_USERS, &for_users(&host), &[], early);
     let mut swapping = host.manifest_of_one(&json!({}));
     swapping["secretsMountPoint"] = json!("/run/swapping.d");
@@ -323,10 +326,10 @@ pub(crate) fn s47_every_unit_is_sound_and_confined(world: &World) -> Verdict {
     host.machine.write("/etc/ccsec/user.json", user.to_string());
     host.machine.boot_and_succeed(&format!(
         r#"
-        units="{SERVICE} {early} ccsec-tmpfs.service ccsec-secrets.target run-secrets.d.mount proxy.service"
+        units="{SERVICE} {early} ccsec-tmpfs.service ccsec-secrets.target run-secrets.d.mount proxy.service ccsec-creds.socket ccsec-creds.service"
         systemd-analyze verify --recursive-errors=no $units run-secrets\\x2dfor\\x2dusers.d.mount >/tmp/said 2>&1
         cat /tmp/said; test ! -s /tmp/said
-        for unit in {SERVICE} {early}; do
+        for unit in {SERVICE} {early} ccsec-creds.service; do
             systemd-analyze security --offline=true --threshold=45 "/etc/systemd/system/$unit" >/tmp/said
             systemd-analyze security --threshold=45 "$unit" | tail -n 1
         done

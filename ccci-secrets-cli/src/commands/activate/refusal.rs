@@ -233,6 +233,10 @@ impl Told<'_> {
                 self.may_not_act_as_root();
                 self.hint(NO_MOUNT);
             }
+            io::ErrorKind::Other if mounts => self.hint(format!(
+                "under systemd a unit of its own mounts it, which is made again when the place has changed; do what this says: ccsec systemd-unit --install {}",
+                quoted(self.manifest)
+            )),
             io::ErrorKind::PermissionDenied if is_about_owners && is_root() => {
                 self.hint("giving files away needs the capabilities CAP_CHOWN and CAP_FOWNER, which a container or a unit may have taken");
             }

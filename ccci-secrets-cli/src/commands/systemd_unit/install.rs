@@ -44,7 +44,7 @@ pub(super) fn install(made: &UnitFiles, places: &Places, force: bool) -> Result<
         told.push(format!("removed {}\n", path.display()));
     }
     output::data(told.concat().as_bytes())?;
-    for line in next_steps(made, places) {
+    for line in next_steps(made, places, moved_mount(&found)) {
         output::note(line);
     }
     Ok(())
@@ -224,6 +224,15 @@ fn unreadable(path: PathBuf, source: io::Error) -> CommandError {
     CommandError::new(ErrorCode::FileUnreadable, format!("cannot read {error}"))
 }
 
+/// A mount that is new beside a service that is not. What a service needs is started with it, and not when it is reloaded.
+fn moved_mount<'a>(found: &[Found<'a>]) -> Option<&'a Path> {
+    let service = found.first()?;
+    let mut others = found.iter();
+    let mount = others.find(|found| found.path.extension() == Some(OsStr::new("mount")))?;
+    let is_moved = service.state != State::Absent && mount.state == State::Absent;
+    is_moved.then_some(&mount.file.path)
+}
+
 /// The units that a boot begins with.
 fn enabled(made: &UnitFiles) -> String {
     let service = quoted(Path::new(&made.service));
@@ -239,7 +248,7 @@ fn gives_credentials(made: &UnitFiles) -> bool {
 }
 
 /// What makes the files count.
-fn next_steps(made: &UnitFiles, places: &Places) -> Vec<String> {
+fn next_steps(made: &UnitFiles, places: &Places, moved_mount: Option<&Path>) -> Vec<String> {
     let units = enabled(made);
     if let Some(root) = &places.root {
         return vec![format!(
@@ -266,12 +275,13 @@ fn next_steps(made: &UnitFiles, places: &Places) -> Vec<String> {
     commands.extend([
         format!("{manager} daemon-reload"),
         format!("{manager} enable {units}"),
-        // It starts one that is not active, and never restarts one that is.
-        format!(
-            "{manager} reload-or-restart {}",
-            quoted(Path::new(&made.service))
-        ),
     ]);
+    commands.extend(moved_mount.map(|mount| format!("{manager} start {}", quoted(mount))));
+    // It starts one that is not active, and never restarts one that is.
+    commands.push(format!(
+        "{manager} reload-or-restart {}",
+        quoted(Path::new(&made.service))
+    ));
     if gives_credentials(made) {
         commands.push(format!("{manager} start {CREDENTIALS_SOCKET}"));
     }
