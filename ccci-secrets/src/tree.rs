@@ -36,6 +36,7 @@ pub(crate) struct Walk<'d> {
     next_part: usize,
     frames: Vec<Frame<'d>>,
     paths: Paths,
+    keeps_paths: bool,
     path: PathId,
     /// How much was repeated through aliases.
     repeated: usize,
@@ -73,15 +74,30 @@ impl<'d> Walk<'d> {
             document,
             next_part: 0,
             frames: Vec::new(),
-            // At most one for each node, unless aliases repeat them.
-            paths: Paths(Vec::with_capacity(document.nodes.len())),
+            paths: Paths::default(),
+            keeps_paths: false,
             path: PathId::ROOT,
             repeated: 0,
             scalar_alias: None,
         }
     }
 
-    /// The path of the current leaf or comment.
+    /// A walk that keeps all paths that it meets, for [`Walk::into_paths`].
+    pub(crate) fn keeping_paths(document: &'d Document) -> Self {
+        Self {
+            // At most one for each node, unless aliases repeat them.
+            paths: Paths(Vec::with_capacity(document.nodes.len())),
+            keeps_paths: true,
+            ..Self::new(document)
+        }
+    }
+
+    /// The associated data of the current leaf or comment.
+    pub(crate) fn aad(&self) -> String {
+        self.paths.aad(self.document, self.path)
+    }
+
+    /// The path of the current leaf or comment; it names one of the paths that are kept.
     pub(crate) fn path(&self) -> PathId {
         self.path
     }
@@ -162,6 +178,9 @@ impl<'d> Walk<'d> {
         }
         if let Some(path) = frame.due.leave_key.take() {
             self.path = path;
+            if !self.keeps_paths {
+                self.paths.keep_only(path);
+            }
             return Ok(Some(Event::LeaveKey));
         }
         Ok(std::mem::take(&mut frame.due.item_done).then_some(Event::ItemDone))
@@ -278,6 +297,11 @@ impl Paths {
     fn push(&mut self, step: Step) -> PathId {
         self.0.push(step);
         PathId(u32::try_from(self.0.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Lets go of all that was met since a path, if only what leads there was kept before it.
+    fn keep_only(&mut self, id: PathId) {
+        self.0.truncate(id.0 as usize);
     }
 
     fn step(&self, id: PathId) -> Option<&Step> {

@@ -153,6 +153,12 @@ impl Document {
         &self.nodes[id.0 as usize]
     }
 
+    /// Whether anything stands for something else.
+    pub(crate) fn has_aliases(&self) -> bool {
+        let is_alias = |node: &Node| matches!(node, Node::Alias(_));
+        self.nodes.iter().any(is_alias)
+    }
+
     /// A node, with aliases followed to what they stand for.
     #[must_use]
     pub fn target(&self, id: NodeId) -> (NodeId, &Node) {

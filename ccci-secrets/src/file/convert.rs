@@ -69,7 +69,7 @@ pub(super) fn subtree<'s, 'd>(steps: &'s [Step<'d>], path: &TreePath) -> Option<
 }
 
 /// Where the steps at a path of the first part start.
-pub(super) fn subtree_start(steps: &[Step<'_>], path: &TreePath) -> Option<usize> {
+fn subtree_start(steps: &[Step<'_>], path: &TreePath) -> Option<usize> {
     let root = steps
         .iter()
         .position(|step| matches!(step, Step::OpenMap))?;
@@ -98,7 +98,7 @@ fn child(steps: &[Step<'_>], open: usize, segment: &Segment) -> Option<usize> {
 }
 
 /// Behind the value that starts at `at`.
-pub(super) fn end(steps: &[Step<'_>], mut at: usize) -> usize {
+fn end(steps: &[Step<'_>], mut at: usize) -> usize {
     let mut depth = 0_usize;
     loop {
         match steps.get(at) {

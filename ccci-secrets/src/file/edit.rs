@@ -147,8 +147,7 @@ pub(super) fn without_aliases_of(
     document: &Document,
     path: &TreePath,
 ) -> Result<Option<Document>, SealError> {
-    let is_alias = |node: &Node| matches!(node, Node::Alias(_));
-    if !document.nodes.iter().any(is_alias) {
+    if !document.has_aliases() {
         return Ok(None);
     }
     let segments = path.segments();

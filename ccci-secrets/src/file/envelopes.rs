@@ -13,16 +13,23 @@ use super::access::Access;
 use super::index::{self, What};
 use super::seal::first_line;
 use crate::crypto::{NONCE_LEN, TAG_LEN};
-use crate::document::{Document, NewScalar, Resolved, Scalar, Style};
+use crate::document::{Comment, Document, NewScalar, NodeId, Resolved, Scalar, Style};
 use crate::envelope::{self, Envelope};
 use crate::leaf::{LeafCipher, sealed_spelling};
 use crate::metadata::Metadata;
 use crate::secret::Secret;
 use crate::value::{Kind, Value};
 
-/// The envelopes of an older version, by place.
+/// The envelopes of an older version. Values are all sealed again before the first comment is.
 #[derive(Debug, Default)]
 pub(crate) struct Reuse {
+    pub(super) values: Envelopes,
+    pub(super) comments: Envelopes,
+}
+
+/// Envelopes by place.
+#[derive(Debug, Default)]
+pub(super) struct Envelopes {
     hasher: RandomState,
     /// Sorted by place, those at the same place in the order of the older version.
     places: Vec<Place>,
@@ -104,51 +111,85 @@ impl Reuse {
     /// its values are let go.
     pub(super) fn of<Proof>(file: OpenFile<Proof>) -> (Self, Document, Metadata, Access) {
         let mut reuse = Self::default();
-        let sealed = reuse.find_sealed(&file);
+        let sealed = reuse.take_places(&file);
         let (document, metadata, access) = file.into_parts();
-        reuse.old.reserve_exact(sealed.len());
-        for (what, shown) in sealed {
-            reuse.read(&document, what, shown);
+        reuse.values.old.reserve_exact(sealed.values.len());
+        for (node, shown) in sealed.values {
+            reuse.values.read_value(&document, node, shown);
+        }
+        reuse.comments.old.reserve_exact(sealed.comments.len());
+        for comment in sealed.comments {
+            reuse.comments.read_comment(&document, &comment);
         }
         (reuse, document, metadata, access)
     }
 
     /// Takes down the places, and gives what stands there.
-    fn find_sealed<Proof>(&mut self, file: &OpenFile<Proof>) -> Vec<(What, Option<Shown>)> {
+    fn take_places<Proof>(&mut self, file: &OpenFile<Proof>) -> Sealed {
         let (document, index) = (&file.sealed.document, &file.sealed.index);
         let entries = index.entries.iter().zip(&file.content.leaves);
         let entries = entries.filter(|(entry, _)| entry.selected && entry.alias.is_none());
-        let count = entries.clone().count();
-        self.places.reserve_exact(count);
-        let mut found = Vec::with_capacity(count);
+        let (values, comments) = entries
+            .clone()
+            .fold((0, 0), |(values, comments), (entry, _)| {
+                let is_comment = matches!(entry.what, What::Comment(_));
+                (
+                    values + usize::from(!is_comment),
+                    comments + usize::from(is_comment),
+                )
+            });
+        self.values.places.reserve_exact(values);
+        self.comments.places.reserve_exact(comments);
+        let mut found = Sealed {
+            values: Vec::with_capacity(values),
+            comments: Vec::with_capacity(comments),
+        };
         for (entry, opened) in entries {
-            let shown = match (entry.what, opened) {
+            match (entry.what, opened) {
                 (What::Leaf(node), Some(opened)) if opened.sealed => {
+                    self.values.push_place(&index.aad(document, entry));
                     let scalar = index::scalar(document, node);
-                    let spelling = file.content.bytes(opened);
-                    scalar.and_then(|scalar| {
-                        self.spell(found.len(), (document, scalar), (opened.kind, spelling))
-                    })
+                    let spelling = (opened.kind, file.content.bytes(opened));
+                    let number = found.values.len();
+                    let shown = scalar.and_then(|scalar| {
+                        self.values.spell(number, (document, scalar), spelling)
+                    });
+                    found.values.push((node, shown));
                 }
-                // EXPOSE: only its length.
                 (What::Comment(comment), _)
+                    // EXPOSE: only its length.
                     if !document.comment_text(&comment).expose().is_empty() =>
                 {
-                    None
+                    self.comments.push_place(&index.aad(document, entry));
+                    found.comments.push(comment);
                 }
-                _ => continue,
-            };
-            let is_comment = matches!(entry.what, What::Comment(_));
-            self.places.push(Place {
-                hash: self.hash(&index.aad(document, entry), is_comment),
-                number: u32::try_from(found.len()).unwrap_or(u32::MAX),
-                met: 0,
-            });
-            found.push((entry.what, shown));
+                _ => {}
+            }
         }
+        self.values.sort_places();
+        self.comments.sort_places();
+        found
+    }
+}
+
+/// What is sealed in a file: the numbers of its envelopes are their positions here.
+struct Sealed {
+    values: Vec<(NodeId, Option<Shown>)>,
+    comments: Vec<Comment>,
+}
+
+impl Envelopes {
+    fn push_place(&mut self, aad: &str) {
+        self.places.push(Place {
+            hash: self.hasher.hash_one(aad),
+            number: u32::try_from(self.places.len()).unwrap_or(u32::MAX),
+            met: 0,
+        });
+    }
+
+    fn sort_places(&mut self) {
         let order = |place: &Place| (place.hash, place.number);
         self.places.sort_unstable_by_key(order);
-        found
     }
 
     /// Takes down how the plaintext document spells a leaf, if that is not how it was sealed, and gives the style that it has
@@ -175,27 +216,21 @@ impl Reuse {
         (scalar.style() == Style::Plain).then(|| Shown::of_token(token))
     }
 
-    /// Reads the next envelope.
-    fn read(&mut self, document: &Document, what: What, shown: Option<Shown>) {
-        match what {
-            What::Comment(comment) => {
-                // EXPOSE: an envelope, if it is one.
-                let text = document.comment_text(&comment);
-                self.push(first_line(text.expose()), None);
-            }
-            What::Leaf(node) | What::ListComment(node) => {
-                let scalar = index::scalar(document, node);
-                match scalar.map(|scalar| document.resolve(scalar)) {
-                    // EXPOSE: an envelope.
-                    Some(Ok(Resolved::Value(Value::Str(text)))) => self.push(text.expose(), shown),
-                    _ => self.old.push(None),
-                }
-            }
+    /// Reads the next envelope, that of a value.
+    fn read_value(&mut self, document: &Document, node: NodeId, shown: Option<Shown>) {
+        let scalar = index::scalar(document, node);
+        match scalar.map(|scalar| document.resolve(scalar)) {
+            // EXPOSE: an envelope.
+            Some(Ok(Resolved::Value(Value::Str(text)))) => self.push(text.expose(), shown),
+            _ => self.old.push(None),
         }
     }
 
-    fn hash(&self, aad: &str, is_comment: bool) -> u64 {
-        self.hasher.hash_one((aad, is_comment))
+    /// Reads the next envelope, that of a comment.
+    fn read_comment(&mut self, document: &Document, comment: &Comment) {
+        // EXPOSE: an envelope, if it is one.
+        let text = document.comment_text(comment);
+        self.push(first_line(text.expose()), None);
     }
 
     /// Takes an envelope. Neither one with junk behind it nor one with an odd nonce serves again.
@@ -221,12 +256,12 @@ impl Reuse {
         self.old.push(old.map(|(old, _)| old));
     }
 
-    /// The number of the envelope at the same place, where this is the first, second … value or comment that is asked for.
-    pub(super) fn next_at(&mut self, aad: &str, is_comment: bool) -> Option<usize> {
+    /// The number of the envelope at the same place, where this is the first, second … one that is asked for.
+    pub(super) fn next_at(&mut self, aad: &str) -> Option<usize> {
         if self.places.is_empty() {
             return None;
         }
-        let hash = self.hash(aad, is_comment);
+        let hash = self.hasher.hash_one(aad);
         let first = self.places.partition_point(|place| place.hash < hash);
         let place = self.places.get_mut(first)?;
         if place.hash != hash {

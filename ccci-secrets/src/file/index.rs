@@ -68,45 +68,13 @@ impl Index {
     ) -> Result<Self, ParseError> {
         // Most nodes are leaves. What stays unused is never touched; a list that grows would stand in memory twice.
         let mut entries: Vec<Entry> = Vec::with_capacity(document.nodes.len());
-        let mut cursor = selection.cursor();
-        let mut walk = Walk::new(document);
-        let mut was_comment = false;
-        while let Some(event) = walk.next()? {
-            let (what, selected) = match event {
-                Event::Comment(comment) => {
-                    // EXPOSE: only matched against the rule.
-                    let selected = cursor.comment(document.comment_text(comment).expose());
-                    (What::Comment(*comment), selected)
-                }
-                Event::Scalar(node, scalar) => {
-                    was_comment = state == State::Sealed
-                        && walk.in_list()
-                        && cursor.value()
-                        && is_sealed_comment(document, scalar);
-                    if was_comment {
-                        let selected = cursor.comment(document.source().slice(scalar.span));
-                        (What::ListComment(node), selected)
-                    } else {
-                        (What::Leaf(node), cursor.value())
-                    }
-                }
-                // An item that is a sealed comment does not end the reach of the comments before it.
-                Event::ItemDone if std::mem::take(&mut was_comment) => continue,
-                other => {
-                    follow(&mut cursor, &other);
-                    continue;
-                }
-            };
-            entries.push(Entry {
-                what,
-                path: walk.path(),
-                selected,
-                alias: walk.alias(),
-            });
+        let mut found = Entries::of_walk(Walk::keeping_paths(document), document, selection, state);
+        while let Some(entry) = found.next()? {
+            entries.push(entry);
         }
         Ok(Self {
             entries,
-            paths: walk.into_paths(),
+            paths: found.walk.into_paths(),
         })
     }
 
@@ -118,6 +86,93 @@ impl Index {
     /// The associated data of an entry.
     pub(crate) fn aad(&self, document: &Document, entry: &Entry) -> String {
         self.paths.aad(document, entry.path)
+    }
+}
+
+/// The leaves and comments of a document one after the other, for whoever meets each only once: an [`Index`] of a large
+/// document takes a good part of the room of its text.
+#[derive(Debug)]
+pub(crate) struct Entries<'d> {
+    document: &'d Document,
+    walk: Walk<'d>,
+    cursor: Cursor<'d>,
+    state: State,
+    /// Whether the current item is a sealed comment.
+    was_comment: bool,
+}
+
+impl<'d> Entries<'d> {
+    pub(crate) fn of(document: &'d Document, selection: &'d Selection, state: State) -> Self {
+        Self::of_walk(Walk::new(document), document, selection, state)
+    }
+
+    fn of_walk(
+        walk: Walk<'d>,
+        document: &'d Document,
+        selection: &'d Selection,
+        state: State,
+    ) -> Self {
+        Self {
+            document,
+            walk,
+            cursor: selection.cursor(),
+            state,
+            was_comment: false,
+        }
+    }
+
+    /// The next one. Its path counts only where the walk keeps paths.
+    ///
+    /// # Errors
+    /// [`ParseError`] when aliases blow the document up.
+    pub(crate) fn next(&mut self) -> Result<Option<Entry>, ParseError> {
+        while let Some(event) = self.walk.next()? {
+            let (what, selected) = match event {
+                Event::Comment(comment) => {
+                    let text = self.document.comment_text(comment);
+                    // EXPOSE: only matched against the rule.
+                    (What::Comment(*comment), self.cursor.comment(text.expose()))
+                }
+                Event::Scalar(node, scalar) => self.scalar(node, scalar),
+                // An item that is a sealed comment does not end the reach of the comments before it.
+                Event::ItemDone if std::mem::take(&mut self.was_comment) => continue,
+                other => {
+                    follow(&mut self.cursor, &other);
+                    continue;
+                }
+            };
+            return Ok(Some(Entry {
+                what,
+                path: self.walk.path(),
+                selected,
+                alias: self.walk.alias(),
+            }));
+        }
+        Ok(None)
+    }
+
+    fn scalar(&mut self, node: NodeId, scalar: &Scalar) -> (What, bool) {
+        self.was_comment = self.state == State::Sealed
+            && self.walk.in_list()
+            && self.cursor.value()
+            && is_sealed_comment(self.document, scalar);
+        if self.was_comment {
+            let text = self.document.source().slice(scalar.span);
+            (What::ListComment(node), self.cursor.comment(text))
+        } else {
+            (What::Leaf(node), self.cursor.value())
+        }
+    }
+
+    /// The associated data of the entry that came last.
+    pub(crate) fn aad(&self) -> String {
+        self.walk.aad()
+    }
+
+    /// Where the entry that came last stands, for a message.
+    pub(crate) fn place(&self, entry: &Entry) -> Location {
+        let line = line(self.document, entry);
+        Location::leaf(self.aad().trim_end_matches(':'), line)
     }
 }
 

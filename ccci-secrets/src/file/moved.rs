@@ -87,7 +87,7 @@ impl SealedComments {
     /// # Errors
     /// [`SealError::CommentMoves`] for one that would stand where comments are in the clear.
     pub(super) fn reseal_moved(
-        &self,
+        self,
         document: Document,
         selection: &Selection,
         cipher: &mut LeafCipher,

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::envelopes::{Reuse, Shown};
-use super::index::{self, Index, State, What};
+use super::envelopes::{Envelopes, Reuse};
+use super::index::{self, Entries, Index, State, What};
 use super::older::OldBlock;
 use super::sequence::Sequence;
 use super::sidecar::{self, Candidates, Copies, Sidecar};
@@ -12,7 +12,7 @@ use super::{FileError, SealError, SealedFile};
 use crate::config::{Policy, PolicyKey};
 use crate::crypto::{Cipher, DataKey};
 use crate::document::{
-    Comment, Document, Edit, Format, NewNode, NewScalar, Node, NodeId, Resolved, Scalar,
+    Comment, Document, Edit, Format, NewNode, NewScalar, Node, NodeId, ParseError, Resolved, Scalar,
 };
 use crate::error::Location;
 use crate::key;
@@ -149,23 +149,26 @@ impl Sealer<'_> {
     pub(crate) fn seal_values(&mut self, document: Document) -> Result<SealedValues, SealError> {
         let Expanded {
             document,
-            index,
+            selected,
             mut copies,
         } = expand_aliases(document, self.selection)?;
         let mut candidates = Candidates::default();
         let mut mac = MacStream::new(self.coverage);
         let mut leaves = Sequence::default();
-        let selected = index.entries.iter().filter(|entry| entry.selected).count();
         // Comments and metadata find room in the same text later.
         let room = document.source().bytes().len() + selected * ENVELOPE_LEN + METADATA_LEN;
         let mut splicer = document.source().splicer(Vec::new(), room);
-        let leaf_entries = index.entries.iter();
-        let scalars = leaf_entries.filter_map(|entry| Some((entry, entry.leaf(&document)?)));
-        for (number, (entry, scalar)) in scalars.enumerate() {
+        let mut entries = Entries::of(&document, self.selection, State::Clear);
+        let mut numbers = 0..;
+        while let Some(entry) = entries.next()? {
+            let Some(scalar) = entry.leaf(&document) else {
+                continue;
+            };
+            let number = numbers.next().unwrap_or_default();
             let resolved = document
                 .resolve(scalar)
                 .map_err(|source| FileError::Scalar {
-                    place: index::place(&document, &index, entry),
+                    place: entries.place(&entry),
                     source,
                 })?;
             let copied = copies.take(number);
@@ -173,7 +176,7 @@ impl Sealer<'_> {
                 if let Some(copied) = copied {
                     candidates.alias(number, copied);
                 }
-                leaves.null(&index.aad(&document, entry));
+                leaves.null(&entries.aad());
                 continue;
             };
             let canonical = value.canonical();
@@ -183,7 +186,7 @@ impl Sealer<'_> {
                 if let Some(copied) = copied {
                     candidates.alias(number, copied);
                 }
-                leaves.clear(&value, &index.aad(&document, entry));
+                leaves.clear(&value, &entries.aad());
                 // Even an empty binary file gets its JSON.
                 if document.format() == Format::Binary {
                     let spelling = &[];
@@ -195,12 +198,19 @@ impl Sealer<'_> {
                 }
                 continue;
             }
-            let aad = index.aad(&document, entry);
-            let old = self.reuse.next_at(&aad, false);
+            let aad = entries.aad();
+            let old = self.reuse.values.next_at(&aad);
             let sealed = sealed_spelling(&value, document.source().slice(scalar.span));
             // EXPOSE: to the cipher, and to be compared with what will be opened.
             let (kind, sealed) = (value.kind(), sealed.expose());
-            let (envelope, shown) = self.seal_bytes((kind, sealed), &aad, old)?;
+            let again = |old| {
+                let values = &self.reuse.values;
+                values.seal_again(old, &self.cipher, (kind, sealed), &aad)
+            };
+            let (envelope, shown) = match old.and_then(again) {
+                Some(same) => same,
+                None => (self.cipher.seal(kind, sealed, &aad)?, None),
+            };
             let new = match shown {
                 Some(shown) if shown.is_of(scalar) => NewScalar::PlainEnvelope(&envelope),
                 _ => NewScalar::Envelope(&envelope),
@@ -218,7 +228,9 @@ impl Sealer<'_> {
         }
         let format = document.format();
         let text = splicer.finish()?;
-        drop((document, index));
+        drop(document);
+        // Only comments are left to be sealed.
+        self.reuse.values = Envelopes::default();
         let document = Document::parse(format, text)?;
         Ok(SealedValues {
             sidecar: candidates.lost(&document)?,
@@ -226,20 +238,6 @@ impl Sealer<'_> {
             leaves,
             mac: mac.finish(),
         })
-    }
-
-    /// Seals a value or a comment; `old` is the number of the envelope that may serve again.
-    fn seal_bytes(
-        &mut self,
-        (kind, plain): (Kind, &[u8]),
-        aad: &str,
-        old: Option<usize>,
-    ) -> Result<(String, Option<Shown>), SealError> {
-        let again = |old| self.reuse.seal_again(old, &self.cipher, (kind, plain), aad);
-        match old.and_then(again) {
-            Some(same) => Ok(same),
-            None => Ok((self.cipher.seal(kind, plain, aad)?, None)),
-        }
     }
 
     /// Places the block, seals the comments under the paths they have in that very text, and checks the result.
@@ -266,7 +264,7 @@ impl Sealer<'_> {
         let mut sealed = Sequence::default();
         let found: Vec<_> = comments(&document, &index)
             .map(|(comment, entry)| {
-                let old = self.reuse.next_at(&index.aad(&document, entry), true);
+                let old = self.reuse.comments.next_at(&index.aad(&document, entry));
                 (comment, entry.path(), old)
             })
             .collect();
@@ -282,9 +280,12 @@ impl Sealer<'_> {
             edits.extend(document.seal_comment(&comment, &envelope));
         }
         drop(paths);
+        self.reuse = Reuse::default();
         Ok((document.into_spliced(edits)?, sealed))
     }
 
+    /// Seals a comment; `old` is the number of the envelope that may serve again.
+    ///
     /// A sealed comment that matches the rule for clear ones would be taken for one of these when the file is read, and
     /// what follows it, too. A new nonce gives another text.
     fn seal_comment(
@@ -297,7 +298,14 @@ impl Sealer<'_> {
         let text = document.comment_text(comment);
         // EXPOSE: to the cipher.
         let text = text.expose();
-        let (mut envelope, _) = self.seal_bytes((Kind::Comment, text), aad, old)?;
+        let again = |old| {
+            let comments = &self.reuse.comments;
+            comments.seal_again(old, &self.cipher, (Kind::Comment, text), aad)
+        };
+        let mut envelope = match old.and_then(again) {
+            Some((same, _)) => same,
+            None => self.cipher.seal(Kind::Comment, text, aad)?,
+        };
         for _ in 0..COMMENT_ATTEMPTS {
             if !self.selection.leaves_clear(envelope.as_bytes()) {
                 return Ok(envelope);
@@ -322,20 +330,31 @@ const COMMENT_ATTEMPTS: usize = 16;
 /// A document without aliases for what is sealed.
 struct Expanded {
     document: Document,
-    index: Index,
+    /// How many leaves and comments are to be sealed.
+    selected: usize,
     copies: Copies,
 }
 
 /// Writes out the aliases that stand for sealed leaves: one ciphertext cannot fit two paths (yaml.md 7).
 fn expand_aliases(document: Document, selection: &Selection) -> Result<Expanded, SealError> {
-    let index = Index::of(&document, selection, State::Clear)?;
-    let expand = aliases_to_expand(&document, &index);
+    if document.has_aliases()
+        && let Some(expanded) = with_copies(&document, selection)?
+    {
+        return Ok(expanded);
+    }
+    Ok(Expanded {
+        selected: count_selected(&document, selection)?,
+        document,
+        copies: Copies::default(),
+    })
+}
+
+/// The document with the aliases written out that have to be; none if all may stay.
+fn with_copies(document: &Document, selection: &Selection) -> Result<Option<Expanded>, SealError> {
+    let index = Index::of(document, selection, State::Clear)?;
+    let expand = aliases_to_expand(document, &index);
     if expand.is_empty() {
-        return Ok(Expanded {
-            document,
-            index,
-            copies: Copies::default(),
-        });
+        return Ok(None);
     }
     let mut edits = document.expand_aliases(&|alias| expand.contains(&alias))?;
     edits.sort_by_key(|edit| edit.span);
@@ -351,16 +370,26 @@ fn expand_aliases(document: Document, selection: &Selection) -> Result<Expanded,
     for entry in index.entries.iter().filter(|entry| is_leaf(entry)) {
         if leaves.next().map(|leaf| leaf.selected) != Some(entry.selected) {
             return Err(SealError::AliasRule {
-                place: index::place(&document, &index, entry),
+                place: index::place(document, &index, entry),
             });
         }
     }
     let copies = Copies::find(&expanded, spans.into_iter().zip(aliases).collect())?;
-    Ok(Expanded {
+    Ok(Some(Expanded {
+        selected: count_selected(&expanded, selection)?,
         document: expanded,
-        index: again,
         copies,
-    })
+    }))
+}
+
+/// How many leaves and comments are to be sealed.
+fn count_selected(document: &Document, selection: &Selection) -> Result<usize, ParseError> {
+    let mut entries = Entries::of(document, selection, State::Clear);
+    let mut selected = 0;
+    while let Some(entry) = entries.next()? {
+        selected += usize::from(entry.selected);
+    }
+    Ok(selected)
 }
 
 fn is_leaf(entry: &super::Entry) -> bool {

@@ -1,11 +1,12 @@
 //! Taking one entry out of an opened file.
 
-use super::convert::{Step, end, steps, subtree_start};
+mod reading;
+
+use self::reading::{reading, reading_without};
 use super::edit::{EditedFile, without_aliases_of};
-use super::sequence::Sequence;
 use super::spliced::Spliced;
 use super::{OpenFile, SealError, Shape, find_child};
-use crate::document::{Document, Format, Node, Resolved};
+use crate::document::{Format, Node};
 use crate::error::ErrorCode;
 use crate::path::{Segment, TreePath};
 use crate::value::Kind;
@@ -81,48 +82,6 @@ fn type_name(shape: Shape) -> &'static str {
         Shape::Leaf(_) => "string",
         Shape::Absent | Shape::List | Shape::Map | Shape::Null => "<nil>",
     }
-}
-
-/// What a document holds, comments aside, but for what stands at `path`; none if nothing stands there.
-fn reading_without(document: &Document, path: &TreePath) -> Result<Option<Sequence>, SealError> {
-    let all = steps(document)?;
-    let Some(start) = subtree_start(&all, path) else {
-        return Ok(None);
-    };
-    let gone = match path.segments().last() {
-        Some(Segment::Key(_)) => start.saturating_sub(1),
-        _ => start,
-    }..end(&all, start);
-    let rest = all.iter().enumerate().filter(|(at, _)| !gone.contains(at));
-    Ok(Some(sequence(document, rest.map(|(_, step)| step))))
-}
-
-/// What a document holds, comments aside.
-fn reading(document: &Document) -> Result<Sequence, SealError> {
-    Ok(sequence(document, steps(document)?.iter()))
-}
-
-fn sequence<'s, 'd: 's>(
-    document: &Document,
-    steps: impl Iterator<Item = &'s Step<'d>>,
-) -> Sequence {
-    let mut sequence = Sequence::default();
-    for step in steps {
-        match step {
-            Step::Close => sequence.mark("close"),
-            Step::Comment(..) => {}
-            Step::Key(key) => sequence.key(key),
-            Step::OpenList => sequence.mark("list"),
-            Step::OpenMap => sequence.mark("map"),
-            Step::Part => sequence.mark("part"),
-            Step::Scalar(_, scalar) => match document.resolve(scalar) {
-                Ok(Resolved::Null) => sequence.null(""),
-                Ok(Resolved::Value(value)) => sequence.clear(&value, ""),
-                Err(_) => sequence.unreadable(document.source().slice(scalar.span)),
-            },
-        }
-    }
-    sequence
 }
 
 /// Why nothing can be taken out at a path. Scripts look for the words of sops.

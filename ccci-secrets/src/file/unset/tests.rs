@@ -1,4 +1,5 @@
 use super::*;
+use crate::document::Document;
 use crate::document::yaml::samples;
 use crate::file::testing::{assert_none, count, keyring, later, now, open, policy, seal};
 use crate::secret::Secret;
@@ -33,6 +34,41 @@ fn assert_left(format: Format, text: &str, path: &str, expected: &str) {
 #[track_caller]
 fn assert_yaml(text: &str, path: &str, expected: &str) {
     assert_left(Format::Yaml, text, path, expected);
+}
+
+#[test]
+fn the_rest_is_everything_but_what_stands_at_the_path() {
+    let before = "a:\n- [1, 2]\n- b: 3\n  c: 4\nd: {}\n---\na: [5]\n";
+    let is_left = |path: &str, text: &str| {
+        let before = parse(Format::Yaml, before);
+        is_without(&before, &path.parse().unwrap(), &parse(Format::Yaml, text))
+    };
+    for (path, gone) in [
+        ("a", "a:\n- [1, 2]\n- b: 3\n  c: 4\n"),
+        ("a[0]", "- [1, 2]\n"),
+        ("a[0][0]", "1, "),
+        ("a[0][1]", ", 2"),
+        ("a[1]", "- b: 3\n  c: 4\n"),
+        ("a[1].b", "b: 3\n  "),
+        ("a[1].c", "  c: 4\n"),
+        ("d", "d: {}\n"),
+    ] {
+        let rest = before.replacen(gone, "", 1);
+        assert!(is_left(path, &rest), "{path}");
+        assert!(!is_left(path, before), "{path}");
+        for (other, changed) in [("[5]", "[]"), ("a: [5]", "b: [5]"), ("---", "e: 6\n---")] {
+            assert!(!is_left(path, &rest.replace(other, changed)), "{path}");
+        }
+    }
+    for path in [
+        "b", "a.b", "a[2]", "a[0][2]", "a[1].d", "a[1].b.c", "d.a", "d[0]",
+    ] {
+        let nothing = reading_without(&parse(Format::Yaml, before), &path.parse().unwrap());
+        assert!(nothing.unwrap().is_none(), "{path}");
+    }
+    let twice = parse(Format::Json, r#"{"a": 1, "a": 2}"#);
+    let first = parse(Format::Json, r#"{"a": 2}"#);
+    assert!(is_without(&twice, &"a".parse().unwrap(), &first));
 }
 
 #[test]
