@@ -88,13 +88,17 @@ pub(crate) fn required_file(files: Vec<PathBuf>) -> Result<PathBuf, CommandError
 
 /// Reads a file.
 pub(crate) fn read_file(path: &Path) -> Result<Secret, CommandError> {
-    std::fs::read(path).map(Secret::from_vec).map_err(|error| {
-        let cannot = CommandError::new(
-            ErrorCode::FileUnreadable,
-            format!("cannot read {}: {error}", path.display()),
-        );
-        hint_at_submodule(cannot, path)
-    })
+    let read = std::fs::read(path).map(Secret::from_vec);
+    read.map_err(|error| unreadable(path, &error))
+}
+
+/// A file that cannot be read.
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> CommandError {
+    let cannot = CommandError::new(
+        ErrorCode::FileUnreadable,
+        format!("cannot read {}: {error}", path.display()),
+    );
+    hint_at_submodule(cannot, path)
 }
 
 /// Reads standard input to its end.

@@ -8,6 +8,7 @@ mod arguments;
 mod cli;
 mod commands;
 mod compat;
+mod content;
 mod context;
 mod error;
 mod exit;

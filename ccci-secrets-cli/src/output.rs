@@ -12,6 +12,7 @@ use ccci_secrets::keyring::NewKeyFile;
 use ccci_secrets::secret::Secret;
 
 use self::journal::Level;
+use crate::content;
 use crate::error::CommandError;
 use crate::exit::Exit;
 
@@ -123,7 +124,7 @@ pub(crate) fn changed_file(
     bytes: &[u8],
     new: NewFileMode,
 ) -> Result<(), CommandError> {
-    let is_same = path.is_file() && std::fs::read(path).is_ok_and(|found| found == bytes);
+    let is_same = path.is_file() && content::is(path, bytes).unwrap_or(false);
     if is_same {
         Ok(())
     } else {

@@ -12,6 +12,7 @@ use ccci_secrets::secret::Secret;
 
 use crate::arguments::{FormatArgs, UnwrapArgs};
 use crate::commands::encrypt;
+use crate::content::Fingerprint;
 use crate::context::Context;
 use crate::error::{CommandError, InFile as _};
 use crate::exit::{self, Exit, Family};
@@ -149,8 +150,8 @@ struct Subject {
 
 enum State {
     Existing {
-        /// The file as it was read, to begin again from, and to see whether somebody else changed it.
-        before: Secret,
+        /// The file as it was read. Its text, beside that of the new version, would take as much room again.
+        before: Fingerprint,
         /// Used up by an attempt to seal.
         older: Option<Box<Older>>,
         keyring: Keyring,
@@ -168,8 +169,10 @@ impl Subject {
         mac: MacCheck,
     ) -> Result<(Self, Secret), CommandError> {
         let name = path.display().to_string();
-        let before = input::read_file(path)?;
-        let opened = open(&name, format, &before, &keyring, mac)?;
+        let text = input::read_file(path)?;
+        // EXPOSE: a sealed text, to a digest.
+        let before = Fingerprint::of(text.expose());
+        let opened = open(&name, format, text, &keyring, mac)?;
         let (plain, notes, older) = opened.into_editing().in_file(&name)?;
         sealed::tell(&name, &notes);
         let subject = Self {
@@ -229,7 +232,12 @@ impl Subject {
                 let older = match older.take() {
                     Some(older) => *older,
                     None => {
-                        let opened = open(&self.name, self.format, before, keyring, *mac)?;
+                        let text = input::read_file(&self.path)?;
+                        // EXPOSE: a sealed text, to a digest.
+                        if Fingerprint::of(text.expose()) != *before {
+                            return Err(changed_meanwhile(&self.name));
+                        }
+                        let opened = open(&self.name, self.format, text, keyring, *mac)?;
                         opened.into_editing().in_file(&self.name)?.2
                     }
                 };
@@ -247,16 +255,10 @@ impl Subject {
             State::New(..) => atomic::create_new(&self.path, sealed.text(), NewFileMode::Umask)
                 .map_err(CommandError::cannot_write),
             State::Existing { before, .. } => {
-                let now = input::read_file(&self.path)?;
-                // EXPOSE: sealed text, compared in place.
-                if !before.ct_eq(now.expose()) {
-                    return Err(CommandError::new(
-                        ErrorCode::FileUnwritable,
-                        format!(
-                            "{} was changed by somebody else while it was edited",
-                            self.name
-                        ),
-                    ));
+                let now = Fingerprint::of_file(&self.path)
+                    .map_err(|error| input::unreadable(&self.path, &error))?;
+                if now != *before {
+                    return Err(changed_meanwhile(&self.name));
                 }
                 output::file(&self.path, sealed.text(), NewFileMode::Umask)
             }
@@ -264,14 +266,18 @@ impl Subject {
     }
 }
 
+fn changed_meanwhile(name: &str) -> CommandError {
+    let text = format!("{name} was changed by somebody else while it was edited");
+    CommandError::new(ErrorCode::FileUnwritable, text)
+}
+
 fn open(
     name: &str,
     format: Format,
-    bytes: &Secret,
+    text: Secret,
     keyring: &Keyring,
     mac: MacCheck,
 ) -> Result<Opened, CommandError> {
-    // EXPOSE: sealed text, into a second buffer; the first is compared with the file at the end.
-    let sealed = sealed::parse(name, format, Secret::from_slice(bytes.expose()))?;
+    let sealed = sealed::parse(name, format, text)?;
     Opened::open(name, sealed, keyring, mac)
 }
