@@ -23,13 +23,13 @@ pub(super) fn difference(old: &str, new: &str) -> String {
 
 /// The parts of two texts that may differ, found by walking both trees side by side.
 pub(super) struct Pairs<'d> {
-    plain: &'d Document,
-    sealed: &'d Document,
-    cut: Vec<(Span, Span)>,
+    pub(super) plain: &'d Document,
+    pub(super) sealed: &'d Document,
+    pub(super) cut: Vec<(Span, Span)>,
 }
 
 impl Pairs<'_> {
-    fn node(&mut self, plain: NodeId, sealed: NodeId) {
+    pub(super) fn node(&mut self, plain: NodeId, sealed: NodeId) {
         match (self.plain.node(plain), self.sealed.node(sealed)) {
             (Node::Alias(_), Node::Alias(_)) => {}
             (Node::Alias(alias), Node::Scalar(copy)) => self
