@@ -108,7 +108,8 @@ fn session(context: &Context, subject: &mut Subject, plain: &Secret) -> Result<(
         let Err(error) = sealed.and_then(|sealed| subject.write(&sealed)) else {
             return Ok(());
         };
-        if !context.stdin_is_terminal {
+        // No editor helps where the text has nowhere to go.
+        if !context.stdin_is_terminal || subject.is_outdated() {
             return Err(workspace.keep(error));
         }
         output::error(&error);
@@ -132,7 +133,9 @@ fn given_up() -> CommandError {
 
 /// Waits for a line. The end of the input means no.
 fn wants_to_go_on(interrupts: &Interrupts) -> Result<bool, CommandError> {
-    output::message("Press Enter to return to the editor, or Ctrl+C to throw the changes away.\n");
+    output::message(
+        "Press Enter to return to the editor, Ctrl+D to stop and keep the text, or Ctrl+C to throw the changes away.\n",
+    );
     let answer = interrupts.wait_for(Heed::All, || {
         let mut line = String::new();
         std::io::stdin().read_line(&mut line)
@@ -245,6 +248,16 @@ impl Subject {
                     error.exit_if(ErrorCode::DocumentInvalid, Exit::SopsCannotRead)
                 })?;
                 edited.seal(Context::now()).in_file(&self.name)
+            }
+        }
+    }
+
+    /// Whether somebody else has written there since it was read.
+    fn is_outdated(&self) -> bool {
+        match &self.state {
+            State::New(..) => !input::is_missing(&self.path),
+            State::Existing { before, .. } => {
+                Fingerprint::of_file(&self.path).is_ok_and(|now| now != *before)
             }
         }
     }

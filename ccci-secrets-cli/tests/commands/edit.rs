@@ -441,3 +441,28 @@ fn ctrl_c_at_a_text_that_cannot_be_sealed_throws_it_away() {
     let run = again.ccsec(["edit", &name]).expect(200);
     assert!(!run.err.contains("was cut off"), "{}", run.err);
 }
+
+// To go back to the editor would help nobody, and what is thrown away is gone.
+#[test]
+fn a_text_for_a_file_that_somebody_else_changed_is_kept_without_a_question() {
+    for there_before in [true, false] {
+        let place = place("echo 'new: 1' >>\"$1\"; echo '# other' >>s.yaml; echo \"$1\" >where");
+        if there_before {
+            place.seal("s.yaml", PLAIN);
+        } else {
+            let rule = format!("creation_rules:\n- age: {}\n", recipient(1));
+            place.write(".sops.yaml", rule);
+        }
+        let Some(mut script) = on_a_terminal(&place, "s.yaml") else {
+            return;
+        };
+        assert_eq!(script.wait().unwrap().code(), Some(3));
+        let told = place.read_text("told");
+        assert!(told.contains("is kept in"), "{told}");
+        assert!(!told.contains("Press Enter"), "{told}");
+        assert!(place.read_text("s.yaml").ends_with("# other\n"));
+        for directory in left_behind(&place.read_text("where")) {
+            std::fs::remove_dir_all(directory).unwrap();
+        }
+    }
+}
