@@ -10,10 +10,11 @@ let
   inherit (lib) mkIf mkOption types;
   cfg = config.services.ccsec;
 
-  parts = import ./options.nix {
+  optionsOf = import ./options.nix {
     inherit lib pkgs cfg;
     forSystem = false;
   };
+  makingKeys = import ./keys.nix { inherit lib pkgs cfg; };
   manifests = import ./manifest.nix { inherit lib cfg; };
 
   manifest = manifests.make {
@@ -29,10 +30,9 @@ let
     name = "ccsec-manifest-home.json";
     checkedBy = cfg.package;
   };
-  program = "${cfg.package}/bin/ccsec";
-  command = "${program} activate ${file}";
+  command = "${cfg.package}/bin/ccsec activate ${file}";
 
-  inherit (import ./words.nix { inherit lib; }) argument line word;
+  inherit (import ./words.nix { inherit lib; }) line word;
 
   below =
     directory:
@@ -50,60 +50,35 @@ let
     };
 in
 {
-  options.services.ccsec = parts.shared // {
-    package = mkOption {
-      type = types.package;
-      default = pkgs.callPackage ./package.nix { };
-      defaultText = lib.literalExpression "pkgs.callPackage ./package.nix { }";
-      description = "The program.";
-    };
-    manifest = mkOption {
-      type = types.package;
-      default = file;
-      defaultText = lib.literalMD "made of the other options";
-      readOnly = true;
-      description = "The manifest, as the build has checked it.";
-    };
-    secrets = mkOption {
-      type = types.attrsOf (
-        parts.secretWith {
-          users = { };
-          modules = [ (below "") ];
-        }
-      );
-      default = { };
-      description = "The secrets, by name.";
-    };
-    templates = mkOption {
-      type = types.attrsOf (
-        parts.templateWith {
-          users = { };
-          modules = [ (below "/rendered") ];
-        }
-      );
-      default = { };
-      description = "Files that are put together from text and secrets, by name.";
-    };
-    defaultSymlinkPath = mkOption {
-      type = types.str;
-      default = "${config.xdg.configHome}/ccsec/secrets";
-      defaultText = lib.literalExpression ''"''${config.xdg.configHome}/ccsec/secrets"'';
-      description = "The link to the active generation.";
-    };
-    defaultSecretsMountPoint = mkOption {
-      type = types.str;
-      default = "%r/secrets.d";
-      description = "Where generations are kept. `%r` is the runtime directory.";
-    };
-    age = parts.shared.age // {
-      sshKeyPaths = mkOption {
-        type = types.listOf types.str;
+  options.services.ccsec =
+    optionsOf {
+      secret = below "";
+      template = below "/rendered";
+      sshKeyPaths = {
         default = [ ];
         example = lib.literalExpression ''[ "''${config.home.homeDirectory}/.ssh/id_ed25519" ]'';
-        description = "SSH keys that open the secrets, as themselves or as the age key that is derived from them.";
+      };
+    }
+    // {
+      manifest = mkOption {
+        type = types.package;
+        default = file;
+        defaultText = lib.literalMD "made of the other options";
+        readOnly = true;
+        description = "The manifest, as the build has checked it.";
+      };
+      defaultSymlinkPath = mkOption {
+        type = types.str;
+        default = "${config.xdg.configHome}/ccsec/secrets";
+        defaultText = lib.literalExpression ''"''${config.xdg.configHome}/ccsec/secrets"'';
+        description = "The link to the active generation.";
+      };
+      defaultSecretsMountPoint = mkOption {
+        type = types.str;
+        default = "%r/secrets.d";
+        description = "Where generations are kept. `%r` is the runtime directory.";
       };
     };
-  };
 
   config = mkIf (cfg.secrets != { } || cfg.templates != { }) {
     assertions = import ./assertions.nix {
@@ -111,14 +86,12 @@ in
       forSystem = false;
     };
 
-    services.ccsec.environment.SOPS_GPG_EXEC = mkIf (cfg.gnupg.home != null) (
-      lib.mkDefault "${cfg.gnupg.package}/bin/gpg"
-    );
-
-    # systemctl tells units of the user.
-    services.ccsec.environment.PATH = mkIf (cfg.age.plugins != [ ]) (
-      lib.mkDefault "${lib.makeBinPath (cfg.age.plugins ++ [ pkgs.systemd ])}"
-    );
+    services.ccsec.environment = makingKeys.environment // {
+      # systemctl tells units of the user.
+      PATH = mkIf (cfg.age.plugins != [ ]) (
+        lib.mkDefault "${lib.makeBinPath (cfg.age.plugins ++ [ pkgs.systemd ])}"
+      );
+    };
 
     systemd.user.services.ccsec = {
       Unit = {
@@ -147,10 +120,7 @@ in
       Service = {
         Type = "oneshot";
         UMask = "0077";
-        ExecStart = [
-          "${pkgs.coreutils}/bin/mkdir -p ${argument (dirOf cfg.age.keyFile)}"
-          "${program} key generate --out ${argument cfg.age.keyFile}"
-        ];
+        ExecStart = makingKeys.make;
       };
       Install.WantedBy = [ "ccsec.service" ];
     };

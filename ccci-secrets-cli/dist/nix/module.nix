@@ -10,12 +10,13 @@
 let
   inherit (lib) mkIf mkOption types;
   cfg = config.services.ccsec;
-  users = config.users.users;
 
-  parts = import ./options.nix {
+  optionsOf = import ./options.nix {
     inherit lib pkgs cfg;
+    inherit (config.users) users;
     forSystem = true;
   };
+  makingKeys = import ./keys.nix { inherit lib pkgs cfg; };
   manifests = import ./manifest.nix { inherit lib cfg; };
   units = import ./units.nix { inherit lib cfg pkgs; };
   scripts = import ./scripts.nix { inherit lib cfg; };
@@ -115,15 +116,15 @@ let
 in
 {
   options.services.ccsec =
-    parts.shared
-    // parts.system
-    // {
-      package = mkOption {
-        type = types.package;
-        default = pkgs.callPackage ./package.nix { };
-        defaultText = lib.literalExpression "pkgs.callPackage ./package.nix { }";
-        description = "The program.";
+    optionsOf {
+      secret = place;
+      template = renderedPlace;
+      sshKeyPaths = {
+        default = lib.optionals config.services.openssh.enable hostKeys;
+        defaultText = lib.literalMD "the ed25519 keys of `services.openssh.hostKeys`";
       };
+    }
+    // {
       validationPackage = mkOption {
         type = types.package;
         default =
@@ -133,34 +134,6 @@ in
             pkgs.pkgsBuildHost.callPackage ./package.nix { };
         defaultText = lib.literalExpression "config.services.ccsec.package";
         description = "The program that looks at the manifest while the system is built, on the building machine.";
-      };
-      secrets = mkOption {
-        type = types.attrsOf (
-          parts.secretWith {
-            inherit users;
-            modules = [ place ];
-          }
-        );
-        default = { };
-        description = "The secrets, by name.";
-      };
-      templates = mkOption {
-        type = types.attrsOf (
-          parts.templateWith {
-            inherit users;
-            modules = [ renderedPlace ];
-          }
-        );
-        default = { };
-        description = "Files that are put together from text and secrets, by name.";
-      };
-      age = parts.shared.age // {
-        sshKeyPaths = mkOption {
-          type = types.listOf types.str;
-          default = lib.optionals config.services.openssh.enable hostKeys;
-          defaultText = lib.literalMD "the ed25519 keys of `services.openssh.hostKeys`";
-          description = "SSH keys that open the secrets, as themselves or as the age key that is derived from them.";
-        };
       };
     };
 
@@ -184,9 +157,7 @@ in
             '';
           }
         ];
-      services.ccsec.environment.SOPS_GPG_EXEC = mkIf (cfg.gnupg.home != null) (
-        lib.mkDefault "${cfg.gnupg.package}/bin/gpg"
-      );
+      services.ccsec.environment = makingKeys.environment;
       # Who may look into the directories of secrets.
       users.groups.keys = { };
     })

@@ -1,4 +1,4 @@
-# The options that the module for NixOS and the one for home-manager have in common. Where sops-nix has an option for the
+# The options of the module for NixOS and of the one for home-manager. Where sops-nix has an option for the
 # same thing, it has the same name here; the others are called as the fields of the manifest.
 {
   lib,
@@ -7,6 +7,8 @@
   cfg,
   # Whether this is a system, with users and groups, or the home of one user.
   forSystem,
+  # The users of the system, by name.
+  users ? { },
 }:
 
 let
@@ -106,7 +108,7 @@ let
       };
     };
 
-  secret =
+  secretFields =
     { config, ... }:
     {
       options = {
@@ -148,7 +150,7 @@ let
       };
     };
 
-  template.options = {
+  templateFields.options = {
     content = mkOption {
       type = types.lines;
       default = "";
@@ -198,30 +200,15 @@ let
       type = types.listOf (types.submodule options);
       default = [ ];
     };
-in
-{
-  # The type of a secret, with more modules for it.
-  secretWith =
-    { users, modules }:
-    types.submodule (
-      [
-        file
-        secret
-      ]
-      ++ lib.optional forSystem (owned users)
-      ++ modules
-    );
 
-  templateWith =
-    { users, modules }:
-    types.submodule (
-      [
-        file
-        template
-      ]
-      ++ lib.optional forSystem (owned users)
-      ++ modules
-    );
+  # Files by name; each is made of these modules.
+  filesOf =
+    description: modules:
+    mkOption {
+      inherit description;
+      type = types.attrsOf (types.submodule ([ file ] ++ lib.optional forSystem (owned users) ++ modules));
+      default = { };
+    };
 
   shared = {
     defaultSopsFile = mkOption {
@@ -362,5 +349,38 @@ in
       Whether a systemd unit makes the secrets. If not, the activation script of NixOS does: for machines without systemd
       as the first process.
     '';
+  };
+in
+# What differs: where a secret and a template are found, as modules, and the SSH keys that are used if nothing is said.
+{
+  secret,
+  template,
+  sshKeyPaths,
+}:
+shared
+// lib.optionalAttrs forSystem system
+// {
+  package = mkOption {
+    type = types.package;
+    default = pkgs.callPackage ./package.nix { };
+    defaultText = lib.literalExpression "pkgs.callPackage ./package.nix { }";
+    description = "The program.";
+  };
+  secrets = filesOf "The secrets, by name." [
+    secretFields
+    secret
+  ];
+  templates = filesOf "Files that are put together from text and secrets, by name." [
+    templateFields
+    template
+  ];
+  age = shared.age // {
+    sshKeyPaths = mkOption (
+      {
+        type = types.listOf types.str;
+        description = "SSH keys that open the secrets, as themselves or as the age key that is derived from them.";
+      }
+      // sshKeyPaths
+    );
   };
 }

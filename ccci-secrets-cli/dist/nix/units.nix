@@ -22,7 +22,8 @@ let
   # What the program itself lies in needs no waiting for.
   inStore = path: hasPrefix "${builtins.storeDir}/" path;
 
-  inherit (import ./words.nix { inherit lib; }) argument line word;
+  inherit (import ./words.nix { inherit lib; }) line word;
+  makingKeys = import ./keys.nix { inherit lib pkgs cfg; };
 
   # --- what a stage reads and writes ---
   files = stage: stage.manifest.secrets ++ stage.manifest.templates;
@@ -371,7 +372,6 @@ in
   key =
     stages:
     let
-      program = "${cfg.package}/bin/ccsec";
       before = map (stage: "${stage.unit}.service") stages;
     in
     {
@@ -391,10 +391,7 @@ in
         serviceConfig = {
           Type = "oneshot";
           UMask = "0077";
-          ExecStart = [
-            "${pkgs.coreutils}/bin/mkdir -p ${argument (dirOf cfg.age.keyFile)}"
-            "${program} key generate --out ${argument cfg.age.keyFile}"
-          ];
+          ExecStart = makingKeys.make;
         };
       };
     };
