@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::harness::{Skip, Verdict};
 use crate::machine::Machine;
+use crate::manual::blocks;
 use crate::units::{FUNCTIONS, Host};
 use crate::world::{World, secret};
 
@@ -14,6 +15,7 @@ const NEEDED: [&str; 3] = [
     "/lib/systemd/system/user@.service",
 ];
 
+// The commands are those of the manual.
 pub(crate) fn s45_a_user_has_secrets_and_units_that_wait_for_them(world: &World) -> Verdict {
     for program in NEEDED {
         if !std::path::Path::new(program).exists() {
@@ -44,6 +46,9 @@ pub(crate) fn s45_a_user_has_secrets_and_units_that_wait_for_them(world: &World)
         machine.write_private(&format!("/home/somebody/{name}"), text);
     }
     machine.write("/as", AS);
+    let commands = blocks("bash").concat();
+    assert_eq!(commands.lines().count(), 3, "{commands}");
+    machine.write("/commands", commands);
     let begin = format!(
         "{FUNCTIONS}
         systemctl start dbus.service systemd-logind.service
@@ -56,14 +61,14 @@ pub(crate) fn s45_a_user_has_secrets_and_units_that_wait_for_them(world: &World)
         chown -R somebody: /home/somebody; chmod -R go= /home/somebody
         mkdir -p /var/lib/systemd/linger; touch /var/lib/systemd/linger/somebody
         {begin}
-        as ccsec systemd-unit --install /home/somebody/manifest.json
+        as sh -eu /commands
         test -e /home/somebody/.config/systemd/user/ccsec-activate.service
-        as systemctl --user daemon-reload
+        as systemctl --user is-active ccsec-activate.service
+        as systemctl --user stop ccsec-activate.service
         mv /home/somebody/key.txt /home/somebody/key.later
         as systemctl --user start reader.service && exit 1
         expect "the exit code without a key" 20 "$(as systemctl --user show -p ExecMainStatus --value ccsec-activate.service)"
         mv /home/somebody/key.later /home/somebody/key.txt
-        as systemctl --user enable ccsec-activate.service
         "#
     ));
     // From now on at every boot, without anybody who logs in.

@@ -50,6 +50,19 @@
 //! After every change: `git pull --recurse-submodules` and the reload. A restart would restart everything that needs the
 //! secrets; a reload that is refused leaves everything as it was.
 //!
+//! The service may write to the directories of this manifest and nowhere else, and only the units in this manifest wait for it.
+//! So when `path`, `restartUnits`, `credentials` or `secretsMountPoint` has changed, `ccsec systemd-unit --install` comes
+//! first; it removes what is not needed any more, and its last line is what to run then.
+//!
+//! - Passwords and whatever else users are made with: a second manifest in which every secret has `"neededForUsers": true`.
+//!   Its units are called `ccsec-activate-for-users`.
+//! - Keys, sops files or targets on file systems that come over the network: `ccsec systemd-unit --network`. The secrets are
+//!   made when the network is up; a unit that the manifest names waits for that too.
+//! - How a run went is in `journalctl -u ccsec-activate.service`. A refusal fails the service; a step that failed when the
+//!   secrets were in place does not, and stands out with `journalctl -p err`.
+//! - Labels of SELinux are not set. What is made in a directory gets the label that the policy has for it, and files in a ramfs
+//!   have one label together; a service that is confined more narrowly needs a rule for it.
+//!
 //! # A NixOS host
 //!
 //! The flake lies in a directory of this repository, so its address ends in `?dir=`:
@@ -114,6 +127,20 @@
 //!
 //! For homes there is `homeModules.default`, with the same options but those of owners.
 //!
+//! # The secrets of a user
+//!
+//! A manifest with `"userMode": true` is that of one user. Nothing is mounted and nobody else owns anything; `%r` in its paths
+//! is the runtime directory, which is in memory, and keys are files of the user. As this user:
+//!
+//! ```bash
+//! ccsec systemd-unit --install ~/manifest.json
+//! systemctl --user daemon-reload
+//! systemctl --user enable --now ccsec-activate.service
+//! ```
+//!
+//! The secrets are made when the user logs in, or at boot after `loginctl enable-linger`. Units of the user that the manifest
+//! names wait for them, as those of a system do. There are no credentials for them.
+//!
 //! # Credentials instead of files
 //!
 //! A unit with `DynamicUser=` has no account that could own a file. It is given its secrets as credentials instead, which
@@ -133,7 +160,7 @@
 //! ```
 //!
 //! - `secret` is the name of a secret, or `rendered/` and that of a template. `NAME@*.service` stands for every instance that
-//!   has no entry of its own.
+//!   has no entry of its own for that name.
 //! - `ccsec systemd-unit --install` makes what answers, `ccsec-creds.socket` and `ccsec-creds.service`, and adds to each of
 //!   these units the line by which it asks: `LoadCredential=token:/run/ccsec/creds.sock`. It is run again when the field has
 //!   changed. The NixOS module makes the same two units; the line is yours to write there, and with `--no-drop-ins`.
