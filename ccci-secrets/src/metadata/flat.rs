@@ -4,12 +4,16 @@
 use std::collections::BTreeMap;
 
 use super::MetadataError;
+use super::nested::MAX_LEVELS;
 use crate::document::NewNode;
 use crate::secret::Secret;
 use crate::value::{Text, Value};
 
 const MAP_STEP: &str = "__map_";
 const LIST_STEP: &str = "__list_";
+
+/// How much of a key is shown when something is wrong with it.
+const SHOWN: usize = 80;
 
 /// How a line break may stand in a flattened value that is read. One that is written stands there as itself: both formats
 /// have their own way to write one.
@@ -71,7 +75,7 @@ pub(super) fn unflatten(
         };
         root.place(&key, value)?;
     }
-    match root.into_node("sops")? {
+    match root.into_node(&mut "sops".to_owned())? {
         NewNode::Map(entries) => Ok(entries),
         _ => Err(problem("sops", "is not a map")),
     }
@@ -87,8 +91,9 @@ struct Flat {
 
 impl Flat {
     fn place(&mut self, key: &str, value: Value<'static>) -> Result<(), MetadataError> {
+        let steps = steps(key).ok_or_else(|| problem(key, "is nested too deeply"))?;
         let mut node = self;
-        for step in steps(key) {
+        for step in steps {
             node = match step {
                 Step::Entry(name) => node.entries.entry(name.to_owned()).or_default(),
                 Step::Item(index) => node.items.entry(index).or_default(),
@@ -100,14 +105,15 @@ impl Flat {
         Ok(())
     }
 
-    fn into_node(self, key: &str) -> Result<NewNode, MetadataError> {
+    /// The node as content; `key` is its name.
+    fn into_node(self, key: &mut String) -> Result<NewNode, MetadataError> {
         match (self.value, self.entries.is_empty(), self.items.is_empty()) {
             (Some(value), true, true) => Ok(NewNode::Value(value)),
             (None, false, true) => self
                 .entries
                 .into_iter()
                 .map(|(name, node)| {
-                    let node = node.into_node(&format!("{key}{MAP_STEP}{name}"))?;
+                    let node = node.into_part(key, (MAP_STEP, &name))?;
                     Ok((name, node))
                 })
                 .collect::<Result<_, _>>()
@@ -120,13 +126,27 @@ impl Flat {
                     if nth != index {
                         return Err(problem(key, "is a list with an item missing"));
                     }
-                    node.into_node(&format!("{key}{LIST_STEP}{index}"))
+                    node.into_part(key, (LIST_STEP, &index.to_string()))
                 })
                 .collect::<Result<_, _>>()
                 .map(NewNode::List),
             (None, true, true) => Ok(NewNode::Map(Vec::new())),
             _ => Err(problem(key, "is of two kinds at once")),
         }
+    }
+
+    /// A part of the node with this key.
+    fn into_part(
+        self,
+        key: &mut String,
+        (separator, name): (&str, &str),
+    ) -> Result<NewNode, MetadataError> {
+        let len = key.len();
+        key.push_str(separator);
+        key.push_str(name);
+        let node = self.into_node(key)?;
+        key.truncate(len);
+        Ok(node)
     }
 }
 
@@ -136,7 +156,10 @@ enum Step<'k> {
 }
 
 /// The steps that a key names; the first has no separator. An index that is no number counts as 0, as in sops.
-fn steps(key: &str) -> Vec<Step<'_>> {
+///
+/// None if there are more than metadata have: the tree is walked by functions that call themselves, and to look for each
+/// step takes as long as the key.
+fn steps(key: &str) -> Option<Vec<Step<'_>>> {
     let mut steps = Vec::new();
     let (mut rest, mut in_list) = (key, false);
     loop {
@@ -157,15 +180,20 @@ fn steps(key: &str) -> Vec<Step<'_>> {
             Step::Entry(name)
         });
         let Some((separator, Some(after))) = after else {
-            return steps;
+            return Some(steps);
         };
+        if steps.len() == MAX_LEVELS {
+            return None;
+        }
         (rest, in_list) = (after, separator == LIST_STEP);
     }
 }
 
 fn problem(key: &str, problem: &'static str) -> MetadataError {
+    let shown: String = key.chars().take(SHOWN).collect();
+    let is_cut = shown.len() < key.len();
     MetadataError::Flat {
-        key: key.to_owned(),
+        key: if is_cut { shown + "…" } else { shown },
         problem,
     }
 }
@@ -268,6 +296,17 @@ mod tests {
         // An index that is no number reads as 0.
         let read = unflatten(fields(&[("a__list_x", "v")]), LineBreaks::Real).unwrap();
         assert_eq!(show(&NewNode::Map(read)), "{a: [\"v\"]}");
+    }
+
+    #[test]
+    fn keys_that_nest_without_end_are_refused_and_shown_in_part() {
+        for step in ["__map_a", "__list_0", "__list_0__map_a"] {
+            let deep = format!("x{}", step.repeat(200_000));
+            let error = unflatten(fields(&[(&deep, "v")]), LineBreaks::Real).unwrap_err();
+            assert!(error.to_string().len() < 200, "{error}");
+        }
+        let deepest = format!("x{}", "__map_a".repeat(MAX_LEVELS - 1));
+        assert!(unflatten(fields(&[(&deepest, "v")]), LineBreaks::Real).is_ok());
     }
 
     fn tree() -> impl Strategy<Value = NewNode> {

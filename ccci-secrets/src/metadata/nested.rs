@@ -8,7 +8,7 @@ use crate::value::Value;
 use crate::wrapped::{KeyKind, WrappedGroup, WrappedKey};
 
 /// Metadata is a few levels deep; what is deeper is not ours.
-const MAX_LEVELS: usize = 32;
+pub(super) const MAX_LEVELS: usize = 32;
 
 /// A file for a thousand recipients has some thousands of fields.
 const MAX_NODES: usize = 100_000;
