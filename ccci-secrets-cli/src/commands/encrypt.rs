@@ -266,9 +266,10 @@ fn as_it_is(
         return None;
     }
     let old = old.open(&context.keyring().without_commands()).ok()?;
+    let older = old.into_older().ok()?;
     // EXPOSE: into a second wiping buffer: the first is sealed by itself where this one is of no use.
     let draft = formats.draft("", Secret::from_slice(plain.expose())).ok()?;
-    draft.onto_if_known(old, Context::now()).ok()?
+    older.lay_over_if_known(draft, Context::now()).ok()?
 }
 
 /// sops has a number for YAML without a single document; all other plaintext that does not parse cannot be read.

@@ -10,7 +10,7 @@ use std::fmt;
 use super::edit::EditedFile;
 use super::resealed::seal_document;
 use super::seal::{coverage_for, timestamp};
-use super::{DraftFile, OpenFile, SealError, SealedFile};
+use super::{DraftFile, Older, OpenFile, SealError, SealedFile};
 use crate::config::{Policy, PolicyKey};
 use crate::document::Format;
 use crate::key::comparable_recipient;
@@ -42,9 +42,22 @@ impl DraftFile {
         old: OpenFile,
         now: jiff::Timestamp,
     ) -> Result<Option<SealedFile>, SealError> {
-        let older = old.into_older()?;
-        older.require_format(&self)?;
-        let resealed = seal_document(older, self.document, &timestamp(now))?;
+        old.into_older()?.lay_over_if_known(self, now)
+    }
+}
+
+impl Older {
+    /// As [`DraftFile::onto_if_known`].
+    ///
+    /// # Errors
+    /// [`SealError`]
+    pub fn lay_over_if_known(
+        self,
+        draft: DraftFile,
+        now: jiff::Timestamp,
+    ) -> Result<Option<SealedFile>, SealError> {
+        self.require_format(&draft)?;
+        let resealed = seal_document(self, draft.document, &timestamp(now))?;
         Ok((resealed.fresh == 0).then_some(resealed.file))
     }
 }
