@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use crate::fixtures::{CERTIFICATE, CERTIFICATE_KEY, TOKENS};
-use crate::harness::Verdict;
-use crate::world::{LIVE_CERTIFICATE, LIVE_KEY, World, mount, secret};
+use crate::harness::{Skip, Verdict};
+use crate::world::{LIVE_CERTIFICATE, LIVE_KEY, Run, World, mount, secret};
 
 /// Seals the certificate, its key and one token with values of a version.
 fn sealed(world: &World, version: &str) -> Vec<u8> {
@@ -74,8 +74,8 @@ pub(crate) fn s30_a_full_or_read_only_file_system_keeps_the_old_generation(
     Ok(())
 }
 
-// B28: the reference fails in 4 to 20 of 36.
-pub(crate) fn s31_activations_at_once_all_end_well(world: &World) -> Verdict {
+/// Two hundred secrets out of one file, and a manifest for them.
+fn many(world: &World) -> (Vec<String>, Value) {
     let names: Vec<String> = (0..200).map(|nth| format!("s{nth}")).collect();
     let plain: String = names
         .iter()
@@ -83,13 +83,118 @@ pub(crate) fn s31_activations_at_once_all_end_well(world: &World) -> Verdict {
         .collect();
     world.write("many.yaml", &world.fixtures().seal(&plain, &[&world.host]));
     let mut manifest = manifest();
-    manifest["idempotent"] = json!(false);
     let secrets = names.iter().map(|name| {
         let mut entry = secret(name, "0400");
         entry["sopsFile"] = json!("many.yaml");
         entry
     });
     manifest["secrets"] = secrets.collect();
+    (names, manifest)
+}
+
+/// The next activation, behind a line of a shell.
+fn activate_behind(world: &World, line: &str) -> Run {
+    let script = format!("{line}\nexec \"$@\"");
+    let mut command = world.shell(&script, &world.activate_arguments(&[]));
+    world.finish(command.spawn().unwrap())
+}
+
+pub(crate) fn s30_too_few_descriptors_or_bytes_for_a_file_change_nothing(world: &World) -> Verdict {
+    world.write("secrets.yaml", &sealed(world, "one"));
+    let run = world.activate(&manifest());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    world.write("secrets.yaml", &sealed(world, "two"));
+    let run = world.assert_refused(40, || activate_behind(world, "trap '' XFSZ; ulimit -f 0"));
+    assert!(run.stderr.contains("File too large"), "{}", run.stderr);
+    // With a few more each time, until they are enough.
+    let mut refused = 0;
+    for most in 4..64 {
+        let before = world.snapshot();
+        let run = activate_behind(world, &format!("ulimit -n {most}"));
+        if run.code == 0 {
+            break;
+        }
+        // With too few for its libraries the program does not even begin.
+        assert!(matches!(run.code, 10..=42 | 127), "{most}: {}", run.stderr);
+        refused += usize::from(run.code != 127);
+        before.assert_same(&world.snapshot());
+    }
+    println!("  refused with {refused} limits of descriptors");
+    assert!(refused > 3, "{refused}");
+    world.assert_value(TOKENS[0], format!("{} two", TOKENS[0]).as_bytes());
+    Ok(())
+}
+
+/// A limit that the first allocation beyond it would end the process at, if all memory were locked.
+pub(crate) fn s30_a_small_limit_of_locked_memory_ends_nothing(world: &World) -> Verdict {
+    let (names, manifest) = many(world);
+    world.write_manifest(&manifest);
+    let taken = "-sys_resource,-ipc_lock";
+    let run = activate_behind(
+        world,
+        &format!(
+            "set -- setpriv --bounding-set={taken} --inh-caps={taken} prlimit --memlock=65536:65536 \
+             sh -c 'ulimit -l unlimited 2>/dev/null && exit 99; exec \"$@\"' sh \"$@\""
+        ),
+    );
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    for name in &names {
+        let found = std::fs::read_to_string(format!("/run/secrets/{name}")).unwrap();
+        assert_eq!(found, format!("value of {name}"));
+    }
+    Ok(())
+}
+
+/// A kernel that does not know `noswap`: what may be swapped out is never made without a word.
+pub(crate) fn s30_where_swap_is_on_no_tmpfs_is_made_that_may_be_swapped_out(
+    world: &World,
+) -> Verdict {
+    let strace = Command::new("strace").arg("-V").output();
+    if !strace.is_ok_and(|output| output.status.success()) {
+        return Err(Skip("strace is not on PATH".into()));
+    }
+    let swaps = world.aside("swaps");
+    let head = "Filename\tType\tSize\tUsed\tPriority\n";
+    std::fs::write(&swaps, head).unwrap();
+    mount(&["--bind", swaps.to_str().unwrap(), "/proc/swaps"]);
+    world.write("secrets.yaml", &sealed(world, "one"));
+    let mut manifest = manifest();
+    manifest["useTmpfs"] = json!(true);
+    world.write_manifest(&manifest);
+    let old_kernel = "set -- strace -f -o /dev/null -e inject=mount:error=EINVAL:when=1 \"$@\"";
+    let activate = || activate_behind(world, old_kernel);
+    std::fs::write(&swaps, format!("{head}/dev/sda2\tpartition\t1\t0\t-2\n")).unwrap();
+    let run = world.assert_refused(40, activate);
+    assert!(run.stderr.contains("swap is in use"), "{}", run.stderr);
+    let undo = || {
+        mount_off("/run/secrets.d");
+        std::fs::remove_file("/run/secrets").unwrap();
+        std::fs::remove_dir_all("/run/ccsec").unwrap();
+    };
+    manifest["allowSwap"] = json!(true);
+    world.write_manifest(&manifest);
+    let run = activate();
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("may be swapped out"), "{}", run.stderr);
+    undo();
+    manifest["allowSwap"] = json!(false);
+    world.write_manifest(&manifest);
+    std::fs::write(&swaps, head).unwrap();
+    let run = activate();
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("may be swapped out"), "{}", run.stderr);
+    Ok(())
+}
+
+fn mount_off(path: &str) {
+    let done = Command::new("umount").arg(path).status().unwrap();
+    assert!(done.success());
+}
+
+// B28: the reference fails in 4 to 20 of 36.
+pub(crate) fn s31_activations_at_once_all_end_well(world: &World) -> Verdict {
+    let (names, mut manifest) = many(world);
+    manifest["idempotent"] = json!(false);
     world.write_manifest(&manifest);
     let (rounds, at_once) = (50, 6);
     let shown = world.src("manifest.json");

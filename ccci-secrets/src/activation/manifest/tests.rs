@@ -129,16 +129,25 @@ fn s21_values_of_fields() {
     assert_fault_at("/secrets/0/gid", |manifest| {
         manifest["secrets"][0]["gid"] = json!(4_294_967_295_u32);
     });
-    for keep in [json!(-1), json!("1"), json!(1.5), json!(1.0)] {
+    for keep in [json!(-1), json!("1"), json!(1.5), json!(1.0), json!(1e300)] {
         assert_fault_at("/keepGenerations", |manifest| {
             manifest["keepGenerations"] = keep;
         });
+    }
+    for id in [json!(4_294_967_295_u32), json!(u64::MAX), json!(1e300)] {
+        for field in ["uid", "gid"] {
+            assert_fault_at(&format!("/secrets/0/{field}"), |manifest| {
+                manifest["secrets"][0][field] = id.clone();
+            });
+        }
     }
 }
 
 #[test]
 fn s21_names() {
-    for name in ["../../x", ".", "", "a//b", "a/", "/a"] {
+    for name in [
+        "../../x", "..", ".", "", "a//b", "a/", "/a", "a/../b", "a\0b",
+    ] {
         assert_fault_at("/secrets/0/name", |manifest| {
             manifest["secrets"][0]["name"] = json!(name);
         });

@@ -258,6 +258,8 @@ fn describe(top: &Path, path: &Path, all: &mut BTreeMap<String, String>) {
         format!("-> {}", fs::read_link(path).unwrap().display())
     } else if facts.is_dir() {
         "directory".into()
+    } else if !facts.is_file() {
+        "special".into()
     } else {
         content()
     };

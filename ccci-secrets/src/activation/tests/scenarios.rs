@@ -184,16 +184,23 @@ fn s26_every_conflict_is_told_at_once_and_nothing_is_touched() {
     world.write("/srv/dir/inside", "x");
     fs::create_dir_all(world.at("/home/user")).unwrap();
     symlink("/etc", world.at("/home/user/link")).unwrap();
-    for path in ["/home/user", "/home/user/link"] {
+    world.write("/srv/theirs", "x");
+    make_fifo(&world.at("/srv/pipe"));
+    symlink("two", world.at("/srv/one")).unwrap();
+    symlink("one", world.at("/srv/two")).unwrap();
+    for path in ["/home/user", "/home/user/link", "/srv/theirs", "/srv/pipe"] {
         lchown(world.at(path), Some(1000), Some(1000)).unwrap();
     }
     let before = world.snapshot();
     let wish = Wish::new()
         .secret("one", "1", json!({"path": "/srv/dir"}))
-        .secret("two", "2", json!({"path": "/home/user/link/two"}));
+        .secret("two", "2", json!({"path": "/home/user/link/two"}))
+        .secret("three", "3", json!({"path": "/srv/pipe"}))
+        .secret("four", "4", json!({"path": "/srv/theirs"}))
+        .secret("five", "5", json!({"path": "/srv/one/five"}));
     let refusal = world.activate(&wish).unwrap_err();
     assert_eq!(refusal.code(), ErrorCode::TargetConflict);
-    assert_eq!(refusal.faults.len(), 2, "{:?}", refusal.faults);
+    assert_eq!(refusal.faults.len(), 5, "{:?}", refusal.faults);
     assert_eq!(world.snapshot(), before);
 }
 
@@ -377,6 +384,31 @@ fn s38_a_secret_that_left_the_manifest_is_reported_and_loses_its_link() {
     symlink("elsewhere", &target).unwrap();
     assert_no_failed_step(&world.activate(&fewer).unwrap());
     assert_eq!(fs::read_link(&target).unwrap(), Path::new("elsewhere"));
+}
+
+fn make_fifo(path: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+}
+
+#[test]
+fn s26_a_file_or_a_pipe_at_the_place_of_the_link_is_refused() {
+    let world = World::new();
+    let link = world.at("/run/secrets");
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    let wish = Wish::new().secret("one", "1", json!({}));
+    for make in [
+        |path: &Path| fs::write(path, "x").unwrap(),
+        |path: &Path| make_fifo(path),
+    ] {
+        make(&link);
+        let before = world.snapshot();
+        let refusal = world.activate(&wish).unwrap_err();
+        assert_eq!(refusal.code(), ErrorCode::TargetConflict);
+        assert_eq!(world.snapshot(), before);
+        fs::remove_file(&link).unwrap();
+    }
+    world.activate(&wish).unwrap();
 }
 
 #[test]
