@@ -149,7 +149,6 @@ fn all_names() -> impl Iterator<Item = &'static str> {
     TOKENS.into_iter().chain([CERTIFICATE, CERTIFICATE_KEY])
 }
 
-/// What changed in git is seen online only.
 /// The only step that is told is one that needs no key, and it is enough.
 fn links_are_put_back_by_repair(world: &World, subject: &str) {
     let run = verify(world, &[]);
@@ -183,6 +182,7 @@ fn a_lost_generation_is_told(world: &World, link: &str) {
     assert!(run.stdout.contains(&line), "{}", run.stdout);
 }
 
+/// What changed in git is seen online only.
 fn stale_git(world: &World) {
     let fixtures = world.fixtures();
     let plain = fixtures.plaintext(|name| match name {
