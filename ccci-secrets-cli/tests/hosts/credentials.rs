@@ -170,6 +170,51 @@ pub(crate) fn s49_one_byte_too_many_is_refused_by_the_check(world: &World) -> Ve
     Ok(())
 }
 
+/// Takes a few bytes of the answer, waits until it may go on, and prints how many it got until the end.
+const ASK_SLOWLY: &str = r#"use Socket;
+socket(my $socket, PF_UNIX, SOCK_STREAM, 0) or die "socket: $!";
+bind($socket, pack_sockaddr_un("\0000000000000000a/unit/good.service/token")) or die "bind: $!";
+connect($socket, pack_sockaddr_un("/run/ccsec/creds.sock")) or die "connect: $!";
+my $taken = sysread($socket, my $first, 10);
+open(my $begun, ">", "/run/begun"); close($begun);
+select(undef, undef, undef, 0.02) until -e "/run/more";
+local $/;
+print $taken + length(<$socket>), "\n";
+"#;
+
+// What systemd has read of the answer would be the credential, if the connection ended there.
+pub(crate) fn s49_an_answer_that_breaks_off_is_more_than_any_credential(world: &World) -> Verdict {
+    if !std::path::Path::new("/usr/bin/perl").exists() {
+        return Err(Skip("perl is not installed".into()));
+    }
+    let host = Host::new(world, Machine::new()?);
+    let (_, sealed) = blob(world, LIMIT - NAME.len());
+    host.machine.write_private("/etc/ccsec/blob", sealed);
+    let mut manifest = host.manifest();
+    manifest["secrets"] = json!([
+        {"name": "blob", "sopsFile": "blob", "format": "binary", "key": "", "mode": "0400"}
+    ]);
+    manifest["credentials"] = json!([{"unit": "good.service", "name": NAME, "secret": "blob"}]);
+    host.install(&manifest, &[]);
+    host.machine.write("/ask", ASK_SLOWLY);
+    let told = host.machine.boot_and_succeed(&format!(
+        r#"{FUNCTIONS}
+        systemctl start ccsec-creds.socket
+        perl /ask >/tmp/told &
+        until [ -e /run/begun ]; do sleep 0.02; done
+        first=$(pid ccsec-creds.service)
+        systemctl kill -s KILL ccsec-creds.service
+        until [ "$(state ccsec-creds.service)" = active ] && [ "$(pid ccsec-creds.service)" != "$first" ]; do sleep 0.02; done
+        touch /run/more
+        wait
+        cat /tmp/told
+        "#
+    ));
+    let bytes: usize = told.trim().parse().unwrap();
+    assert!(bytes > LIMIT, "{bytes}");
+    Ok(())
+}
+
 /// The manifest is a FIFO, so that the service stops between taking a connection and answering it.
 const WAITING: &str = "[Service]
 ExecStart=
