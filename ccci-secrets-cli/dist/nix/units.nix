@@ -126,6 +126,19 @@ let
       }
       // lib.optionalAttrs isConfined { PrivateNetwork = true; };
 
+  # What no service of ours writes to or sees.
+  onlyToRead = {
+    ProtectClock = true;
+    ProtectControlGroups = true;
+    ProtectHome = "read-only";
+    ProtectHostname = true;
+    ProtectKernelLogs = true;
+    ProtectKernelModules = true;
+    ProtectKernelTunables = true;
+    ProtectProc = "invisible";
+    ProtectSystem = "strict";
+  };
+
   fileSystem =
     stage:
     let
@@ -133,17 +146,9 @@ let
       written = [ run ] ++ optional stage.isEarly state ++ parents stage ++ outside;
     in
     {
-      ProtectClock = true;
-      ProtectControlGroups = true;
-      ProtectHome = "read-only";
-      ProtectHostname = true;
-      ProtectKernelLogs = true;
-      ProtectKernelModules = true;
-      ProtectKernelTunables = true;
-      ProtectProc = "invisible";
-      ProtectSystem = "strict";
       ReadWritePaths = map (path: word "-${path}") written;
     }
+    // onlyToRead
     # With either of them the program would see, or place, something that others do not.
     // lib.optionalAttrs (!stage.isEarly && !reachesInto stage [ "/tmp" "/var/tmp" ]) {
       PrivateTmp = true;
@@ -344,15 +349,6 @@ in
         NoNewPrivileges = true;
         NotifyAccess = "main";
         PrivateDevices = true;
-        ProtectClock = true;
-        ProtectControlGroups = true;
-        ProtectHome = "read-only";
-        ProtectHostname = true;
-        ProtectKernelLogs = true;
-        ProtectKernelModules = true;
-        ProtectKernelTunables = true;
-        ProtectProc = "invisible";
-        ProtectSystem = "strict";
         Restart = "always";
         RestartSec = "100ms";
         RestrictAddressFamilies = "AF_UNIX";
@@ -364,7 +360,8 @@ in
         SystemCallFilter = [ "@system-service" ];
         Type = "notify";
         UMask = "0077";
-      };
+      }
+      // onlyToRead;
     };
   };
 
