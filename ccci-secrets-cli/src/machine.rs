@@ -36,6 +36,8 @@ pub(crate) fn look(context: &Context, said: &Said<'_>) -> Facts {
         now: Context::now(),
         umask: umask(),
         swaps: doctor::names_swap(std::fs::read("/proc/swaps").ok().as_deref()),
+        // The kernel has this file where a policy is loaded.
+        selinux: Path::new("/sys/fs/selinux/enforce").exists(),
         is_root: rustix::process::geteuid().is_root(),
         target: said.target.to_owned(),
         target_file_system: file_system(said.target),

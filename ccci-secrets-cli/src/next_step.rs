@@ -91,6 +91,9 @@ pub(crate) fn after(finding: &Finding) -> String {
                 quoted(&submodule.superproject)
             )
         }
+        Finding::Selinux => {
+            "see which label they have, and allow the service to read it: ls -Z /run/secrets/".into()
+        }
         Finding::SwapOn => {
             "leave useTmpfs off, so that secrets lie in a ramfs, or turn swap off: swapoff -a"
                 .into()

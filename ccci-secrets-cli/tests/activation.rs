@@ -91,6 +91,7 @@ fn main() {
         Anywhere drills::s43_a_policy_and_forbidden_keys_are_part_of_the_drill,
         Anywhere drills::s43_git_settings_with_credentials_are_named_and_the_credential_is_not,
         Anywhere drills::the_doctor_needs_neither_keys_nor_rights,
+        Machine drills::the_doctor_tells_of_selinux,
         Anywhere drills::enrolment_is_told_with_the_recipient_that_is_to_be_added,
         Both certificates::s15_a_server_shows_the_leaf_that_the_report_names,
         Both certificates::s25_certificates_that_will_not_do_are_refused_with_the_reason,

@@ -24,6 +24,8 @@ pub struct Facts {
     pub umask: u32,
     /// Whether anything is swapped to.
     pub swaps: bool,
+    /// Whether SELinux is on.
+    pub selinux: bool,
     /// Whether root asks, who can mount.
     pub is_root: bool,
     /// Where secrets go.
@@ -179,6 +181,9 @@ fn of_machine(facts: &Facts) -> Vec<Finding> {
     if facts.swaps && system != Some(FileSystem::Ramfs) {
         findings.push(Finding::SwapOn);
     }
+    if facts.selinux {
+        findings.push(Finding::Selinux);
+    }
     if facts.umask & OTHERS_MAY_WRITE != OTHERS_MAY_WRITE {
         findings.push(Finding::Umask { mask: facts.umask });
     }
@@ -226,6 +231,7 @@ mod tests {
             now: "2026-01-02T03:04:05Z".parse().unwrap(),
             umask: 0o022,
             swaps: false,
+            selinux: false,
             is_root: true,
             target: "/run/secrets.d".into(),
             target_file_system: Some(FileSystem::Tmpfs),
@@ -281,6 +287,7 @@ mod tests {
         assert_eq!(with(&|facts| facts.umask = 0), ["umask"]);
         assert_eq!(with(&|facts| facts.umask = 0o077), [""; 0]);
         assert_eq!(with(&|facts| facts.swaps = true), ["swap-on"]);
+        assert_eq!(with(&|facts| facts.selinux = true), ["selinux"]);
         let in_ramfs = |facts: &mut Facts| {
             facts.swaps = true;
             facts.target_file_system = Some(FileSystem::Ramfs);

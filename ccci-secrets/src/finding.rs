@@ -194,6 +194,8 @@ pub enum Finding {
         /// In what.
         difference: PolicyDifference,
     },
+    /// SELinux labels what is made, and decides who may read it.
+    Selinux,
     /// Another commit of a submodule is checked out than its superproject records.
     SubmoduleMoved {
         /// The submodule.
@@ -252,6 +254,7 @@ impl Finding {
             Self::OtherVersion { .. } => "other-version",
             Self::PlaintextDue { .. } => "plaintext-due",
             Self::PolicyMatchesNothing { .. } => "policy-matches-nothing",
+            Self::Selinux => "selinux",
             Self::Stale { .. } => "stale",
             Self::SubmoduleMoved { .. } => "submodule-moved",
             Self::SubmoduleNotInitialised(_) => "submodule-not-initialised",
@@ -412,6 +415,9 @@ impl fmt::Display for Described<'_> {
                 path.display(),
                 short(checked_out),
                 short(recorded)
+            ),
+            Finding::Selinux => f.write_str(
+                "SELinux is on: secrets in a ramfs have one label together, and a service that is confined may not be allowed to read it",
             ),
             Finding::SubmoduleNotInitialised(submodule) => write!(
                 f,

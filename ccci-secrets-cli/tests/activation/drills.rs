@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::fixtures::test_data;
 use crate::harness::{Skip, Verdict};
 use crate::sources::{commit_all, git};
-use crate::world::{Run, World};
+use crate::world::{Run, World, mount};
 
 /// A repository with three files for the host; the recovery key opens all but the last.
 struct Repository<'w> {
@@ -280,6 +280,22 @@ pub(crate) fn the_doctor_needs_neither_keys_nor_rights(world: &World) -> Verdict
     let run = world.finish(command.spawn().unwrap());
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.contains("cannot be read"), "{}", run.stdout);
+    Ok(())
+}
+
+// A stand-in for a kernel with a policy, since that is what the program can see of it.
+pub(crate) fn the_doctor_tells_of_selinux(world: &World) -> Verdict {
+    let host = world.src("host");
+    let doctor = || world.run(&["doctor", "--key", host.to_str().unwrap()]);
+    mount(&["-t", "tmpfs", "tmpfs", "/sys/fs"]);
+    let without = doctor();
+    assert!(!without.stdout.contains("SELinux"), "{}", without.stdout);
+    std::fs::create_dir("/sys/fs/selinux").unwrap();
+    std::fs::write("/sys/fs/selinux/enforce", "1").unwrap();
+    let with = doctor();
+    assert_eq!(with.code, without.code);
+    assert!(with.stdout.contains("SELinux is on"), "{}", with.stdout);
+    assert!(with.stdout.contains("ls -Z"), "{}", with.stdout);
     Ok(())
 }
 

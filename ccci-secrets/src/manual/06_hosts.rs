@@ -61,7 +61,7 @@
 //! - How a run went is in `journalctl -u ccsec-activate.service`. A refusal fails the service; a step that failed when the
 //!   secrets were in place does not, and stands out with `journalctl -p err`.
 //! - Labels of SELinux are not set. What is made in a directory gets the label that the policy has for it, and files in a ramfs
-//!   have one label together; a service that is confined more narrowly needs a rule for it.
+//!   have one label together; a service that is confined more narrowly needs a rule for it. `ccsec doctor` says where that is so.
 //!
 //! # A NixOS host
 //!
