@@ -69,12 +69,7 @@ pub(super) fn tell(
     match &ended.result {
         Ok(plan) => {
             let names = names::of_provenance(&context.directory, &plan.provenance);
-            let run = Run {
-                tool: Context::TOOL,
-                started: request.started,
-                manifest: ended.manifest.as_ref(),
-                names: &names,
-            };
+            let run = ended.run(request.started, &names);
             print(request.manifest, json, plan, &run)
         }
         Err(refused) => {

@@ -12,7 +12,7 @@ use super::OpenFile;
 use super::access::Access;
 use super::index::{self, What};
 use super::seal::first_line;
-use crate::crypto::{NONCE_LEN, TAG_LEN};
+use crate::crypto::{NONCE_LEN, RandomError, TAG_LEN};
 use crate::document::{Comment, Document, NewScalar, NodeId, Resolved, Scalar, Style};
 use crate::envelope::{self, Envelope};
 use crate::leaf::{LeafCipher, sealed_spelling};
@@ -273,8 +273,24 @@ impl Envelopes {
         (own.hash == hash).then_some(own.number as usize)
     }
 
+    /// Seals a value or a comment; `old` is the number of the envelope that may serve again. One that does comes with the
+    /// style in which its text was shown.
+    pub(super) fn seal(
+        &self,
+        old: Option<usize>,
+        cipher: &mut LeafCipher,
+        (kind, plain): (Kind, &[u8]),
+        aad: &str,
+    ) -> Result<(String, Option<Shown>), RandomError> {
+        let again = |old| self.seal_again(old, cipher, (kind, plain), aad);
+        match old.and_then(again) {
+            Some(same) => Ok(same),
+            None => Ok((cipher.seal(kind, plain, aad)?, None)),
+        }
+    }
+
     /// The envelope with this number, if it holds just this, and the style in which its text was shown.
-    pub(super) fn seal_again(
+    fn seal_again(
         &self,
         number: usize,
         cipher: &LeafCipher,

@@ -203,14 +203,10 @@ impl Sealer<'_> {
             let sealed = sealed_spelling(&value, document.source().slice(scalar.span));
             // EXPOSE: to the cipher, and to be compared with what will be opened.
             let (kind, sealed) = (value.kind(), sealed.expose());
-            let again = |old| {
-                let values = &self.reuse.values;
-                values.seal_again(old, &self.cipher, (kind, sealed), &aad)
-            };
-            let (envelope, shown) = match old.and_then(again) {
-                Some(same) => same,
-                None => (self.cipher.seal(kind, sealed, &aad)?, None),
-            };
+            let (envelope, shown) =
+                self.reuse
+                    .values
+                    .seal(old, &mut self.cipher, (kind, sealed), &aad)?;
             let new = match shown {
                 Some(shown) if shown.is_of(scalar) => NewScalar::PlainEnvelope(&envelope),
                 _ => NewScalar::Envelope(&envelope),
@@ -298,14 +294,8 @@ impl Sealer<'_> {
         let text = document.comment_text(comment);
         // EXPOSE: to the cipher.
         let text = text.expose();
-        let again = |old| {
-            let comments = &self.reuse.comments;
-            comments.seal_again(old, &self.cipher, (Kind::Comment, text), aad)
-        };
-        let mut envelope = match old.and_then(again) {
-            Some((same, _)) => same,
-            None => self.cipher.seal(Kind::Comment, text, aad)?,
-        };
+        let comments = &self.reuse.comments;
+        let (mut envelope, _) = comments.seal(old, &mut self.cipher, (Kind::Comment, text), aad)?;
         for _ in 0..COMMENT_ATTEMPTS {
             if !self.selection.leaves_clear(envelope.as_bytes()) {
                 return Ok(envelope);

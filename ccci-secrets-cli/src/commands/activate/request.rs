@@ -12,6 +12,7 @@ use ccci_secrets::env::Environment;
 use ccci_secrets::fs::RealFs;
 use ccci_secrets::hmac_key::HmacKey;
 use ccci_secrets::keyring::Keyring;
+use ccci_secrets::wrapped::Names;
 
 use super::{names, refusal};
 use crate::context::Context;
@@ -50,16 +51,20 @@ impl<T> Ended<T> {
             return;
         };
         let names = names::of_refusal(&context.directory, refused);
-        let run = Run {
-            tool: Context::TOOL,
-            started,
-            manifest: self.manifest.as_ref(),
-            names: &names,
-        };
-        let report = Report::of_refusal(&run, refused);
+        let report = Report::of_refusal(&self.run(started, &names), refused);
         if let Err(error) = output::data(report.to_json().as_bytes()) {
             // What the run came to counts more than who reads about it.
             output::error(&error);
+        }
+    }
+
+    /// What a report says of the run as such.
+    pub(crate) fn run<'a>(&'a self, started: jiff::Timestamp, names: &'a Names) -> Run<'a> {
+        Run {
+            tool: Context::TOOL,
+            started,
+            manifest: self.manifest.as_ref(),
+            names,
         }
     }
 
