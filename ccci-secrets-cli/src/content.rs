@@ -1,5 +1,6 @@
 //! What a file holds, looked at piece by piece: a large one need not stand in memory for that.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -7,9 +8,15 @@ use std::path::Path;
 use ccci_secrets::digest::Sha512Stream;
 use zeroize::Zeroizing;
 
-/// Stands for what a sealed file holds, to see whether somebody changed it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Stands for what a file holds, to see whether somebody changed it. It says nothing of itself: the file may be a secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint([u8; 64]);
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprint")
+    }
+}
 
 impl Fingerprint {
     pub(crate) fn of(bytes: &[u8]) -> Self {

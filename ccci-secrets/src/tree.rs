@@ -23,7 +23,7 @@ pub(crate) enum Event<'d> {
     LeaveKey,
     /// The next YAML document begins.
     Part,
-    /// A scalar, at the place that [`Walk::path`] names.
+    /// A scalar, at the place that [`Walk::spot`] names.
     Scalar(NodeId, &'d Scalar),
 }
 
@@ -35,9 +35,8 @@ pub(crate) struct Walk<'d> {
     document: &'d Document,
     next_part: usize,
     frames: Vec<Frame<'d>>,
-    paths: Paths,
-    keeps_paths: bool,
-    path: PathId,
+    visits: Visits,
+    keeps_visits: bool,
     /// How much was repeated through aliases.
     repeated: usize,
     /// Set while the current scalar is an alias of its own.
@@ -47,6 +46,7 @@ pub(crate) struct Walk<'d> {
 #[derive(Debug)]
 struct Frame<'d> {
     id: NodeId,
+    visit: VisitId,
     collection: &'d Collection,
     /// The next item.
     item: usize,
@@ -63,8 +63,7 @@ struct Frame<'d> {
 struct Due {
     /// The value of an entry.
     value: Option<NodeId>,
-    /// Go back to this path.
-    leave_key: Option<PathId>,
+    leave_key: bool,
     item_done: bool,
 }
 
@@ -74,37 +73,38 @@ impl<'d> Walk<'d> {
             document,
             next_part: 0,
             frames: Vec::new(),
-            paths: Paths::default(),
-            keeps_paths: false,
-            path: PathId::ROOT,
+            visits: Visits::default(),
+            keeps_visits: false,
             repeated: 0,
             scalar_alias: None,
         }
     }
 
-    /// A walk that keeps all paths that it meets, for [`Walk::into_paths`].
-    pub(crate) fn keeping_paths(document: &'d Document) -> Self {
+    /// A walk that keeps all collections that it enters, for [`Walk::into_visits`].
+    pub(crate) fn keeping_visits(document: &'d Document) -> Self {
         Self {
-            // At most one for each node, unless aliases repeat them.
-            paths: Paths(Vec::with_capacity(document.nodes.len())),
-            keeps_paths: true,
+            keeps_visits: true,
             ..Self::new(document)
         }
     }
 
     /// The associated data of the current leaf or comment.
     pub(crate) fn aad(&self) -> String {
-        self.paths.aad(self.document, self.path)
+        self.visits.aad(self.document, self.spot())
     }
 
-    /// The path of the current leaf or comment; it names one of the paths that are kept.
-    pub(crate) fn path(&self) -> PathId {
-        self.path
+    /// Where the current leaf or comment stands, among the collections that are kept.
+    pub(crate) fn spot(&self) -> Spot {
+        let last = self.frames.last();
+        last.map_or(Spot::default(), |frame| Spot {
+            visit: frame.visit,
+            item: narrow(frame.item.saturating_sub(1)),
+        })
     }
 
-    /// All paths that were met.
-    pub(crate) fn into_paths(self) -> Paths {
-        self.paths
+    /// All collections that were entered.
+    pub(crate) fn into_visits(self) -> Visits {
+        self.visits
     }
 
     /// The outermost alias through which the current place is seen, if it is a repetition.
@@ -136,6 +136,9 @@ impl<'d> Walk<'d> {
         let document = self.document;
         while let Some(frame) = self.frames.last_mut() {
             let Some(item) = frame.collection.items.get(frame.item) else {
+                if !self.keeps_visits {
+                    self.visits.forget(frame.visit);
+                }
                 self.frames.pop();
                 return Ok(Some(Event::LeaveCollection));
             };
@@ -157,14 +160,9 @@ impl<'d> Walk<'d> {
         if let Some(frame) = self.frames.last_mut() {
             frame.due = Due {
                 value: Some(entry.value),
-                leave_key: Some(self.path),
+                leave_key: true,
                 item_done: true,
             };
-            self.path = self.paths.push(Step {
-                parent: self.path,
-                map: frame.id,
-                item: u32::try_from(frame.item - 1).unwrap_or(u32::MAX),
-            });
         }
         Event::EnterKey(self.document.key(entry))
     }
@@ -176,11 +174,7 @@ impl<'d> Walk<'d> {
         if let Some(node) = frame.due.value.take() {
             return self.value(node).map(Some);
         }
-        if let Some(path) = frame.due.leave_key.take() {
-            self.path = path;
-            if !self.keeps_paths {
-                self.paths.keep_only(path);
-            }
+        if std::mem::take(&mut frame.due.leave_key) {
             return Ok(Some(Event::LeaveKey));
         }
         Ok(std::mem::take(&mut frame.due.item_done).then_some(Event::ItemDone))
@@ -195,8 +189,14 @@ impl<'d> Walk<'d> {
             return Some(Event::Part);
         }
         if let Node::Map(collection) = self.document.node(root) {
+            let visit = self.visits.push(Visit {
+                around: None,
+                node: root,
+                alias: None,
+            });
             let frame = Frame {
                 id: root,
+                visit,
                 collection,
                 item: 0,
                 is_list: false,
@@ -246,8 +246,14 @@ impl<'d> Walk<'d> {
         if alias.is_some() {
             self.count_repeated(1 + collection.items.len(), collection.span)?;
         }
+        let visit = self.visits.push(Visit {
+            around: Some(self.spot()),
+            node: id,
+            alias,
+        });
         self.frames.push(Frame {
             id,
+            visit,
             collection,
             item: 0,
             is_list,
@@ -270,48 +276,81 @@ impl<'d> Walk<'d> {
     }
 }
 
-/// Names the path of a leaf or comment within one [`Paths`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PathId(u32);
-
-impl PathId {
-    /// The top of a document.
-    const ROOT: Self = Self(0);
-}
-
-/// The paths of a document, each as one key below another path.
-///
-/// Written out, the paths of a deep document would take the square of its size.
-#[derive(Debug, Default)]
-pub(crate) struct Paths(Vec<Step>);
-
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    parent: PathId,
-    /// The map and the number of the item that holds the key.
-    map: NodeId,
+/// A place in a document: an item of a collection, as a walk met it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spot {
+    visit: VisitId,
+    /// The number of the item.
     item: u32,
 }
 
-impl Paths {
-    fn push(&mut self, step: Step) -> PathId {
-        self.0.push(step);
-        PathId(u32::try_from(self.0.len()).unwrap_or(u32::MAX))
+/// Names a collection in one [`Visits`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct VisitId(u32);
+
+/// The collections of a document in the order in which a walk entered them, one that is repeated through aliases each time.
+///
+/// With them, the place of a leaf or comment is a [`Spot`]. Written out, the paths of a deep document would take the square of
+/// its size.
+#[derive(Debug, Default)]
+pub(crate) struct Visits(Vec<Visit>);
+
+#[derive(Clone, Copy, Debug)]
+struct Visit {
+    /// The item of the collection around it that it is the value of; none for a root.
+    around: Option<Spot>,
+    node: NodeId,
+    /// The outermost alias through which it is seen.
+    alias: Option<NodeId>,
+}
+
+impl Visits {
+    fn push(&mut self, visit: Visit) -> VisitId {
+        self.0.push(visit);
+        VisitId(narrow(self.0.len() - 1))
     }
 
-    /// Lets go of all that was met since a path, if only what leads there was kept before it.
-    fn keep_only(&mut self, id: PathId) {
+    /// Lets go of a collection and of all that were entered since.
+    fn forget(&mut self, id: VisitId) {
         self.0.truncate(id.0 as usize);
     }
 
-    fn step(&self, id: PathId) -> Option<&Step> {
-        self.0.get((id.0 as usize).checked_sub(1)?)
+    fn visit(&self, spot: Spot) -> Option<&Visit> {
+        self.0.get(spot.visit.0 as usize)
     }
 
-    /// The associated data that a path stands for: each key with a `:` behind it; `:` alone at the top.
-    pub(crate) fn aad(&self, document: &Document, id: PathId) -> String {
-        let steps = std::iter::successors(self.step(id), |step| self.step(step.parent));
-        let keys: Vec<&str> = steps.map(|step| key_of(document, step)).collect();
+    /// What stands at a place.
+    pub(crate) fn item<'d>(&self, document: &'d Document, spot: Spot) -> Option<&'d Item> {
+        match document.node(self.visit(spot)?.node) {
+            Node::List(collection) | Node::Map(collection) => {
+                collection.items.get(spot.item as usize)
+            }
+            Node::Alias(_) | Node::Scalar(_) => None,
+        }
+    }
+
+    /// The outermost alias through which a leaf or comment is seen, if it is a repetition.
+    pub(crate) fn alias(&self, document: &Document, spot: Spot) -> Option<NodeId> {
+        let own = || {
+            let value = match self.item(document, spot)? {
+                Item::Comment(_) => return None,
+                Item::Element(value) => *value,
+                Item::Entry(entry) => entry.value,
+            };
+            matches!(document.node(value), Node::Alias(_)).then_some(value)
+        };
+        self.visit(spot)?.alias.or_else(own)
+    }
+
+    /// The associated data of a place: each key that leads there with a `:` behind it; `:` alone at the top.
+    pub(crate) fn aad(&self, document: &Document, spot: Spot) -> String {
+        let around = |spot: &Spot| self.visit(*spot)?.around;
+        let spots = std::iter::successors(Some(spot), around);
+        let key = |spot| match self.item(document, spot) {
+            Some(Item::Entry(entry)) => Some(document.key(entry)),
+            _ => None,
+        };
+        let keys: Vec<&str> = spots.filter_map(key).collect();
         if keys.is_empty() {
             return ":".to_owned();
         }
@@ -325,12 +364,7 @@ impl Paths {
     }
 }
 
-fn key_of<'d>(document: &'d Document, step: &Step) -> &'d str {
-    let Node::Map(map) = document.node(step.map) else {
-        return "";
-    };
-    match map.items.get(step.item as usize) {
-        Some(Item::Entry(entry)) => document.key(entry),
-        _ => "",
-    }
+/// No document has more collections, or items, than bytes, of which there are fewer than 2^32.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }

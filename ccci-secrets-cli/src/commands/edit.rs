@@ -67,12 +67,12 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
         policy::warn_about_config(context);
         Subject::existing(&path, format, context.keyring(), args.unwrap.mac())?
     };
-    session(context, &mut subject, &plain)?;
+    session(context, &mut subject, plain)?;
     Ok(Exit::Done)
 }
 
 /// Opens the editor until what it leaves can be sealed, and writes that.
-fn session(context: &Context, subject: &mut Subject, plain: &Secret) -> Result<(), CommandError> {
+fn session(context: &Context, subject: &mut Subject, plain: Secret) -> Result<(), CommandError> {
     let editor = Editor::find(&context.environment)?;
     // The workspace goes before the listener does: a signal in between still finds it removed.
     let interrupts = Interrupts::listen()?;
@@ -84,7 +84,10 @@ fn session(context: &Context, subject: &mut Subject, plain: &Secret) -> Result<(
             quoted(file.parent().unwrap_or(&file))
         ));
     }
-    let workspace = Workspace::create(&context.environment, &subject.path, plain)?;
+    let workspace = Workspace::create(&context.environment, &subject.path, &plain)?;
+    // EXPOSE: to a digest that is only compared. The text itself would stay in memory until the new one is sealed.
+    let before = Fingerprint::of(plain.expose());
+    drop(plain);
     let heed = if context.stdin_is_terminal {
         Heed::NotTheTerminals
     } else {
@@ -99,8 +102,8 @@ fn session(context: &Context, subject: &mut Subject, plain: &Secret) -> Result<(
             });
         }
         let text = workspace.read()?;
-        // EXPOSE: compared in place.
-        if plain.ct_eq(text.expose()) {
+        // EXPOSE: to a digest that is only compared.
+        if Fingerprint::of(text.expose()) == before {
             return Err(unchanged());
         }
         let sealed = subject.seal(text);

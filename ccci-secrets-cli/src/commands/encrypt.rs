@@ -95,14 +95,14 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
             let edited = older.lay_over(draft).in_file(&name)?;
             finish(&name, edited.seal(Context::now()))?
         }
-        (None, Target::File(path)) => {
-            let plain = input.read()?;
-            match as_it_is(context, path, formats, &plain, &policy) {
+        (None, Target::File(path)) if path.is_file() => {
+            let plain = Plaintext::read(&input)?;
+            match as_it_is(context, path, formats, plain.first, &policy) {
                 Some(sealed) => sealed,
-                None => seal_as(&name, formats, plain, &policy)?,
+                None => seal_as(&name, formats, plain.again.read()?, &policy)?,
             }
         }
-        (None, Target::Stdout) => seal_as(&name, formats, input.read()?, &policy)?,
+        (None, _) => seal_as(&name, formats, input.read()?, &policy)?,
     };
     match target {
         Target::Stdout => output::data(sealed.text())?,
@@ -249,6 +249,39 @@ fn open_old(
     }
 }
 
+/// Plaintext that is laid over another file, and sealed by itself where that is of no use.
+struct Plaintext {
+    first: Secret,
+    again: Again,
+}
+
+/// Plaintext once more. A file is read again: beside everything else that sealing a large one takes, a copy is too much.
+enum Again {
+    Copy(Secret),
+    File(PathBuf),
+}
+
+impl Plaintext {
+    fn read(input: &Input) -> Result<Self, CommandError> {
+        let first = input.read()?;
+        let again = match input.path().filter(|path| path.is_file()) {
+            Some(path) => Again::File(path.to_owned()),
+            // EXPOSE: into a second wiping buffer.
+            None => Again::Copy(Secret::from_slice(first.expose())),
+        };
+        Ok(Self { first, again })
+    }
+}
+
+impl Again {
+    fn read(self) -> Result<Secret, CommandError> {
+        match self {
+            Self::Copy(plain) => Ok(plain),
+            Self::File(path) => input::read_file(&path),
+        }
+    }
+}
+
 /// The file that stands at the target with this plaintext in it, if nothing has to be sealed anew for that.
 ///
 /// Nobody named this file for its data key, and whoever planted it would know that key: nothing new may be sealed under
@@ -257,18 +290,16 @@ fn as_it_is(
     context: &Context,
     path: &Path,
     formats: Formats,
-    plain: &Secret,
+    plain: Secret,
     policy: &Policy,
 ) -> Option<SealedFile> {
-    let old = path.is_file().then(|| input::read_file(path).ok())??;
-    let old = SealedFile::parse(formats.sealed(), old).ok()?;
+    let old = SealedFile::parse(formats.sealed(), input::read_file(path).ok()?).ok()?;
     if old.difference_from(policy).is_some() {
         return None;
     }
     let old = old.open(&context.keyring().without_commands()).ok()?;
     let older = old.into_older().ok()?;
-    // EXPOSE: into a second wiping buffer: the first is sealed by itself where this one is of no use.
-    let draft = formats.draft("", Secret::from_slice(plain.expose())).ok()?;
+    let draft = formats.draft("", plain).ok()?;
     older.lay_over_if_known(draft, Context::now()).ok()?
 }
 

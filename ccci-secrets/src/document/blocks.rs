@@ -3,54 +3,42 @@
 
 use std::sync::OnceLock;
 
-use super::{Collection, Document, Item, Layout, Node, NodeId};
+use super::{Collection, Document, Item, Layout, Node, NodeId, Span};
 
 /// The block collections of one document.
 #[derive(Debug, Default)]
-pub(crate) struct Blocks(OnceLock<Found>);
-
-#[derive(Debug)]
-struct Found {
+pub(crate) struct Blocks {
     /// In the order of the source, an outer one before those in it.
-    blocks: Vec<Block>,
-    step: Option<usize>,
+    all: OnceLock<Vec<Block>>,
+    step: OnceLock<Option<usize>>,
 }
 
 #[derive(Debug)]
 struct Block {
-    start: usize,
-    end: usize,
+    span: Span,
     column: u32,
     /// The number of the one around it.
-    outer: Option<usize>,
+    outer: Option<u32>,
 }
 
 impl Document {
     /// The column of the innermost block collection around an offset.
     pub(super) fn column_around(&self, at: usize) -> Option<u32> {
-        let blocks = &self.found().blocks;
-        let mut number = blocks
-            .partition_point(|block| block.start <= at)
-            .checked_sub(1);
-        while let Some(block) = number.and_then(|number| blocks.get(number)) {
-            if at < block.end {
+        let blocks = self.blocks.all.get_or_init(|| blocks(self));
+        let before = blocks.partition_point(|block| block.span.start() <= at);
+        let mut next = blocks.get(before.checked_sub(1)?);
+        while let Some(block) = next {
+            if at < block.span.end() {
                 return Some(block.column);
             }
-            number = block.outer;
+            next = block.outer.and_then(|outer| blocks.get(outer as usize));
         }
         None
     }
 
     /// How many columns the first collection in a map stands further in than the map; none if no map shows any.
     pub(super) fn block_step(&self) -> Option<usize> {
-        self.found().step
-    }
-
-    fn found(&self) -> &Found {
-        self.blocks.0.get_or_init(|| Found {
-            blocks: blocks(self),
-            step: step(self),
-        })
+        *self.blocks.step.get_or_init(|| step(self))
     }
 }
 
@@ -64,23 +52,20 @@ fn block(node: &Node) -> Option<&Collection> {
 }
 
 fn blocks(document: &Document) -> Vec<Block> {
-    let mut blocks: Vec<Block> = document
-        .nodes
-        .iter()
-        .filter_map(block)
-        .map(|collection| Block {
-            start: collection.span.start(),
-            end: collection.span.end(),
-            column: collection.column,
-            outer: None,
-        })
-        .collect();
-    blocks.sort_by_key(|block| (block.start, block.column));
-    let mut open: Vec<(usize, usize)> = Vec::new();
-    for (number, block) in blocks.iter_mut().enumerate() {
-        while open.pop_if(|(_, end)| *end <= block.start).is_some() {}
+    let found = document.nodes.iter().filter_map(block);
+    // Counted first: a list that grows would stand in memory twice.
+    let mut blocks = Vec::with_capacity(found.clone().count());
+    blocks.extend(found.map(|collection| Block {
+        span: collection.span,
+        column: collection.column,
+        outer: None,
+    }));
+    blocks.sort_by_key(|block| (block.span.start(), block.column));
+    let mut open: Vec<(u32, usize)> = Vec::new();
+    for (number, block) in (0..).zip(&mut blocks) {
+        while open.pop_if(|(_, end)| *end <= block.span.start()).is_some() {}
         block.outer = open.last().map(|(outer, _)| *outer);
-        open.push((number, block.end));
+        open.push((number, block.span.end()));
     }
     blocks
 }

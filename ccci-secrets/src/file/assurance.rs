@@ -33,15 +33,15 @@ impl SealedFile {
     #[must_use]
     pub fn assurance(&self, path: &TreePath) -> Option<Assurance> {
         let at = self.entry_at(path)?;
-        let entry = self.index.entries.get(at)?;
-        Some(Assurance::of(entry, self.metadata.coverage))
+        let entry = self.entry(at)?;
+        Some(Assurance::of(&entry, self.metadata.coverage))
     }
 
     /// Whether any value of the file, null aside, is neither sealed nor covered by the MAC.
     #[must_use]
     pub fn has_unprotected_leaf(&self) -> bool {
         self.metadata.coverage == Coverage::OnlySealed
-            && self.index.entries.iter().any(|entry| {
+            && self.entries().any(|entry| {
                 let scalar = entry.leaf(&self.document);
                 !entry.selected
                     && scalar.is_some_and(|scalar| {

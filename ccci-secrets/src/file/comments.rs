@@ -21,7 +21,7 @@ impl<Proof> OpenFile<Proof> {
         let (mut edits, mut notes) = (Vec::new(), Vec::new());
         let emptied = emptied_lists(document, &self.sealed.index);
         let mut dropped = HashSet::new();
-        for (at, entry) in self.sealed.index.entries.iter().enumerate() {
+        for (at, entry) in self.sealed.entries().enumerate() {
             if !entry.selected || entry.alias.is_some() {
                 continue;
             }
@@ -65,7 +65,7 @@ impl<Proof> OpenFile<Proof> {
         notes: &mut Vec<Note>,
     ) -> Result<Option<Secret>, SealError> {
         let document = &self.sealed.document;
-        let Some(entry) = self.sealed.index.entries.get(at) else {
+        let Some(entry) = self.sealed.entry(at) else {
             return Ok(None);
         };
         let text = match entry.what {
@@ -81,7 +81,7 @@ impl<Proof> OpenFile<Proof> {
         if text.is_empty() {
             return Ok(None);
         }
-        let line = index::line(document, entry);
+        let line = index::line(document, &entry);
         if !Envelope::is_one(&text) {
             notes.push(Note::ClearComment { line });
             return Ok(None);
@@ -126,18 +126,17 @@ pub(super) fn open_near(
     at: usize,
     text: &[u8],
 ) -> Option<(Secret, bool)> {
-    let entries = &index.entries;
-    let own = index.aad(document, entries.get(at)?);
+    let own = index.aad(document, &index.entry(document, at)?);
     if let Some(opened) = open_at(cipher, text, &own) {
         return Some((opened, false));
     }
     let mut tried = vec![own];
-    let reach = entries.len().min(MOVED_COMMENT_REACH);
+    let reach = index.len().min(MOVED_COMMENT_REACH);
     let nearest = (1..reach)
         .flat_map(|step| [at.checked_sub(step), at.checked_add(step)])
         .flatten();
-    for entry in nearest.filter_map(|near| entries.get(near)) {
-        for place in containers(&index.aad(document, entry)) {
+    for entry in nearest.filter_map(|near| index.entry(document, near)) {
+        for place in containers(&index.aad(document, &entry)) {
             if tried.iter().any(|known| known == place) {
                 continue;
             }
@@ -179,8 +178,7 @@ fn containers(aad: &str) -> impl Iterator<Item = &str> {
 /// again: sops seals `[] # c` to such a list.
 fn emptied_lists(document: &Document, index: &Index) -> HashMap<NodeId, &'static [u8]> {
     let comments: HashSet<NodeId> = index
-        .entries
-        .iter()
+        .entries(document)
         .filter_map(|entry| match entry.what {
             What::ListComment(node) => Some(node),
             What::Comment(_) | What::Leaf(_) => None,

@@ -179,7 +179,7 @@ impl<Proof> OpenFile<Proof> {
         at: usize,
         notes: &mut Vec<Note>,
     ) -> Result<Option<Token<'f>>, SealError> {
-        let entry = self.sealed.index.entries.get(at);
+        let entry = self.sealed.entry(at);
         if entry.is_some_and(|entry| matches!(entry.what, What::ListComment(_))) {
             let text = self.opened_comment(at, notes)?;
             return Ok(text.map(|text| line_comment(Text::Owned(text))));
@@ -248,7 +248,7 @@ pub(super) fn kept_values<'f, Proof>(
     steps: &[Step<'f>],
 ) -> Vec<Token<'f>> {
     let value = |at: usize| {
-        let entry = file.sealed.index.entries.get(at)?;
+        let entry = file.sealed.entry(at)?;
         if matches!(entry.what, What::ListComment(_)) {
             return None;
         }

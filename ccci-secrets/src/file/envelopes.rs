@@ -127,7 +127,7 @@ impl Reuse {
     /// Takes down the places, and gives what stands there.
     fn take_places<Proof>(&mut self, file: &OpenFile<Proof>) -> Sealed {
         let (document, index) = (&file.sealed.document, &file.sealed.index);
-        let entries = index.entries.iter().zip(&file.content.leaves);
+        let entries = file.sealed.entries().zip(&file.content.leaves);
         let entries = entries.filter(|(entry, _)| entry.selected && entry.alias.is_none());
         let (values, comments) = entries
             .clone()
@@ -147,7 +147,7 @@ impl Reuse {
         for (entry, opened) in entries {
             match (entry.what, opened) {
                 (What::Leaf(node), Some(opened)) if opened.sealed => {
-                    self.values.push_place(&index.aad(document, entry));
+                    self.values.push_place(&index.aad(document, &entry));
                     let scalar = index::scalar(document, node);
                     let spelling = (opened.kind, file.content.bytes(opened));
                     let number = found.values.len();
@@ -160,7 +160,7 @@ impl Reuse {
                     // EXPOSE: only its length.
                     if !document.comment_text(&comment).expose().is_empty() =>
                 {
-                    self.comments.push_place(&index.aad(document, entry));
+                    self.comments.push_place(&index.aad(document, &entry));
                     found.comments.push(comment);
                 }
                 _ => {}

@@ -184,7 +184,7 @@ impl Content {
             })
             .collect();
         let mut comments = Vec::new();
-        for (at, entry) in file.sealed.index.entries.iter().enumerate() {
+        for (at, entry) in file.sealed.entries().enumerate() {
             let What::Comment(comment) = entry.what else {
                 continue;
             };

@@ -1,24 +1,34 @@
 //! Every leaf and comment of a document in tree order, with its associated data and whether it is selected.
 
-use crate::document::{Comment, Document, Node, NodeId, ParseError, Scalar, Span, Style};
+use crate::document::{Comment, Document, Item, Node, NodeId, ParseError, Scalar, Span, Style};
 use crate::envelope::Envelope;
 use crate::error::Location;
 use crate::selection::{Cursor, Selection};
-use crate::tree::{Event, PathId, Paths, Walk};
+use crate::tree::{Event, Spot, Visits, Walk};
 use crate::value::Kind;
 
 /// The leaves and comments of one document.
+///
+/// Of each only the place is kept; what stands there is looked up in the document.
 #[derive(Debug)]
 pub(crate) struct Index {
-    pub(crate) entries: Vec<Entry>,
-    paths: Paths,
+    spots: Vec<Spot>,
+    marks: Vec<Mark>,
+    visits: Visits,
+}
+
+/// What the document does not say of an entry.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    selected: bool,
+    is_list_comment: bool,
 }
 
 /// One leaf or comment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) what: What,
-    path: PathId,
+    spot: Spot,
     /// Whether the rule selects it for sealing.
     pub(crate) selected: bool,
     /// The alias through which it is a repetition.
@@ -26,9 +36,9 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Its place, for the paths of its index.
-    pub(crate) fn path(&self) -> PathId {
-        self.path
+    /// Its place, for the [`Visits`] of its index.
+    pub(crate) fn spot(&self) -> Spot {
+        self.spot
     }
 
     /// The scalar of a leaf.
@@ -67,25 +77,63 @@ impl Index {
         state: State,
     ) -> Result<Self, ParseError> {
         // Most nodes are leaves. What stays unused is never touched; a list that grows would stand in memory twice.
-        let mut entries: Vec<Entry> = Vec::with_capacity(document.nodes.len());
-        let mut found = Entries::of_walk(Walk::keeping_paths(document), document, selection, state);
+        let mut spots = Vec::with_capacity(document.nodes.len());
+        let mut marks = Vec::with_capacity(document.nodes.len());
+        let walk = Walk::keeping_visits(document);
+        let mut found = Entries::of_walk(walk, document, selection, state);
         while let Some(entry) = found.next()? {
-            entries.push(entry);
+            spots.push(entry.spot);
+            marks.push(Mark {
+                selected: entry.selected,
+                is_list_comment: matches!(entry.what, What::ListComment(_)),
+            });
         }
         Ok(Self {
-            entries,
-            paths: found.walk.into_paths(),
+            spots,
+            marks,
+            visits: found.walk.into_visits(),
         })
     }
 
-    /// Only the paths: the entries are let go.
-    pub(crate) fn into_paths(self) -> Paths {
-        self.paths
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.spots.len()
+    }
+
+    /// The entry with this number, of the document that this is the index of.
+    pub(crate) fn entry(&self, document: &Document, at: usize) -> Option<Entry> {
+        let (&spot, mark) = (self.spots.get(at)?, self.marks.get(at)?);
+        let node = |id| document.target(id).0;
+        let what = match self.visits.item(document, spot)? {
+            Item::Comment(comment) => What::Comment(*comment),
+            Item::Element(id) if mark.is_list_comment => What::ListComment(node(*id)),
+            Item::Element(id) => What::Leaf(node(*id)),
+            Item::Entry(entry) => What::Leaf(node(entry.value)),
+        };
+        Some(Entry {
+            what,
+            spot,
+            selected: mark.selected,
+            alias: self.visits.alias(document, spot),
+        })
+    }
+
+    /// All entries, in the order of the tree.
+    pub(crate) fn entries<'i>(
+        &'i self,
+        document: &'i Document,
+    ) -> impl DoubleEndedIterator<Item = Entry> + Clone + 'i {
+        (0..self.len()).filter_map(|at| self.entry(document, at))
+    }
+
+    /// Only the places: what stands there is let go.
+    pub(crate) fn into_visits(self) -> Visits {
+        self.visits
     }
 
     /// The associated data of an entry.
     pub(crate) fn aad(&self, document: &Document, entry: &Entry) -> String {
-        self.paths.aad(document, entry.path)
+        self.visits.aad(document, entry.spot)
     }
 }
 
@@ -121,7 +169,7 @@ impl<'d> Entries<'d> {
         }
     }
 
-    /// The next one. Its path counts only where the walk keeps paths.
+    /// The next one. Its place counts only where the walk keeps collections.
     ///
     /// # Errors
     /// [`ParseError`] when aliases blow the document up.
@@ -143,7 +191,7 @@ impl<'d> Entries<'d> {
             };
             return Ok(Some(Entry {
                 what,
-                path: self.walk.path(),
+                spot: self.walk.spot(),
                 selected,
                 alias: self.walk.alias(),
             }));

@@ -11,7 +11,7 @@ impl SealedFile {
     /// The length of the string at a path of the first part, in bytes; none if no string is there.
     #[must_use]
     pub fn text_len(&self, path: &TreePath) -> Option<usize> {
-        let entry = self.index.entries.get(self.entry_at(path)?)?;
+        let entry = self.entry(self.entry_at(path)?)?;
         let scalar = entry.leaf(&self.document)?;
         let Ok(Resolved::Value(Value::Str(text))) = self.document.resolve(scalar) else {
             return None;

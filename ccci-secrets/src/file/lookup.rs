@@ -1,11 +1,10 @@
 //! Finding many places of one file: a search through a map for each of them would take the square of its size.
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::sync::OnceLock;
 
-use super::index::{Index, What};
+use super::index::What;
 use super::{SealedFile, find_child};
 use crate::document::{Document, Item, METADATA_KEY, Node, NodeId};
 use crate::path::{Segment, TreePath};
@@ -14,17 +13,20 @@ use crate::path::{Segment, TreePath};
 #[derive(Debug, Default)]
 pub(super) struct Lookup {
     hasher: RandomState,
-    /// The value of the first entry of a map whose key has this hash.
-    values: OnceLock<HashMap<(NodeId, u64), FirstEntry>>,
-    /// The position of each leaf in the index.
-    leaves: OnceLock<HashMap<NodeId, usize>>,
+    /// The keys of all maps.
+    keys: OnceLock<Vec<Known>>,
+    /// The positions in the index of all leaves that are no repetitions, in the order of their nodes.
+    leaves: OnceLock<Vec<u32>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct FirstEntry {
-    /// The number of its item.
-    item: usize,
-    value: NodeId,
+/// A key of a map; sorted, the first of several with the same hash comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Known {
+    /// Stands for the map and the key; the hasher's keys are random.
+    hash: u64,
+    map: NodeId,
+    /// The number of the entry among the items of the map.
+    item: u32,
 }
 
 impl SealedFile {
@@ -47,50 +49,67 @@ impl SealedFile {
 
     /// The position in the index of a leaf that is no repetition.
     pub(super) fn leaf_at(&self, leaf: NodeId) -> Option<usize> {
-        self.lookup.leaf(&self.index, leaf)
+        let leaves = self.lookup.leaves.get_or_init(|| self.leaves());
+        let node = |at: &u32| self.leaf_node(*at);
+        let found = leaves.partition_point(|at| node(at) < Some(leaf));
+        let at = leaves.get(found)?;
+        (node(at) == Some(leaf)).then_some(*at as usize)
+    }
+
+    fn leaves(&self) -> Vec<u32> {
+        let count = u32::try_from(self.index.len()).unwrap_or(u32::MAX);
+        let mut leaves: Vec<u32> = (0..count)
+            .filter(|at| self.leaf_node(*at).is_some())
+            .collect();
+        leaves.sort_by_key(|at| self.leaf_node(*at));
+        leaves
+    }
+
+    /// The node of the leaf at a position; none for comments and repetitions.
+    fn leaf_node(&self, at: u32) -> Option<NodeId> {
+        let entry = self.entry(at as usize)?;
+        match (entry.what, entry.alias) {
+            (What::Leaf(node), None) => Some(node),
+            _ => None,
+        }
     }
 }
 
 impl Lookup {
     fn value(&self, document: &Document, map: NodeId, key: &str) -> Option<NodeId> {
         let (map, node) = document.target(map);
-        let values = self.values.get_or_init(|| self.values_of(document));
-        let first = values.get(&(map, self.hasher.hash_one(key)))?;
+        let keys = self.keys.get_or_init(|| self.keys_of(document));
+        let hash = self.hasher.hash_one((map, key));
+        let first = keys.partition_point(|known| (known.hash, known.map) < (hash, map));
+        let known = keys.get(first)?;
         let Node::Map(collection) = node else {
             return None;
         };
-        match collection.items.get(first.item) {
-            Some(Item::Entry(entry)) if document.key(entry) == key => Some(first.value),
+        match collection.items.get(known.item as usize) {
+            Some(Item::Entry(entry))
+                if (known.hash, known.map) == (hash, map) && document.key(entry) == key =>
+            {
+                Some(entry.value)
+            }
             _ => None,
         }
     }
 
-    fn values_of(&self, document: &Document) -> HashMap<(NodeId, u64), FirstEntry> {
-        let mut values = HashMap::new();
-        for (id, node) in (0..).map(NodeId).zip(&document.nodes) {
-            let Node::Map(map) = node else { continue };
-            for (item, entry) in map.items.iter().enumerate() {
+    fn keys_of(&self, document: &Document) -> Vec<Known> {
+        let mut keys = Vec::with_capacity(document.nodes.len());
+        for (map, node) in (0..).map(NodeId).zip(&document.nodes) {
+            let Node::Map(collection) = node else {
+                continue;
+            };
+            for (item, entry) in (0..).zip(&collection.items) {
                 if let Item::Entry(entry) = entry {
-                    let hash = self.hasher.hash_one(document.key(entry));
-                    let value = entry.value;
-                    let first = FirstEntry { item, value };
-                    values.entry((id, hash)).or_insert(first);
+                    let hash = self.hasher.hash_one((map, document.key(entry)));
+                    keys.push(Known { hash, map, item });
                 }
             }
         }
-        values
-    }
-
-    fn leaf(&self, index: &Index, leaf: NodeId) -> Option<usize> {
-        let leaves = self.leaves.get_or_init(|| {
-            let entries = index.entries.iter().enumerate();
-            let leaves = entries.filter_map(|(at, entry)| match (entry.what, entry.alias) {
-                (What::Leaf(node), None) => Some((node, at)),
-                _ => None,
-            });
-            leaves.collect()
-        });
-        leaves.get(&leaf).copied()
+        keys.sort_unstable();
+        keys
     }
 }
 

@@ -143,8 +143,8 @@ impl SealedFile {
     /// How many leaves are sealed.
     #[must_use]
     pub fn sealed_leaves(&self) -> usize {
-        let is_sealed = |entry: &&Entry| entry.selected && matches!(entry.what, What::Leaf(..));
-        self.index.entries.iter().filter(is_sealed).count()
+        let is_sealed = |entry: &Entry| entry.selected && matches!(entry.what, What::Leaf(..));
+        self.entries().filter(is_sealed).count()
     }
 
     /// What stands at a path of the first part, as far as it can be seen without a key.
@@ -170,6 +170,16 @@ impl SealedFile {
         }
     }
 
+    /// Every leaf and comment, in the order of the tree.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> + Clone {
+        self.index.entries(&self.document)
+    }
+
+    /// The leaf or comment with this number.
+    pub(crate) fn entry(&self, at: usize) -> Option<Entry> {
+        self.index.entry(&self.document, at)
+    }
+
     /// Replaces a file on disk by this one, atomically.
     ///
     /// # Errors
@@ -180,11 +190,11 @@ impl SealedFile {
 
     /// A selected leaf in the clear was never sealed: an edit by hand, or a changed rule.
     fn refuse_clear_leaves(&self) -> Result<(), FileError> {
-        for entry in self.index.entries.iter().filter(|entry| entry.selected) {
+        for entry in self.entries().filter(|entry| entry.selected) {
             let Some(scalar) = entry.leaf(&self.document) else {
                 continue;
             };
-            let place = || index::place(&self.document, &self.index, entry);
+            let place = || index::place(&self.document, &self.index, &entry);
             let sealed = match self.document.resolve(scalar) {
                 Ok(Resolved::Null) => true,
                 Ok(Resolved::Value(crate::value::Value::Str(text))) => {

@@ -48,7 +48,7 @@ impl SealedComments {
         let hasher = RandomState::new();
         let mut places = Places::default();
         let mut found = Vec::new();
-        for entry in index.entries.iter().filter(|entry| entry.selected) {
+        for entry in index.entries(document).filter(|entry| entry.selected) {
             let What::Comment(comment) = entry.what else {
                 continue;
             };
@@ -58,7 +58,7 @@ impl SealedComments {
             if !Envelope::is_one(text) {
                 continue;
             }
-            let aad = index.aad(document, entry);
+            let aad = index.aad(document, &entry);
             found.push(Found {
                 text: hasher.hash_one(text),
                 place: hasher.hash_one(&aad),
@@ -121,7 +121,7 @@ impl SealedComments {
 
     fn moved(&self, document: &Document, index: &Index) -> Result<Vec<Moved>, SealError> {
         let mut moved = Vec::new();
-        for (at, entry) in index.entries.iter().enumerate() {
+        for (at, entry) in index.entries(document).enumerate() {
             let What::Comment(comment) = entry.what else {
                 continue;
             };
@@ -129,13 +129,13 @@ impl SealedComments {
             let Some(old) = self.find(document.comment_text(&comment).expose()) else {
                 continue;
             };
-            let aad = index.aad(document, entry);
+            let aad = index.aad(document, &entry);
             if entry.selected && old.place == self.hasher.hash_one(&aad) {
                 continue;
             }
             if !entry.selected {
                 return Err(SealError::CommentMoves {
-                    place: index::place(document, index, entry),
+                    place: index::place(document, index, &entry),
                 });
             }
             moved.push(Moved {

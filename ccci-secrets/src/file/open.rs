@@ -109,13 +109,13 @@ pub(crate) fn open_leaves(
     let document = &file.document;
     let mut mac = MacStream::new(file.metadata.coverage);
     let mut arena = Arena::with_capacity(document.source().bytes().len() / 4);
-    let mut leaves = Vec::with_capacity(file.index.entries.len());
-    for entry in &file.index.entries {
+    let mut leaves = Vec::with_capacity(file.index.len());
+    for entry in file.entries() {
         let Some(scalar) = entry.leaf(document) else {
             leaves.push(None);
             continue;
         };
-        let place = || index::place(document, &file.index, entry);
+        let place = || index::place(document, &file.index, &entry);
         let resolved = document
             .resolve(scalar)
             .map_err(|source| OpenError::Scalar {
@@ -141,7 +141,7 @@ pub(crate) fn open_leaves(
             source,
         };
         let envelope = Envelope::parse(text).map_err(|error| leaf_error(error.into()))?;
-        let aad = file.index.aad(document, entry);
+        let aad = file.index.aad(document, &entry);
         let len = cipher
             .open(&envelope, &aad, &mut arena)
             .map_err(leaf_error)?;
@@ -216,11 +216,11 @@ impl<Proof> OpenFile<Proof> {
     pub fn leaf(&self, path: &TreePath) -> Option<Leaf<'_>> {
         let at = self.sealed.entry_at(path)?;
         let opened = self.content.leaves.get(at)?.as_ref()?;
-        let entry = self.sealed.index.entries.get(at)?;
+        let entry = self.sealed.entry(at)?;
         Some(Leaf {
             kind: opened.kind,
             bytes: self.content.bytes(opened),
-            assurance: Assurance::of(entry, self.sealed.metadata.coverage),
+            assurance: Assurance::of(&entry, self.sealed.metadata.coverage),
         })
     }
 
@@ -231,7 +231,7 @@ impl<Proof> OpenFile<Proof> {
         let at = self.sealed.entry_at(path)?;
         let opened = self.content.leaves.get(at)?.as_ref()?;
         let document = &self.sealed.document;
-        let scalar = self.sealed.index.entries.get(at)?.leaf(document)?;
+        let scalar = self.sealed.entry(at)?.leaf(document)?;
         let spelling = self.content.bytes(opened);
         if matches!(opened.kind, Kind::Str | Kind::Bytes) {
             return Some(Secret::from_slice(spelling));

@@ -118,7 +118,7 @@ impl<Proof> OpenFile<Proof> {
         // An envelope is some four times as long as a short value.
         let room = document.source().bytes().len() / 3;
         let mut splicer = document.source().splicer(edits, room);
-        for (entry, opened) in self.sealed.index.entries.iter().zip(&self.content.leaves) {
+        for (entry, opened) in self.sealed.entries().zip(&self.content.leaves) {
             let Some(scalar) = entry.leaf(&self.sealed.document) else {
                 continue;
             };
@@ -140,7 +140,7 @@ impl<Proof> OpenFile<Proof> {
             document
                 .can_hold(scalar, &value)
                 .map_err(|source| SealError::Unwritable {
-                    place: index::place(&self.sealed.document, &self.sealed.index, entry),
+                    place: index::place(&self.sealed.document, &self.sealed.index, &entry),
                     source,
                 })?;
             for edit in document.rewrite_scalar(scalar, &new) {
@@ -161,9 +161,9 @@ impl<Proof> OpenFile<Proof> {
     fn expected(&self) -> Result<Sequence, SealError> {
         let document = &self.sealed.document;
         let mut expected = Sequence::default();
-        for (entry, opened) in self.sealed.index.entries.iter().zip(&self.content.leaves) {
+        for (entry, opened) in self.sealed.entries().zip(&self.content.leaves) {
             let What::Leaf(_) = entry.what else { continue };
-            let aad = self.sealed.index.aad(document, entry);
+            let aad = self.sealed.index.aad(document, &entry);
             let Some(opened) = opened else {
                 expected.null(&aad);
                 continue;
@@ -220,11 +220,11 @@ impl PlainText {
         let document = Document::parse_plaintext(self.format, plain)?;
         let index = Index::of(&document, &self.selection, State::Clear)?;
         let mut found = Sequence::default();
-        for entry in &index.entries {
+        for entry in index.entries(&document) {
             let Some(scalar) = entry.leaf(&document) else {
                 continue;
             };
-            let aad = index.aad(&document, entry);
+            let aad = index.aad(&document, &entry);
             match document.resolve(scalar) {
                 Ok(Resolved::Null) => found.null(&aad),
                 Ok(Resolved::Value(value)) => found.clear(&value, &aad),

@@ -260,22 +260,22 @@ impl Sealer<'_> {
         let mut sealed = Sequence::default();
         let found: Vec<_> = comments(&document, &index)
             .map(|(comment, entry)| {
-                let old = self.reuse.comments.next_at(&index.aad(&document, entry));
-                (comment, entry.path(), old)
+                let old = self.reuse.comments.next_at(&index.aad(&document, &entry));
+                (comment, entry.spot(), old)
             })
             .collect();
-        let paths = index.into_paths();
+        let visits = index.into_visits();
         if found.is_empty() {
             return Ok((document.into_text(), sealed));
         }
         let mut edits = Vec::with_capacity(found.len());
-        for (comment, path, old) in in_source_order(found, |found| found.0) {
-            let aad = paths.aad(&document, path);
+        for (comment, spot, old) in in_source_order(found, |found| found.0) {
+            let aad = visits.aad(&document, spot);
             let envelope = self.seal_comment(&document, &comment, &aad, old)?;
             sealed.comment(&aad, envelope.as_bytes());
             edits.extend(document.seal_comment(&comment, &envelope));
         }
-        drop(paths);
+        drop(visits);
         self.reuse = Reuse::default();
         Ok((document.into_spliced(edits)?, sealed))
     }
@@ -353,23 +353,32 @@ fn with_copies(document: &Document, selection: &Selection) -> Result<Option<Expa
     let spans = spans_after(&edits);
     let text = document.source().splice(edits)?;
     let expanded = Document::parse(document.format(), text)?;
-    let again = Index::of(&expanded, selection, State::Clear)?;
-    // Comments are not repeated where an alias stood, and one behind it moves into what it stood for: what they
-    // decide about would be sealed, or left clear, against the rule.
-    let mut leaves = again.entries.iter().filter(|entry| is_leaf(entry));
-    for entry in index.entries.iter().filter(|entry| is_leaf(entry)) {
-        if leaves.next().map(|leaf| leaf.selected) != Some(entry.selected) {
-            return Err(SealError::AliasRule {
-                place: index::place(document, &index, entry),
-            });
-        }
-    }
+    require_same_selection((document, &index), &expanded, selection)?;
     let copies = Copies::find(&expanded, spans.into_iter().zip(aliases).collect())?;
     Ok(Some(Expanded {
         selected: count_selected(&expanded, selection)?,
         document: expanded,
         copies,
     }))
+}
+
+/// Comments are not repeated where an alias stood, and one behind it moves into what it stood for: what they decide about
+/// would be sealed, or left clear, against the rule.
+fn require_same_selection(
+    (document, index): (&Document, &Index),
+    expanded: &Document,
+    selection: &Selection,
+) -> Result<(), SealError> {
+    let again = Index::of(expanded, selection, State::Clear)?;
+    let mut leaves = again.entries(expanded).filter(is_leaf);
+    for entry in index.entries(document).filter(is_leaf) {
+        if leaves.next().map(|leaf| leaf.selected) != Some(entry.selected) {
+            return Err(SealError::AliasRule {
+                place: index::place(document, index, &entry),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// How many leaves and comments are to be sealed.
@@ -387,18 +396,16 @@ fn is_leaf(entry: &super::Entry) -> bool {
 }
 
 fn aliases_to_expand(document: &Document, index: &Index) -> HashSet<NodeId> {
-    if index.entries.iter().all(|entry| entry.alias.is_none()) {
+    if index.entries(document).all(|entry| entry.alias.is_none()) {
         return HashSet::new();
     }
     let sealed: HashSet<usize> = index
-        .entries
-        .iter()
+        .entries(document)
         .filter(|entry| entry.selected && has_text(document, entry))
-        .map(|entry| index::span(document, entry).start())
+        .map(|entry| index::span(document, &entry).start())
         .collect();
     index
-        .entries
-        .iter()
+        .entries(document)
         .filter(|entry| sealed.contains(&index::span(document, entry).start()))
         .filter_map(|entry| entry.alias)
         .collect()
@@ -537,7 +544,7 @@ fn rewrite_text(document: &Document, scalar: &Scalar, text: &str) -> Vec<Edit> {
 fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<(), SealError> {
     let document = &sealed.document;
     let mut found_leaves = Sequence::default();
-    for entry in &sealed.index.entries {
+    for entry in sealed.entries() {
         match (entry.what, entry.leaf(document)) {
             (What::ListComment(_), _) | (What::Leaf(_), None) => {
                 return Err(SealError::Check("a list item reads as a comment"));
@@ -545,7 +552,7 @@ fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<()
             (What::Comment(_), _) => {}
             (What::Leaf(_), Some(scalar)) => match document.resolve(scalar) {
                 Err(_) => return Err(SealError::Check("a value changed its type")),
-                Ok(Resolved::Null) => found_leaves.null(&sealed.index.aad(document, entry)),
+                Ok(Resolved::Null) => found_leaves.null(&sealed.index.aad(document, &entry)),
                 Ok(Resolved::Value(Value::Str(text)))
                     // EXPOSE: an envelope, or the length of a clear value.
                     if entry.selected && !text.expose().is_empty() =>
@@ -554,7 +561,7 @@ fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<()
                     found_leaves.envelope(text.expose());
                 }
                 Ok(Resolved::Value(value)) => {
-                    found_leaves.clear(&value, &sealed.index.aad(document, entry));
+                    found_leaves.clear(&value, &sealed.index.aad(document, &entry));
                 }
             },
         }
@@ -568,7 +575,7 @@ fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<()
         let text = document.comment_text(&comment);
         // EXPOSE: an envelope, to a digest.
         let text = first_line(text.expose());
-        found_comments.comment(&sealed.index.aad(document, entry), text);
+        found_comments.comment(&sealed.index.aad(document, &entry), text);
     }
     if !found_comments.is(comments) {
         return Err(SealError::Check("a comment changed its place"));
@@ -580,8 +587,8 @@ fn check(sealed: &SealedFile, leaves: Sequence, comments: Sequence) -> Result<()
 fn comments<'i>(
     document: &'i Document,
     index: &'i Index,
-) -> impl Iterator<Item = (Comment, &'i super::Entry)> {
-    let entries = index.entries.iter();
+) -> impl Iterator<Item = (Comment, super::Entry)> + 'i {
+    let entries = index.entries(document);
     let entries = entries.filter(|entry| entry.selected && entry.alias.is_none());
     entries.filter_map(|entry| match entry.what {
         // EXPOSE: only its length.

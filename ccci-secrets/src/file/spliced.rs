@@ -82,8 +82,7 @@ impl Spliced {
         let index = Index::of(document, &self.selection, State::Sealed)?;
         let mut edits = Vec::new();
         for entry in index
-            .entries
-            .iter()
+            .entries(document)
             .filter(|entry| entry.selected && entry.alias.is_none())
         {
             let leaf = entry.leaf(document);
@@ -94,7 +93,7 @@ impl Spliced {
                 document
                     .resolve(scalar)
                     .map_err(|source| FileError::Scalar {
-                        place: index::place(document, &index, entry),
+                        place: index::place(document, &index, &entry),
                         source,
                     })?
             else {
@@ -105,7 +104,7 @@ impl Spliced {
             if plain.expose().is_empty() {
                 continue;
             }
-            let aad = index.aad(document, entry);
+            let aad = index.aad(document, &entry);
             let cipher = &mut self.access.cipher;
             let envelope = cipher.seal(value.kind(), plain.expose(), &aad)?;
             edits.extend(document.rewrite_scalar(scalar, &NewScalar::Envelope(&envelope)));

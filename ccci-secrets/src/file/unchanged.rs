@@ -31,7 +31,7 @@ impl Leaves {
         let hasher = RandomState::new();
         Self {
             numbers: leaves(file, content)
-                .map(|(entry, opened)| number(&hasher, file, content, entry, opened))
+                .map(|(entry, opened)| number(&hasher, file, content, &entry, opened))
                 .collect(),
             hasher,
             replaced: leaves_at(file, path),
@@ -61,7 +61,7 @@ impl Leaves {
     /// can depend on where comments stand, and these can move with any change.
     fn check_others(&self, sealed: &SealedFile, content: &Content) -> Result<(), SealError> {
         let new: Vec<u64> = leaves(sealed, content)
-            .map(|(entry, opened)| number(&self.hasher, sealed, content, entry, opened))
+            .map(|(entry, opened)| number(&self.hasher, sealed, content, &entry, opened))
             .collect();
         let old = &self.numbers;
         let before = old.iter().zip(&new).take_while(|(old, new)| old == new);
@@ -75,7 +75,7 @@ impl Leaves {
         let place = leaves(sealed, content)
             .nth(before)
             .map_or_else(Location::default, |(entry, _)| {
-                index::place(&sealed.document, &sealed.index, entry)
+                index::place(&sealed.document, &sealed.index, &entry)
             });
         Err(SealError::RuleMoves { place })
     }
@@ -85,8 +85,8 @@ impl Leaves {
 fn leaves<'f>(
     file: &'f SealedFile,
     content: &'f Content,
-) -> impl Iterator<Item = (&'f Entry, Option<&'f Opened>)> {
-    let all = file.index.entries.iter().zip(&content.leaves);
+) -> impl Iterator<Item = (Entry, Option<&'f Opened>)> {
+    let all = file.entries().zip(&content.leaves);
     all.filter(|(entry, _)| matches!(entry.what, What::Leaf(_)))
         .map(|(entry, opened)| (entry, opened.as_ref()))
 }
@@ -119,8 +119,8 @@ fn leaves_at(file: &SealedFile, path: &TreePath) -> usize {
         return 0;
     }
     let replaced = subtree(document, last);
-    let entries = file.index.entries.iter();
-    let is_replaced = |entry: &&Entry| match (entry.what, entry.alias) {
+    let entries = file.entries();
+    let is_replaced = |entry: &Entry| match (entry.what, entry.alias) {
         (What::Leaf(_), Some(alias)) => replaced.contains(&alias),
         (What::Leaf(node), None) => replaced.contains(&node),
         (What::Comment(_) | What::ListComment(_), _) => false,

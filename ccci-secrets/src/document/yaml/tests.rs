@@ -88,13 +88,12 @@ fn the_walk_gives_each_comment_the_associated_data_that_sops_gave_it() {
         let index = Index::of(&document, &selection, State::Clear).unwrap();
         let mut expected = snippet.comments;
         let mut found: Vec<_> = index
-            .entries
-            .iter()
+            .entries(&document)
             .filter_map(|entry| match entry.what {
                 What::Comment(comment) if comment.place != Place::Lost => {
                     let text = document.source().slice(comment.text());
                     let text = String::from_utf8_lossy(text).trim().to_owned();
-                    Some((text, index.aad(&document, entry)))
+                    Some((text, index.aad(&document, &entry)))
                 }
                 _ => None,
             })

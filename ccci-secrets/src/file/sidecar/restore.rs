@@ -128,7 +128,7 @@ impl<Proof> OpenFile<Proof> {
     /// The name of every leaf that is sealed, nothing for others, and its line.
     fn leaf_names(&self) -> impl Iterator<Item = (Option<LeafName>, usize)> {
         let document = &self.sealed.document;
-        let entries = self.sealed.index.entries.iter();
+        let entries = self.sealed.entries();
         let leaves = entries.filter(|entry| matches!(entry.what, What::Leaf(_)));
         leaves.map(move |entry| {
             let sealed = entry.leaf(document).filter(|_| entry.selected);
@@ -137,7 +137,7 @@ impl<Proof> OpenFile<Proof> {
                 Ok(Resolved::Value(text)) => leaf_name(text.canonical().expose()),
                 _ => None,
             });
-            (name, index::line(document, entry))
+            (name, index::line(document, &entry))
         })
     }
 }
