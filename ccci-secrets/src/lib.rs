@@ -21,6 +21,7 @@ pub mod fs;
 pub mod hmac_key;
 pub mod key;
 pub mod keyring;
+mod large;
 pub mod leaf;
 pub mod mac;
 pub mod manual;

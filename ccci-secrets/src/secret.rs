@@ -5,6 +5,8 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::large::give_back;
+
 /// Secret bytes.
 ///
 /// The buffer is wiped on drop, [`fmt::Debug`] prints `[redacted]`, and there is neither `Clone` nor `PartialEq`:
@@ -36,10 +38,16 @@ impl Secret {
         if needed > self.0.capacity() {
             let mut larger = Vec::with_capacity(needed.max(self.0.capacity().saturating_mul(2)));
             larger.extend_from_slice(&self.0);
-            self.0.zeroize();
+            self.wipe();
             *self.0 = larger;
         }
         self.0.extend_from_slice(more);
+    }
+
+    /// Wipes all of the buffer, and gives it back.
+    fn wipe(&mut self) {
+        self.0.zeroize();
+        give_back(&mut self.0);
     }
 
     /// Makes it as long as that with zeros, if it is shorter and has the room.
@@ -90,6 +98,12 @@ impl Secret {
     #[must_use]
     pub fn ct_eq(&self, other: &[u8]) -> bool {
         self.0.as_slice().ct_eq(other).into()
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.wipe();
     }
 }
 

@@ -5,6 +5,7 @@ use crate::document::{
     ALIAS_BUDGET, Collection, Comment, Document, Entry, Item, MAX_DEPTH, Node, NodeId, ParseError,
     ParseErrorKind, Scalar, Span, TEXT_PER_NODE,
 };
+use crate::large::Large;
 
 /// What a [`Walk`] meets.
 #[derive(Debug)]
@@ -293,7 +294,7 @@ struct VisitId(u32);
 /// With them, the place of a leaf or comment is a [`Spot`]. Written out, the paths of a deep document would take the square of
 /// its size.
 #[derive(Debug, Default)]
-pub(crate) struct Visits(Vec<Visit>);
+pub(crate) struct Visits(Large<Visit>);
 
 #[derive(Clone, Copy, Debug)]
 struct Visit {

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const LAYERS: [&[&str]; 10] = [
-    &["digest", "error", "fs", "nearest", "secret", "words"],
+    &[
+        "digest", "error", "fs", "large", "nearest", "secret", "words",
+    ],
     &[
         "atomic",
         "certificate",

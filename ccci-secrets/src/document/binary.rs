@@ -41,7 +41,7 @@ pub(crate) fn whole_file(bytes: Secret) -> Document {
     Document {
         format: Format::Binary,
         source: Source::new(bytes),
-        nodes: vec![value, root],
+        nodes: vec![value, root].into(),
         key_texts,
         parts: vec![Part {
             root: NodeId(1),

@@ -4,12 +4,13 @@
 use std::sync::OnceLock;
 
 use super::{Collection, Document, Item, Layout, Node, NodeId, Span};
+use crate::large::Large;
 
 /// The block collections of one document.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
     /// In the order of the source, an outer one before those in it.
-    all: OnceLock<Vec<Block>>,
+    all: OnceLock<Large<Block>>,
     step: OnceLock<Option<usize>>,
 }
 
@@ -51,10 +52,10 @@ fn block(node: &Node) -> Option<&Collection> {
     }
 }
 
-fn blocks(document: &Document) -> Vec<Block> {
+fn blocks(document: &Document) -> Large<Block> {
     let found = document.nodes.iter().filter_map(block);
     // Counted first: a list that grows would stand in memory twice.
-    let mut blocks = Vec::with_capacity(found.clone().count());
+    let mut blocks = Large::with_capacity(found.clone().count());
     blocks.extend(found.map(|collection| Block {
         span: collection.span,
         column: collection.column,
@@ -62,7 +63,7 @@ fn blocks(document: &Document) -> Vec<Block> {
     }));
     blocks.sort_by_key(|block| (block.span.start(), block.column));
     let mut open: Vec<(u32, usize)> = Vec::new();
-    for (number, block) in (0..).zip(&mut blocks) {
+    for (number, block) in (0..).zip(blocks.iter_mut()) {
         while open.pop_if(|(_, end)| *end <= block.span.start()).is_some() {}
         block.outer = open.last().map(|(outer, _)| *outer);
         open.push((number, block.span.end()));

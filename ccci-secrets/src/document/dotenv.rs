@@ -38,7 +38,7 @@ pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
     Ok(Document {
         format: Format::Dotenv,
         source,
-        nodes,
+        nodes: nodes.into(),
         key_texts,
         parts: vec![part],
         blocks: Default::default(),

@@ -36,6 +36,7 @@ pub use self::nodes::{Alias, Collection, Comment, Entry, Item, Layout, Node, Pla
 pub use self::plain_text::Unwritable;
 pub use self::scalar::{BlockScalar, Chomp, Resolved, Scalar, Style};
 pub use self::span::{Edit, Source, Span, SpliceError, Splicer};
+use crate::large::Large;
 use crate::path::TreePath;
 use crate::secret::Secret;
 use crate::value::{Text, Value};
@@ -57,7 +58,7 @@ pub struct NodeId(pub(crate) u32);
 pub struct Document {
     pub(crate) format: Format,
     pub(crate) source: Source,
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: Large<Node>,
     pub(crate) key_texts: KeyTexts,
     pub(crate) parts: Vec<Part>,
     pub(crate) blocks: blocks::Blocks,

@@ -30,88 +30,129 @@ pub(super) enum Step<'d> {
     Scalar(usize, &'d Scalar),
 }
 
+/// The steps of a document one after the other.
+struct Steps<'d> {
+    walk: Walk<'d>,
+    /// How many entries of the index were met.
+    entries: usize,
+    /// A step that was looked at and not taken.
+    waiting: Option<Step<'d>>,
+}
+
+impl<'d> Steps<'d> {
+    fn of(document: &'d Document) -> Self {
+        Self {
+            walk: Walk::new(document),
+            entries: 0,
+            waiting: None,
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Step<'d>>, ParseError> {
+        if self.waiting.is_some() {
+            return Ok(self.waiting.take());
+        }
+        loop {
+            let Some(event) = self.walk.next()? else {
+                return Ok(None);
+            };
+            return Ok(Some(match event {
+                Event::Part => Step::Part,
+                Event::EnterCollection if self.walk.in_list() => Step::OpenList,
+                Event::EnterCollection => Step::OpenMap,
+                Event::LeaveCollection => Step::Close,
+                Event::EnterKey(key) => Step::Key(key),
+                Event::Comment(comment) => Step::Comment(self.count(), comment),
+                Event::Scalar(_, scalar) => Step::Scalar(self.count(), scalar),
+                Event::ItemDone | Event::LeaveKey => continue,
+            }));
+        }
+    }
+
+    /// The number of an entry.
+    fn count(&mut self) -> usize {
+        let number = self.entries;
+        self.entries += 1;
+        number
+    }
+
+    /// Goes on to the value that a segment leads to from the collection that comes next; whether there is one.
+    fn enter(&mut self, segment: &Segment) -> Result<bool, ParseError> {
+        if !matches!(self.next()?, Some(Step::OpenList | Step::OpenMap)) {
+            return Ok(false);
+        }
+        let mut items = 0;
+        while let Some(step) = self.next()? {
+            match (step, segment) {
+                (Step::Close | Step::Part, _) => break,
+                (Step::Comment(..), _) => continue,
+                (Step::Key(key), Segment::Key(wanted)) if key == wanted => return Ok(true),
+                (Step::Key(_), _) => {}
+                (_, Segment::Index(wanted)) if *wanted == items => {
+                    self.waiting = Some(step);
+                    return Ok(true);
+                }
+                _ => self.waiting = Some(step),
+            }
+            items += 1;
+            self.value(|_| {})?;
+        }
+        Ok(false)
+    }
+
+    /// Takes the steps of the value that comes next.
+    fn value(&mut self, mut take: impl FnMut(Step<'d>)) -> Result<(), ParseError> {
+        let mut depth = 0_usize;
+        while let Some(step) = self.next()? {
+            match step {
+                Step::OpenList | Step::OpenMap => depth += 1,
+                Step::Close => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            take(step);
+            if depth == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
 pub(super) fn steps(document: &Document) -> Result<Vec<Step<'_>>, ParseError> {
-    let mut steps = Vec::new();
-    let mut walk = Walk::new(document);
-    let mut number = 0;
-    while let Some(event) = walk.next()? {
-        steps.push(match event {
-            Event::Part => Step::Part,
-            Event::EnterCollection if walk.in_list() => Step::OpenList,
-            Event::EnterCollection => Step::OpenMap,
-            Event::LeaveCollection => Step::Close,
-            Event::EnterKey(key) => Step::Key(key),
-            Event::Comment(comment) => Step::Comment(number, comment),
-            Event::Scalar(_, scalar) => Step::Scalar(number, scalar),
-            Event::ItemDone | Event::LeaveKey => continue,
-        });
-        number += usize::from(matches!(
-            steps.last(),
-            Some(Step::Comment(..) | Step::Scalar(..))
-        ));
+    let (mut steps, mut all) = (Vec::new(), Steps::of(document));
+    while let Some(step) = all.next()? {
+        steps.push(step);
     }
     Ok(steps)
 }
 
 /// All scalars of a document, in the order of sops' tree.
 pub(super) fn scalars(document: &Document) -> Result<Vec<Scalar>, ParseError> {
-    let scalars = steps(document)?.into_iter().filter_map(|step| match step {
-        Step::Scalar(_, scalar) => Some(scalar.clone()),
-        _ => None,
-    });
-    Ok(scalars.collect())
-}
-
-/// The steps at a path of the first part.
-pub(super) fn subtree<'s, 'd>(steps: &'s [Step<'d>], path: &TreePath) -> Option<&'s [Step<'d>]> {
-    let start = subtree_start(steps, path)?;
-    steps.get(start..end(steps, start))
-}
-
-/// Where the steps at a path of the first part start.
-fn subtree_start(steps: &[Step<'_>], path: &TreePath) -> Option<usize> {
-    let root = steps
-        .iter()
-        .position(|step| matches!(step, Step::OpenMap))?;
-    let mut segments = path.segments().iter();
-    segments.try_fold(root, |at, segment| child(steps, at, segment))
-}
-
-fn child(steps: &[Step<'_>], open: usize, segment: &Segment) -> Option<usize> {
-    let (mut at, mut count) = (open + 1, 0);
-    if !matches!(steps.get(open)?, Step::OpenList | Step::OpenMap) {
-        return None;
-    }
-    loop {
-        match (steps.get(at)?, segment) {
-            (Step::Close | Step::Part, _) => return None,
-            (Step::Comment(..), _) => at += 1,
-            (Step::Key(key), Segment::Key(wanted)) if key == wanted => return Some(at + 1),
-            (Step::Key(_), _) => at = end(steps, at + 1),
-            (_, Segment::Index(wanted)) if *wanted == count => return Some(at),
-            _ => {
-                count += 1;
-                at = end(steps, at);
-            }
+    let (mut scalars, mut all) = (Vec::new(), Steps::of(document));
+    while let Some(step) = all.next()? {
+        if let Step::Scalar(_, scalar) = step {
+            scalars.push(scalar.clone());
         }
     }
+    Ok(scalars)
 }
 
-/// Behind the value that starts at `at`.
-fn end(steps: &[Step<'_>], mut at: usize) -> usize {
-    let mut depth = 0_usize;
-    loop {
-        match steps.get(at) {
-            None => return at,
-            Some(Step::OpenList | Step::OpenMap) => depth += 1,
-            Some(Step::Close) => depth = depth.saturating_sub(1),
-            Some(_) => {}
-        }
-        at += 1;
-        if depth == 0 {
-            return at;
+/// The steps at a path of the first part; none if it leads nowhere.
+pub(super) fn steps_at<'d>(
+    document: &'d Document,
+    path: &TreePath,
+) -> Result<Vec<Step<'d>>, ParseError> {
+    let mut all = Steps::of(document);
+    // The part is announced.
+    all.next()?;
+    for segment in path.segments() {
+        if !all.enter(segment)? {
+            return Ok(Vec::new());
         }
     }
+    let mut steps = Vec::new();
+    all.value(|step| steps.push(step))?;
+    Ok(steps)
 }
 
 impl<Proof> OpenFile<Proof> {

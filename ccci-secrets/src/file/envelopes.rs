@@ -15,6 +15,7 @@ use super::seal::first_line;
 use crate::crypto::{NONCE_LEN, RandomError, TAG_LEN};
 use crate::document::{Comment, Document, NewScalar, NodeId, Resolved, Scalar, Style};
 use crate::envelope::{self, Envelope};
+use crate::large::Large;
 use crate::leaf::{LeafCipher, sealed_spelling};
 use crate::metadata::Metadata;
 use crate::secret::Secret;
@@ -32,9 +33,9 @@ pub(crate) struct Reuse {
 pub(super) struct Envelopes {
     hasher: RandomState,
     /// Sorted by place, those at the same place in the order of the older version.
-    places: Vec<Place>,
+    places: Large<Place>,
     /// By number; nothing where an envelope cannot serve again.
-    old: Vec<Option<OldEnvelope>>,
+    old: Large<Option<OldEnvelope>>,
     /// By number, where the plaintext document does not spell a value as it was sealed.
     spelled: HashMap<usize, Spelled>,
     /// By number, where an envelope does not look as it is printed here.
@@ -180,11 +181,12 @@ struct Sealed {
 
 impl Envelopes {
     fn push_place(&mut self, aad: &str) {
-        self.places.push(Place {
+        let place = Place {
             hash: self.hasher.hash_one(aad),
             number: u32::try_from(self.places.len()).unwrap_or(u32::MAX),
             met: 0,
-        });
+        };
+        self.places.push(place);
     }
 
     fn sort_places(&mut self) {

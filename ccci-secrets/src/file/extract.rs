@@ -1,6 +1,6 @@
 //! Letting out one value, or one part of an opened file.
 
-use super::convert::{kept_values, steps, subtree};
+use super::convert::{kept_values, steps_at};
 use super::find_child;
 use super::open::OpenFile;
 use crate::document::canonical::{self, ConvertError, Token};
@@ -30,8 +30,7 @@ impl<Proof> OpenFile<Proof> {
         layout: CanonicalLayout,
     ) -> Result<Secret, ExtractError> {
         self.walk(path)?;
-        let steps = steps(&self.sealed.document)?;
-        let tokens = kept_values(self, subtree(&steps, path).unwrap_or_default());
+        let tokens = kept_values(self, &steps_at(&self.sealed.document, path)?);
         let tokens: Vec<&Token<'_>> = tokens.iter().collect();
         Ok(canonical::write_value(&tokens, format, layout)?)
     }

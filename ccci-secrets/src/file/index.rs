@@ -3,6 +3,7 @@
 use crate::document::{Comment, Document, Item, Node, NodeId, ParseError, Scalar, Span, Style};
 use crate::envelope::Envelope;
 use crate::error::Location;
+use crate::large::Large;
 use crate::selection::{Cursor, Selection};
 use crate::tree::{Event, Spot, Visits, Walk};
 use crate::value::Kind;
@@ -12,8 +13,8 @@ use crate::value::Kind;
 /// Of each only the place is kept; what stands there is looked up in the document.
 #[derive(Debug)]
 pub(crate) struct Index {
-    spots: Vec<Spot>,
-    marks: Vec<Mark>,
+    spots: Large<Spot>,
+    marks: Large<Mark>,
     visits: Visits,
 }
 
@@ -77,8 +78,8 @@ impl Index {
         state: State,
     ) -> Result<Self, ParseError> {
         // Most nodes are leaves. What stays unused is never touched; a list that grows would stand in memory twice.
-        let mut spots = Vec::with_capacity(document.nodes.len());
-        let mut marks = Vec::with_capacity(document.nodes.len());
+        let mut spots = Large::with_capacity(document.nodes.len());
+        let mut marks = Large::with_capacity(document.nodes.len());
         let walk = Walk::keeping_visits(document);
         let mut found = Entries::of_walk(walk, document, selection, state);
         while let Some(entry) = found.next()? {

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use super::index::What;
 use super::{SealedFile, find_child};
 use crate::document::{Document, Item, METADATA_KEY, Node, NodeId};
+use crate::large::Large;
 use crate::path::{Segment, TreePath};
 
 /// What was found out about a file when somebody first asked.
@@ -14,9 +15,9 @@ use crate::path::{Segment, TreePath};
 pub(super) struct Lookup {
     hasher: RandomState,
     /// The keys of all maps.
-    keys: OnceLock<Vec<Known>>,
+    keys: OnceLock<Large<Known>>,
     /// The positions in the index of all leaves that are no repetitions, in the order of their nodes.
-    leaves: OnceLock<Vec<u32>>,
+    leaves: OnceLock<Large<u32>>,
 }
 
 /// A key of a map; sorted, the first of several with the same hash comes first.
@@ -56,9 +57,9 @@ impl SealedFile {
         (node(at) == Some(leaf)).then_some(*at as usize)
     }
 
-    fn leaves(&self) -> Vec<u32> {
+    fn leaves(&self) -> Large<u32> {
         let count = u32::try_from(self.index.len()).unwrap_or(u32::MAX);
-        let mut leaves: Vec<u32> = (0..count)
+        let mut leaves: Large<u32> = (0..count)
             .filter(|at| self.leaf_node(*at).is_some())
             .collect();
         leaves.sort_by_key(|at| self.leaf_node(*at));
@@ -95,8 +96,8 @@ impl Lookup {
         }
     }
 
-    fn keys_of(&self, document: &Document) -> Vec<Known> {
-        let mut keys = Vec::with_capacity(document.nodes.len());
+    fn keys_of(&self, document: &Document) -> Large<Known> {
+        let mut keys = Large::with_capacity(document.nodes.len());
         for (map, node) in (0..).map(NodeId).zip(&document.nodes) {
             let Node::Map(collection) = node else {
                 continue;

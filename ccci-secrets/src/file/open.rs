@@ -11,6 +11,7 @@ use crate::crypto::Cipher;
 use crate::document::{Document, NewScalar, Resolved, Style};
 use crate::envelope::Envelope;
 use crate::keyring::{Keyring, OpenedBy};
+use crate::large::Large;
 use crate::leaf::{Arena, LeafCipher, LeafError};
 use crate::mac::{Authentic, Mac, MacError, MacStream};
 use crate::metadata::Metadata;
@@ -34,7 +35,7 @@ pub struct OpenFile<Proof = Authentic> {
 #[derive(Debug)]
 pub(crate) struct Content {
     arena: Arena,
-    pub(crate) leaves: Vec<Option<Opened>>,
+    pub(crate) leaves: Large<Option<Opened>>,
 }
 
 /// Where an opened leaf lies in the arena.
@@ -109,7 +110,7 @@ pub(crate) fn open_leaves(
     let document = &file.document;
     let mut mac = MacStream::new(file.metadata.coverage);
     let mut arena = Arena::with_capacity(document.source().bytes().len() / 4);
-    let mut leaves = Vec::with_capacity(file.index.len());
+    let mut leaves = Large::with_capacity(file.index.len());
     for entry in file.entries() {
         let Some(scalar) = entry.leaf(document) else {
             leaves.push(None);

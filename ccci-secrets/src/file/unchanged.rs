@@ -9,6 +9,7 @@ use super::open::{Content, Opened, open_leaves};
 use super::{Entry, SealError, SealedFile, find};
 use crate::document::{Document, Item, Node, NodeId};
 use crate::error::Location;
+use crate::large::Large;
 use crate::leaf::LeafCipher;
 use crate::mac::Authentic;
 use crate::path::TreePath;
@@ -20,7 +21,7 @@ use crate::path::TreePath;
 #[derive(Debug)]
 pub(super) struct Leaves {
     hasher: RandomState,
-    numbers: Vec<u64>,
+    numbers: Large<u64>,
     /// How many of them the change takes the place of.
     replaced: usize,
 }

@@ -41,7 +41,7 @@ pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
     Ok(Document {
         format: Format::Ini,
         source,
-        nodes,
+        nodes: nodes.into(),
         key_texts,
         parts: vec![part],
         blocks: Default::default(),

@@ -35,7 +35,7 @@ pub(crate) fn parse(bytes: Secret) -> Result<Document, ParseError> {
     let document = Document {
         format: Format::Json,
         source,
-        nodes,
+        nodes: nodes.into(),
         key_texts,
         parts: vec![part],
         blocks: Default::default(),

@@ -1,7 +1,8 @@
 //! A collection that is being read, and the order of its entries and comments in sops' tree.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 
 use super::comments::Line;
 use super::stream::NodeComments;
@@ -53,14 +54,35 @@ pub(super) struct Child {
     pub(super) is_collection: bool,
 }
 
+/// The names of a map with many entries, to find one that stands twice.
+///
+/// Only numbers that stand for them: the names of a large file take a good part of its size. The hasher's keys are random.
+#[derive(Default)]
+struct Names {
+    hasher: RandomState,
+    hashes: HashSet<u64>,
+}
+
+impl Names {
+    /// Takes a name. If it says that there was none like it, there was none; `names` are all before it.
+    fn may_hold<'n>(&mut self, name: &[u8], names: impl Iterator<Item = &'n [u8]>) -> bool {
+        if self.hashes.is_empty() {
+            self.hashes = names.map(|name| self.hasher.hash_one(name)).collect();
+        }
+        !self.hashes.insert(self.hasher.hash_one(name))
+    }
+}
+
+/// So many items are looked through faster than their names are put into a table.
+const FEW_ITEMS: usize = 16;
+
 /// A collection whose end was not read yet.
-pub(super) struct Frame<'s> {
+pub(super) struct Frame {
     pub(super) id: NodeId,
     pub(super) shape: Shape,
     pub(super) key: Option<PendingKey>,
     pub(super) is_first: bool,
-    /// The names so far, where each may stand only once.
-    pub(super) names: HashSet<Cow<'s, [u8]>>,
+    names: Names,
     /// The comments that the start of the collection took.
     head: Vec<Line>,
     items: Vec<Item>,
@@ -72,7 +94,7 @@ pub(super) struct Frame<'s> {
     props: Props,
 }
 
-impl<'s> Frame<'s> {
+impl Frame {
     pub(super) fn new(
         id: NodeId,
         shape: Shape,
@@ -85,7 +107,7 @@ impl<'s> Frame<'s> {
             shape,
             key: None,
             is_first: true,
-            names: HashSet::new(),
+            names: Names::default(),
             head,
             items: Vec::new(),
             has_entry: false,
@@ -94,6 +116,18 @@ impl<'s> Frame<'s> {
             column,
             props,
         }
+    }
+
+    /// Whether an entry of this name stands here already; if not, the next one is taken to have it. `name_of` gives the name
+    /// of an entry.
+    pub(super) fn holds<'n>(&mut self, name: &[u8], name_of: impl Fn(&Entry) -> &'n [u8]) -> bool {
+        let names = self.items.iter().filter_map(|item| match item {
+            Item::Entry(entry) => Some(name_of(entry)),
+            Item::Comment(_) | Item::Element(_) => None,
+        });
+        let is_few = self.items.len() < FEW_ITEMS;
+        (is_few || self.names.may_hold(name, names.clone()))
+            && names.clone().any(|other| other == name)
     }
 
     /// Takes a key. The foot comments before it belong to the entry before, if there is one.

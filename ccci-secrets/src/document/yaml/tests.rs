@@ -1,7 +1,7 @@
 //! The reader against go-yaml: structure, values, and the container of every comment.
 
 use super::*;
-use crate::document::{Item, Node, NodeId, Place};
+use crate::document::{Item, Node, NodeId, ParseErrorKind, Place};
 use crate::file::{Index, State, What};
 use crate::selection::{Selection, SelectionSettings};
 
@@ -218,5 +218,30 @@ fn what_go_yaml_drops_stays_in_the_innermost_collection_as_lost() {
             })
             .collect();
         assert_eq!(lost, [expected.as_bytes()], "{text:?}");
+    }
+}
+
+// Names are looked up in two ways, and each spelling of one is the same name.
+#[test]
+fn a_name_that_stands_twice_is_found_in_small_maps_and_in_large_ones() {
+    for entries in [2, 15, 16, 17, 40, 300] {
+        let text: String = (0..entries).map(|nth| format!("name-{nth}: 1\n")).collect();
+        assert!(parse_text(&text).is_ok(), "{entries}");
+        let inner: String = text.lines().map(|line| format!("  {line}\n")).collect();
+        assert!(
+            parse_text(&format!("{text}m:\n{inner}")).is_ok(),
+            "{entries}"
+        );
+        for again in [0, entries / 2, entries - 1] {
+            for name in [
+                format!("name-{again}"),
+                format!("'name-{again}'"),
+                format!("\"\\x6eame-{again}\""),
+            ] {
+                let error = parse_text(&format!("{text}# c\n{name}: 2\n")).unwrap_err();
+                let expected = ParseErrorKind::DuplicateKey(format!("name-{again}"));
+                assert_eq!((error.kind, error.line), (expected, entries + 2), "{name}");
+            }
+        }
     }
 }

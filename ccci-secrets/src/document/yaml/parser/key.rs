@@ -7,7 +7,7 @@ use crate::document::yaml::frame::PendingKey;
 use crate::document::yaml::scanner::error_at;
 use crate::document::yaml::token::Token;
 use crate::document::yaml::{Keys, resolve, text};
-use crate::document::{Node, ParseError, ParseErrorKind, Scalar, Style, unquoted};
+use crate::document::{Entry, Node, ParseError, ParseErrorKind, Scalar, Style, unquoted};
 use crate::value::Text;
 
 impl<'s> Parser<'s> {
@@ -26,7 +26,7 @@ impl<'s> Parser<'s> {
             self.nodes.pop();
         }
         let (name, merges) = self.key_text(&scalar, &token)?;
-        self.check_name(name.clone(), &token)?;
+        self.check_name(&name, &token)?;
         let text = match name {
             Cow::Borrowed(bytes) if bytes == unquoted(text::slice(self.bytes, scalar.span)) => None,
             name => Some(self.key_texts.add(String::from_utf8_lossy(&name))),
@@ -76,22 +76,22 @@ impl<'s> Parser<'s> {
     }
 
     /// go-yaml refuses a name that stands twice, and sops asks it to in the first document only.
-    pub(super) fn check_name(
-        &mut self,
-        name: Cow<'s, [u8]>,
-        token: &Token,
-    ) -> Result<(), ParseError> {
+    pub(super) fn check_name(&mut self, name: &[u8], token: &Token) -> Result<(), ParseError> {
         if !self.parts.is_empty() || self.keys == Keys::Scalars {
             return Ok(());
         }
         let Some(frame) = self.stack.last_mut() else {
             return Ok(());
         };
-        if frame.names.contains(&name) {
-            let name = String::from_utf8_lossy(&name).into_owned();
+        let (bytes, texts) = (self.bytes, &self.key_texts);
+        let name_of = |entry: &Entry| match entry.key_text {
+            Some(text) => texts.get(text).as_bytes(),
+            None => unquoted(text::slice(bytes, entry.key)),
+        };
+        if frame.holds(name, name_of) {
+            let name = String::from_utf8_lossy(name).into_owned();
             return Err(error_at(token.start, ParseErrorKind::DuplicateKey(name)));
         }
-        frame.names.insert(name);
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ use super::{Keys, lost, merge, text};
 use crate::document::{
     Collection, KeyTexts, Layout, Node, NodeId, ParseError, ParseErrorKind, Part, Props, Span,
 };
+use crate::large::Large;
 
 /// Reads every document of the source.
 ///
@@ -23,12 +24,12 @@ use crate::document::{
 pub(super) fn compose(
     bytes: &[u8],
     keys: Keys,
-) -> Result<(Vec<Node>, KeyTexts, Vec<Part>), ParseError> {
+) -> Result<(Large<Node>, KeyTexts, Vec<Part>), ParseError> {
     let mut parser = Parser {
         bytes,
         keys,
         stream: Stream::new(bytes),
-        nodes: Vec::with_capacity(expected_nodes(bytes.len())),
+        nodes: Large::with_capacity(expected_nodes(bytes.len())),
         key_texts: KeyTexts::default(),
         parts: Vec::new(),
         stack: Vec::new(),
@@ -77,10 +78,10 @@ struct Parser<'s> {
     bytes: &'s [u8],
     keys: Keys,
     stream: Stream<'s>,
-    nodes: Vec<Node>,
+    nodes: Large<Node>,
     key_texts: KeyTexts,
     parts: Vec<Part>,
-    stack: Vec<Frame<'s>>,
+    stack: Vec<Frame>,
     root: Option<Child>,
     /// As in go-yaml, a later document may name the anchors of an earlier one.
     anchors: HashMap<&'s [u8], NodeId>,
