@@ -1,7 +1,7 @@
 //! Time and peak memory for large YAML files: `cargo bench -p ccci-secrets --bench large_yaml`.
 //!
-//! Each measurement is a process of its own, because the peak of a process never goes down. The limits are those of
-//! issue 5: ten times the leaves take about ten times as long, and no more than three times the file in memory.
+//! Each measurement is a process of its own, because the peak of a process never goes down. The limits: ten times the leaves
+//! take about ten times as long, and no more than three times the file in memory.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

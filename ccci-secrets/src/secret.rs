@@ -11,13 +11,13 @@ use crate::large::give_back;
 ///
 /// The buffer is wiped on drop, [`fmt::Debug`] prints `[redacted]`, and there is neither `Clone` nor `PartialEq`:
 /// compare with [`Secret::ct_eq`].
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret(Vec<u8>);
 
 impl Secret {
     /// Takes over a buffer; the caller's allocation becomes the secret, nothing is copied.
     #[must_use]
     pub fn from_vec(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(bytes)
     }
 
     /// Copies a slice into a buffer of exactly its size.
@@ -39,7 +39,7 @@ impl Secret {
             let mut larger = Vec::with_capacity(needed.max(self.0.capacity().saturating_mul(2)));
             larger.extend_from_slice(&self.0);
             self.wipe();
-            *self.0 = larger;
+            self.0 = larger;
         }
         self.0.extend_from_slice(more);
     }
@@ -97,7 +97,7 @@ impl Secret {
     /// Compares in time that depends on the lengths only.
     #[must_use]
     pub fn ct_eq(&self, other: &[u8]) -> bool {
-        self.0.as_slice().ct_eq(other).into()
+        self.0.ct_eq(other).into()
     }
 }
 

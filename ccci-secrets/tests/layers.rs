@@ -8,10 +8,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const LAYERS: [&[&str]; 10] = [
-    &[
-        "digest", "error", "fs", "large", "nearest", "secret", "words",
-    ],
+const LAYERS: [&[&str]; 11] = [
+    &["large"],
+    &["digest", "error", "fs", "nearest", "secret", "words"],
     &[
         "atomic",
         "certificate",

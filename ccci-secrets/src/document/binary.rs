@@ -28,11 +28,11 @@ pub(crate) fn whole_file(bytes: Secret) -> Document {
     let value = Node::Scalar(Scalar::new(all, Style::Plain, Props::default(), false));
     let mut key_texts = KeyTexts::default();
     let root = Node::map(Collection {
-        items: vec![Item::Entry(Entry {
+        items: Box::new([Item::Entry(Entry {
             key: start,
             key_text: Some(key_texts.add(DATA_KEY)),
             value: NodeId(0),
-        })],
+        })]),
         layout: Layout::Block,
         span: all,
         column: 0,

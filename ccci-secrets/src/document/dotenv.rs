@@ -120,7 +120,7 @@ impl Reader {
 
 fn map(items: Vec<Item>, span: Span) -> Collection {
     Collection {
-        items,
+        items: items.into(),
         layout: Layout::Block,
         span,
         column: 0,

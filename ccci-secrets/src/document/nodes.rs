@@ -44,7 +44,7 @@ pub struct Collection {
     /// Entries (map) or elements (list), and the comments among them, in the order of sops' tree: a head comment
     /// before its entry, an inline comment before its entry too (it carries [`Place::Inline`]), a foot comment
     /// directly after its entry.
-    pub items: Vec<Item>,
+    pub items: Box<[Item]>,
     /// Block or flow.
     pub layout: Layout,
     /// From the first byte of the first entry (block: also the `-`) or the opening bracket, to the end of the last

@@ -171,7 +171,7 @@ impl Content {
             .nodes
             .iter()
             .flat_map(|node| match node {
-                Node::Map(collection) | Node::List(collection) => collection.items.as_slice(),
+                Node::Map(collection) | Node::List(collection) => &*collection.items,
                 _ => &[],
             })
             .filter_map(|item| match item {

@@ -285,7 +285,7 @@ impl DraftFile {
                     .is_some_and(|byte| !matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'`' | b']'))
         };
         let items = self.document.nodes.iter().flat_map(|node| match node {
-            Node::Map(map) => map.items.as_slice(),
+            Node::Map(map) => &*map.items,
             _ => &[],
         });
         let cut = items.filter_map(|item| match item {

@@ -266,7 +266,7 @@ fn without_newline(source: &[u8], end: usize) -> usize {
 
 fn map(items: Vec<Item>, span: Span) -> Collection {
     Collection {
-        items,
+        items: items.into(),
         layout: Layout::Block,
         span,
         column: 0,

@@ -177,7 +177,7 @@ impl Reader<'_> {
 
     fn close(&self, open: Open) -> Node {
         let collection = Collection {
-            items: open.items,
+            items: open.items.into(),
             layout: Layout::Flow,
             span: Span::new(open.start, self.at),
             column: 0,

@@ -22,7 +22,7 @@ pub(crate) fn read_value(text: &Secret) -> Result<NewNode, ParseError> {
     let Node::Map(map) = document.node(root) else {
         return Err(not_one());
     };
-    match map.items.as_slice() {
+    match &*map.items {
         // A bracket in the text itself that closes the object leaves the rest of it behind.
         [Item::Entry(entry)] if map.span.len() == document.source.bytes().len() => {
             copy(&document, entry.value, MAX_NEW_DEPTH)

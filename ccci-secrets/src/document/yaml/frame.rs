@@ -230,15 +230,14 @@ impl Frame {
 
 /// Items in an allocation of their size. Most collections are small: moved, they leave a hole that the next collection
 /// grows in, while cutting the allocation down would leave one that nothing fits.
-fn fitted(mut items: Vec<Item>) -> Vec<Item> {
+fn fitted(mut items: Vec<Item>) -> Box<[Item]> {
     const SMALL: usize = 1024;
     if items.len() > SMALL {
-        items.shrink_to_fit();
-        return items;
+        return items.into_boxed_slice();
     }
     let mut fitted = Vec::with_capacity(items.len());
     fitted.append(&mut items);
-    fitted
+    fitted.into_boxed_slice()
 }
 
 /// Puts comments before the items of a collection and behind them.
@@ -246,13 +245,14 @@ pub(super) fn surround(node: &mut Node, before: Vec<Line>, behind: Vec<Line>) {
     let (Node::Map(collection) | Node::List(collection)) = node else {
         return;
     };
-    if before.iter().any(Option::is_some) {
-        let mut items = Vec::with_capacity(before.len() + collection.items.len());
-        push_comments(&mut items, before, Place::OwnLine);
-        items.append(&mut collection.items);
-        collection.items = items;
+    if !before.iter().chain(&behind).any(Option::is_some) {
+        return;
     }
-    push_comments(&mut collection.items, behind, Place::OwnLine);
+    let mut items = Vec::with_capacity(before.len() + collection.items.len() + behind.len());
+    push_comments(&mut items, before, Place::OwnLine);
+    items.extend(std::mem::take(&mut collection.items));
+    push_comments(&mut items, behind, Place::OwnLine);
+    collection.items = fitted(items);
 }
 
 fn push_comments(items: &mut Vec<Item>, lines: Vec<Line>, place: Place) {

@@ -1,6 +1,6 @@
 //! Comments that go-yaml attaches to nothing: found, and put where they can be sealed (yaml.md 9, risk 7).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::document::{Comment, Item, Node, NodeId, Part, Place, Span};
 
@@ -11,27 +11,32 @@ pub(super) fn place_lost(nodes: &mut [Node], parts: &[Part], all: &[Span]) {
         return;
     }
     let mut around = Around::new(nodes);
-    for lost in all.iter().filter(|span| !held.contains(*span)) {
-        let at = parts.partition_point(|part| part.span.end() <= lost.start());
+    let mut lost: HashMap<NodeId, Vec<Item>> = HashMap::new();
+    for span in all.iter().filter(|span| !held.contains(*span)) {
+        let at = parts.partition_point(|part| part.span.end() <= span.start());
         let Some(part) = parts.get(at).or(parts.last()) else {
             return;
         };
-        let innermost = around.innermost(*lost).unwrap_or(part.root);
-        if let Some(Node::Map(collection) | Node::List(collection)) =
-            nodes.get_mut(innermost.0 as usize)
-        {
-            let comment = Comment {
-                span: *lost,
+        let innermost = around.innermost(*span).unwrap_or(part.root);
+        lost.entry(innermost)
+            .or_default()
+            .push(Item::Comment(Comment {
+                span: *span,
                 place: Place::Lost,
-            };
-            collection.items.push(Item::Comment(comment));
+            }));
+    }
+    for (id, comments) in lost {
+        let node = nodes.get_mut(id.0 as usize);
+        if let Some(Node::Map(collection) | Node::List(collection)) = node {
+            let items = std::mem::take(&mut collection.items).into_iter();
+            collection.items = items.chain(comments).collect();
         }
     }
 }
 
 fn comments(node: &Node) -> impl Iterator<Item = Span> + '_ {
     let items = match node {
-        Node::Map(collection) | Node::List(collection) => collection.items.as_slice(),
+        Node::Map(collection) | Node::List(collection) => &*collection.items,
         Node::Alias(_) | Node::Scalar(_) => &[],
     };
     items.iter().filter_map(|item| match item {

@@ -206,7 +206,7 @@ fn what_go_yaml_drops_stays_in_the_innermost_collection_as_lost() {
     ] {
         let document = parse_text(text).unwrap();
         let items = document.nodes.iter().flat_map(|node| match node {
-            Node::Map(collection) | Node::List(collection) => collection.items.as_slice(),
+            Node::Map(collection) | Node::List(collection) => &*collection.items,
             _ => &[],
         });
         let lost: Vec<_> = items

@@ -114,7 +114,7 @@ pub(super) fn without(text: &[u8], mut spans: Vec<Span>) -> String {
 
 pub(super) fn comments(document: &Document) -> Vec<Span> {
     let items = document.nodes.iter().flat_map(|node| match node {
-        Node::Map(collection) | Node::List(collection) => collection.items.as_slice(),
+        Node::Map(collection) | Node::List(collection) => &*collection.items,
         _ => &[],
     });
     items

@@ -29,7 +29,7 @@ pub(super) fn compose(
         bytes,
         keys,
         stream: Stream::new(bytes),
-        nodes: Large::with_capacity(expected_nodes(bytes.len())),
+        nodes: Large::with_capacity(expected_nodes(bytes)),
         key_texts: KeyTexts::default(),
         parts: Vec::new(),
         stack: Vec::new(),
@@ -57,12 +57,13 @@ pub(super) fn compose(
     Ok((nodes, key_texts, parts))
 }
 
-/// Room for the nodes of a file, so that their list need not move while it grows: it would stand in memory twice. What
-/// stays unused is never touched.
-fn expected_nodes(len: usize) -> usize {
-    const BYTES_PER_NODE: usize = 64;
+/// Room for the nodes of a file, so that their list need not move while it grows: it would stand in memory twice. Most lines
+/// hold one node, and some a collection besides.
+fn expected_nodes(bytes: &[u8]) -> usize {
+    const LINES_PER_COLLECTION: usize = 8;
     const MOST: usize = 1 << 20;
-    (len / BYTES_PER_NODE).min(MOST)
+    let lines = memchr::memchr_iter(b'\n', bytes).count();
+    (1 + lines + lines / LINES_PER_COLLECTION).min(MOST)
 }
 
 fn nothing_there(comments: &[Span]) -> ParseError {
@@ -179,7 +180,7 @@ impl<'s> Parser<'s> {
 
     fn empty_root(&mut self, at: usize) -> Child {
         let empty = Collection {
-            items: Vec::new(),
+            items: Box::default(),
             layout: Layout::Block,
             span: Span::new(at, at),
             column: 0,

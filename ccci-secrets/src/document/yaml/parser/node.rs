@@ -163,7 +163,7 @@ impl<'s> Parser<'s> {
             self.stream.skip(token);
         }
         let placeholder = Collection {
-            items: Vec::new(),
+            items: Box::default(),
             layout: Layout::Block,
             span: token.span(),
             column: 0,
