@@ -121,6 +121,18 @@ impl Sops {
         !(values && comments)
     }
 
+    /// Listed values without what this version loses of a text that it writes in the clear: 3.9.0 the empty lines at its
+    /// start.
+    fn as_it_writes(&self, values: Vec<String>) -> Vec<String> {
+        let written = |line: String| match line.split_once(" str \"\\n") {
+            Some((place, text)) if self.program.is_old() => {
+                format!("{place} str \"{}", text.trim_start_matches("\\n"))
+            }
+            _ => line,
+        };
+        values.into_iter().map(written).collect()
+    }
+
     fn encrypt(&self, rule: Rule, text: &str) -> Result<String, String> {
         // Where it is found: 3.9.0 takes no `--config` before a command.
         let config = self.folder.path().join(".sops.yaml");
@@ -282,8 +294,11 @@ fn exchange(sops: &Sops, keyring: &Keyring, rule: Rule, text: &str, outcome: &mu
     match opened {
         Err(error) => wrong(&format!("we do not open theirs: {error}"), &theirs),
         Ok((plain, _)) => {
-            let expected = Content::of(text, AS_SOPS);
-            let found = Content::of(&plain, PRINTED);
+            let mut expected = Content::of(text, AS_SOPS);
+            let mut found = Content::of(&plain, PRINTED);
+            for content in [&mut expected, &mut found] {
+                content.values = sops.as_it_writes(std::mem::take(&mut content.values));
+            }
             if let Some(changed) = expected.difference(&found)
                 && (expected.values != found.values || sops.is_wrong(&expected, &found, &theirs))
             {
@@ -294,7 +309,7 @@ fn exchange(sops: &Sops, keyring: &Keyring, rule: Rule, text: &str, outcome: &mu
             }
         }
     }
-    let (ours, theirs) = (sealed_leaves(&ours), sealed_leaves(&theirs));
+    let [ours, theirs] = [&ours, &theirs].map(|text| sops.as_it_writes(sealed_leaves(text)));
     if ours != theirs {
         wrong(
             "other leaves are sealed",
