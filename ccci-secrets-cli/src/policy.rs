@@ -6,7 +6,7 @@ use ccci_secrets::config::{
     Config, ConfigError, Discovered, Policy, PolicyError, PolicyRequest, Stores,
 };
 use ccci_secrets::error::ErrorCode;
-use ccci_secrets::selection::SelectionSettings;
+use ccci_secrets::selection::{SelectionError, SelectionSettings};
 use ccci_secrets::wrapped::KeyKind;
 
 use crate::context::Context;
@@ -227,6 +227,18 @@ fn policy_error(error: &PolicyError) -> CommandError {
         PolicyError::EmptyGroup { place } => {
             format!("{place}: Could not generate data key: [empty key group provided]")
         }
+        PolicyError::Selection {
+            place: None,
+            source:
+                SelectionError::Pattern {
+                    setting,
+                    pattern,
+                    reason,
+                },
+        } => format!(
+            "--{}: the pattern `{pattern}` cannot be used: {reason}",
+            setting.replace('_', "-")
+        ),
         other => other.to_string(),
     };
     let exit = match error {

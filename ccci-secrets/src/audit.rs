@@ -127,7 +127,8 @@ pub fn staleness(
         Ok(policy) => policy,
         // What this build cannot write, it may still open.
         Err(PolicyError::Unsupported(_)) => return Ok(None),
-        Err(error) => return Err(invalid(config, format!("{}: {error}", rule.place))),
+        // It begins with the line of the rule, or of what in it is at fault.
+        Err(error) => return Err(invalid(config, error.to_string())),
     };
     let difference = file.difference_from(&policy);
     Ok(difference.map(|difference| Finding::Stale {

@@ -317,6 +317,30 @@ fn configurations_that_cannot_be_used() {
 }
 
 #[test]
+fn a_pattern_that_is_none_is_shown_where_it_stands() {
+    let one = recipient(1);
+    refused_config(
+        &format!("creation_rules:\n  - age: {one}\n    encrypted_regex: (\n"),
+        &[".sops.yaml, line 3: encrypted_regex: the pattern `(` cannot be used: "],
+    );
+
+    let place = Place::new();
+    place.write("x.yaml", PLAIN);
+    place
+        .ccsec(["encrypt", "--age", &one, "--encrypted-regex", "(", "x.yaml"])
+        .expect(1)
+        .says(&["error: --encrypted-regex: the pattern `(` cannot be used: "]);
+
+    let sealed = place.seal("sealed.yaml", PLAIN);
+    let text = std::fs::read_to_string(&sealed).unwrap();
+    let text = text.replace("unencrypted_suffix: _unencrypted", "unencrypted_regex: (");
+    place.write("sealed.yaml", &text);
+    place.ccsec(["decrypt", "sealed.yaml"]).expect(1).says(&[
+        "sealed.yaml: in its metadata: unencrypted_regex: the pattern `(` cannot be used: ",
+    ]);
+}
+
+#[test]
 fn a_private_key_in_place_of_a_recipient_is_not_repeated() {
     let secret = "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ";
     let place = Place::new();

@@ -85,7 +85,8 @@ impl Policy {
         let policy = Self {
             groups: keys.groups(),
             threshold: asked.or(rule.and_then(|rule| rule.threshold)),
-            selection: Selection::compile(settings).map_err(PolicyError::selection)?,
+            selection: Selection::compile(settings)
+                .map_err(|error| PolicyError::selection(error, rule, request))?,
             mac_only_encrypted: request.mac_only_encrypted
                 || rule.is_some_and(|rule| rule.mac_only_encrypted),
         };
@@ -219,8 +220,13 @@ pub enum PolicyError {
         source: RecipientError,
     },
     /// A pattern that is none.
-    #[error(transparent)]
-    Selection(SelectionError),
+    #[error("{}{source}", place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default())]
+    Selection {
+        /// File and line, for a pattern of a rule.
+        place: Option<Box<Location>>,
+        /// Why.
+        source: SelectionError,
+    },
     /// A number of key groups that can never be met, or that protects nothing.
     #[error("{}{source}", place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default())]
     Threshold {
@@ -241,7 +247,7 @@ impl PolicyError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::ConflictingSelection(_) | Self::Selection(_) => ErrorCode::SelectionInvalid,
+            Self::ConflictingSelection(_) | Self::Selection { .. } => ErrorCode::SelectionInvalid,
             Self::EmptyGroup { .. } => ErrorCode::NoRecipients,
             Self::NoKeys => ErrorCode::ConfigMissing,
             Self::Recipient { source, .. } => source.code(),
@@ -251,10 +257,18 @@ impl PolicyError {
         }
     }
 
-    fn selection(error: SelectionError) -> Self {
+    /// The rule is at fault only where the request sets nothing: one that sets the same wins, and one that sets
+    /// something else conflicts.
+    fn selection(error: SelectionError, rule: Option<&Rule>, request: &PolicyRequest) -> Self {
         match error {
             SelectionError::Several(names) => Self::ConflictingSelection(names),
-            other => Self::Selection(other),
+            source => Self::Selection {
+                place: rule
+                    .filter(|_| request.selection.named().next().is_none())
+                    .and_then(|rule| rule.selection_place.clone())
+                    .map(Box::new),
+                source,
+            },
         }
     }
 }

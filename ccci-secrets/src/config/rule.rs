@@ -72,6 +72,8 @@ pub struct Rule {
     pub threshold: Option<u32>,
     /// What the rule says about selection: at most one of the six.
     pub selection: SelectionSettings,
+    /// File and line of that one.
+    pub(super) selection_place: Option<Location>,
     /// `mac_only_encrypted`
     pub mac_only_encrypted: bool,
 }
@@ -147,6 +149,7 @@ fn read_rule(
         groups: Vec::new(),
         threshold: None,
         selection: SelectionSettings::default(),
+        selection_place: None,
         mac_only_encrypted: false,
     };
     for field in &fields {
@@ -163,6 +166,9 @@ fn read_rule(
             other => {
                 if let Some(setting) = selection_field(&mut rule.selection, other) {
                     *setting = reader.text(other, field.value)?;
+                    if setting.as_ref().is_some_and(|text| !text.is_empty()) {
+                        rule.selection_place = Some(reader.place(reader.line(field.value)));
+                    }
                 }
             }
         }

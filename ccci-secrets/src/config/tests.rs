@@ -494,6 +494,20 @@ fn the_request_wins_over_the_rule_setting_by_setting() {
 }
 
 #[test]
+fn a_pattern_of_a_request_is_not_put_down_to_the_rule() {
+    let mut request = PolicyRequest::default();
+    request.selection.encrypted_regex = Some("(".into());
+    let rule = "creation_rules:\n- age: ONE\n  encrypted_regex: ^a\n";
+    let error = resolve(rule, &request).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::SelectionInvalid);
+    let text = error.to_string();
+    assert!(
+        text.starts_with("encrypted_regex: the pattern `(` cannot be used: "),
+        "{text}"
+    );
+}
+
+#[test]
 fn settings_that_exclude_each_other_are_an_error_of_their_own() {
     let request = PolicyRequest {
         selection: SelectionSettings {
@@ -517,9 +531,14 @@ fn settings_that_exclude_each_other_are_an_error_of_their_own() {
 fn what_would_make_another_file_than_the_rule_asks_for_is_refused_by_name() {
     for (shape, code, expected) in [
         (
-            "creation_rules:\n- encrypted_regex: (\n  age: ONE\n",
+            "creation_rules:\n- age: ONE\n  encrypted_regex: (\n",
             ErrorCode::SelectionInvalid,
-            "encrypted_regex: the pattern `(` cannot be used: ",
+            "/repo/.sops.yaml, line 3: encrypted_regex: the pattern `(` cannot be used: ",
+        ),
+        (
+            "x: &x\n  unencrypted_comment_regex: (\ncreation_rules:\n- <<: *x\n  age: ONE\n",
+            ErrorCode::SelectionInvalid,
+            "/repo/.sops.yaml, line 2: unencrypted_comment_regex: the pattern `(` cannot be used: ",
         ),
         (
             "creation_rules:\n- path_regex: .\n",

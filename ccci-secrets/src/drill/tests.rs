@@ -131,6 +131,37 @@ fn a_file_that_the_recovery_key_does_not_open_is_named_until_it_does() {
 }
 
 #[test]
+fn what_is_wrong_with_a_rule_is_said_with_its_line_and_once() {
+    let of = |config: String| {
+        let place = Place::new();
+        place.seal("secrets/a.yaml", &[&one()]);
+        place.write(".sops.yaml", config.as_bytes());
+        let findings = place.survey().findings;
+        let [Finding::ConfigInvalid { text, .. }] = findings.as_slice() else {
+            panic!("{findings:?}");
+        };
+        text.replace(&place.directory.path().display().to_string(), "")
+    };
+    let rule = format!(
+        "creation_rules:\n- path_regex: ^secrets/\n  age:\n  - {}\n",
+        one()
+    );
+    for (line, expected) in [
+        (
+            "  - age1bob\n",
+            "/.sops.yaml, line 5: recipient \"age1bob\" is damaged",
+        ),
+        (
+            "  encrypted_regex: (\n",
+            "/.sops.yaml, line 5: encrypted_regex: the pattern `(` cannot be used",
+        ),
+    ] {
+        let text = of(format!("{rule}{line}"));
+        assert!(text.starts_with(expected), "{text}");
+    }
+}
+
+#[test]
 fn a_damaged_value_is_no_proof() {
     let place = Place::new();
     let sealed = place.seal("secrets/a.yaml", &[&one(), &two()]);

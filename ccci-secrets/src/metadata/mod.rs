@@ -128,7 +128,7 @@ pub enum MetadataError {
     #[error("found a sops entry that is not a mapping")]
     NotAMap,
     /// The selection settings cannot be used.
-    #[error(transparent)]
+    #[error("in its metadata: {0}")]
     Selection(#[from] SelectionError),
 }
 
