@@ -1,10 +1,12 @@
 //! A private directory in memory for plaintext that an editor works on.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use ccci_secrets::atomic::{self, NewFileMode};
 use ccci_secrets::env::Environment;
-use ccci_secrets::error::ErrorCode;
+use ccci_secrets::error::{ErrorCode, PathError};
 use ccci_secrets::secret::Secret;
 
 use crate::error::CommandError;
@@ -15,23 +17,37 @@ use crate::input;
 pub(crate) struct Workspace {
     directory: PathBuf,
     file: PathBuf,
+    /// The sealed file, from the root and free of links.
+    edited: Option<PathBuf>,
     keep: bool,
 }
 
+/// The text of an edit that was cut off.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// The directory, in which there is nothing else to keep.
+    pub(crate) directory: PathBuf,
+    /// The text.
+    pub(crate) text: PathBuf,
+    /// Whether it may be that of another file of the same name.
+    pub(crate) is_doubtful: bool,
+}
+
 impl Workspace {
-    /// Makes the directory, and in it a file of that name with the plaintext.
+    /// Makes the directory, and in it a file with the plaintext, of the same name as the sealed one.
     pub(crate) fn create(
         environment: &Environment,
-        name: &Path,
+        edited: &Path,
         plain: &Secret,
     ) -> Result<Self, CommandError> {
         let place = memory(environment)?;
         let directory =
             atomic::create_private_directory(&place, PREFIX).map_err(CommandError::cannot_write)?;
-        let file = directory.join(name.file_name().unwrap_or("plaintext".as_ref()));
+        let file = directory.join(edited.file_name().unwrap_or("plaintext".as_ref()));
         let workspace = Self {
             directory,
             file,
+            edited: canonical(edited),
             keep: false,
         };
         // EXPOSE: into a file in memory that only this user can reach; it goes with the directory.
@@ -62,6 +78,8 @@ impl Workspace {
 
     /// The same when perhaps nobody is there to be told: the directory gets a name by which [`kept`] finds it.
     pub(crate) fn keep_for_later(mut self, error: CommandError) -> CommandError {
+        // Without the marker the text is found by its name, which is better than not at all.
+        drop(self.mark());
         let place = self.directory.parent().unwrap_or(Path::new("/"));
         if let Ok(kept) = atomic::create_private_directory(place, KEPT)
             && std::fs::rename(&self.directory, &kept).is_ok()
@@ -72,23 +90,67 @@ impl Workspace {
         }
         self.keep(error)
     }
+
+    /// Says beside the text whose it is.
+    fn mark(&self) -> Result<(), PathError> {
+        let (Some(edited), Some(name)) = (&self.edited, self.file.file_name()) else {
+            return Ok(());
+        };
+        let marker = [edited.as_os_str().as_bytes(), name.as_bytes()].join(&0);
+        atomic::create_new(&self.directory.join(MARKER), &marker, NewFileMode::Private)
+    }
 }
 
-/// Texts that edits of a file of this name have left behind when they were cut off.
-pub(crate) fn kept(environment: &Environment, name: &Path) -> Vec<PathBuf> {
+/// Texts that edits of this file have left behind when they were cut off.
+pub(crate) fn kept(environment: &Environment, edited: &Path) -> Vec<Kept> {
     let own = rustix::process::geteuid().as_raw();
     let is_own = |path: &PathBuf| {
         use std::os::unix::fs::MetadataExt as _;
         std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == own)
     };
-    let (Ok(place), Some(name)) = (memory(environment), name.file_name()) else {
+    let Ok(place) = memory(environment) else {
         return Vec::new();
     };
+    let canonical = canonical(edited);
     let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
     let directories = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(KEPT));
     let directories = directories.map(|entry| entry.path()).filter(is_own);
-    let files = directories.map(|directory| directory.join(name));
-    files.filter(|file| file.exists()).collect()
+    directories
+        .filter_map(|directory| kept_in(directory, edited, canonical.as_deref()))
+        .collect()
+}
+
+/// The text in such a directory, if it is one of this file. One without a marker is known by its name alone.
+fn kept_in(directory: PathBuf, edited: &Path, canonical: Option<&Path>) -> Option<Kept> {
+    let marker = std::fs::read(directory.join(MARKER)).ok();
+    let marker = marker.as_deref().and_then(read_marker);
+    let name = match marker {
+        Some((path, name)) => (Some(path) == canonical).then_some(name)?,
+        None => edited.file_name()?,
+    };
+    let text = directory.join(name);
+    text.exists().then(|| Kept {
+        text,
+        is_doubtful: marker.is_none(),
+        directory,
+    })
+}
+
+/// The sealed file, and the name of the text.
+fn read_marker(marker: &[u8]) -> Option<(&Path, &OsStr)> {
+    let mut parts = marker.splitn(2, |byte| *byte == 0).map(OsStr::from_bytes);
+    Some((Path::new(parts.next()?), parts.next()?))
+}
+
+/// The path of a file without links, also of one that is still to be made.
+fn canonical(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().or_else(|| {
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        Some(parent.join(path.file_name()?))
+    })
 }
 
 impl Drop for Workspace {
@@ -130,6 +192,8 @@ fn is_memory(facts: &rustix::fs::StatFs) -> bool {
 
 const PREFIX: &str = "ccsec-edit-";
 const KEPT: &str = "ccsec-kept-";
+/// Holds the path of the sealed file, a zero byte and the name of the text.
+const MARKER: &str = ".ccsec-edited";
 const SHARED_MEMORY: &str = "/dev/shm";
 const TMPFS: u64 = 0x0102_1994;
 const RAMFS: u64 = 0x8584_58f6;

@@ -76,14 +76,7 @@ fn session(context: &Context, subject: &mut Subject, plain: Secret) -> Result<()
     let editor = Editor::find(&context.environment)?;
     // The workspace goes before the listener does: a signal in between still finds it removed.
     let interrupts = Interrupts::listen()?;
-    for file in workspace::kept(&context.environment, &subject.path) {
-        output::warning(format_args!(
-            "an edit of {} was cut off, and its text is kept in {}, as plaintext: remove it with `rm -r {}` when you have it back",
-            subject.name,
-            file.display(),
-            quoted(file.parent().unwrap_or(&file))
-        ));
-    }
+    warn_about_kept_texts(context, subject);
     let workspace = Workspace::create(&context.environment, &subject.path, &plain)?;
     // EXPOSE: to a digest that is only compared. The text itself would stay in memory until the new one is sealed.
     let before = Fingerprint::of(plain.expose());
@@ -123,6 +116,22 @@ fn session(context: &Context, subject: &mut Subject, plain: Secret) -> Result<()
             Err(error) if interrupts.cut_off() => return Err(workspace.keep_for_later(error)),
             Err(error) => return Err(error),
         }
+    }
+}
+
+fn warn_about_kept_texts(context: &Context, subject: &Subject) {
+    for kept in workspace::kept(&context.environment, &subject.path) {
+        let doubt = if kept.is_doubtful {
+            ", or perhaps of another file of that name,"
+        } else {
+            ""
+        };
+        output::warning(format_args!(
+            "an edit of {}{doubt} was cut off, and its text is kept in {}, as plaintext: remove it with `rm -r {}` when you have it back",
+            subject.name,
+            kept.text.display(),
+            quoted(&kept.directory)
+        ));
     }
 }
 

@@ -388,6 +388,15 @@ fn waiting(place: &Place, name: &str) -> Option<(std::process::Child, PathBuf)> 
 /// A shell script that leaves text that cannot be sealed.
 const UNSEALABLE: &str = "printf 'a: [canary-of-an-edit\\n' >\"$1\"; echo \"$1\" >where";
 
+/// The line of an edit about a text that was kept, and the text.
+fn warned(place: &Place, name: &str) -> Option<(String, PathBuf)> {
+    let run = place.ccsec(["edit", name]).expect(200);
+    let warning = run.err.lines().find(|line| line.contains("was cut off"))?;
+    let kept = warning.split(" is kept in ").nth(1).unwrap();
+    let kept = PathBuf::from(kept.split(',').next().unwrap());
+    Some((warning.to_owned(), kept))
+}
+
 #[test]
 fn when_the_terminal_goes_while_a_text_cannot_be_sealed_the_text_is_kept_and_found_again() {
     let place = place(UNSEALABLE);
@@ -405,11 +414,7 @@ fn when_the_terminal_goes_while_a_text_cannot_be_sealed_the_text_is_kept_and_fou
     // Nobody has seen that; the next edit says it again.
     let mut again = place;
     again.set("EDITOR", "true");
-    let run = again.ccsec(["edit", &name]).expect(200);
-    let warning = run.err.lines().find(|line| line.contains("was cut off"));
-    let warning = warning.unwrap_or_else(|| panic!("{}", run.err));
-    let kept = warning.split(" is kept in ").nth(1).unwrap();
-    let kept = PathBuf::from(kept.split(',').next().unwrap());
+    let (_, kept) = warned(&again, &name).unwrap();
     assert_eq!(
         std::fs::read_to_string(&kept).unwrap(),
         "a: [canary-of-an-edit\n"
@@ -420,8 +425,50 @@ fn when_the_terminal_goes_while_a_text_cannot_be_sealed_the_text_is_kept_and_fou
     assert_eq!((mode(directory), mode(&kept)), (0o700, 0o600));
     assert!(lies_in_memory(directory), "{}", directory.display());
     std::fs::remove_dir_all(directory).unwrap();
-    let run = again.ccsec(["edit", &name]).expect(200);
-    assert!(!run.err.contains("was cut off"), "{}", run.err);
+    assert_eq!(warned(&again, &name), None);
+}
+
+#[test]
+fn a_kept_text_is_not_taken_for_that_of_another_file_of_the_same_name() {
+    let mut place = place(UNSEALABLE);
+    let base = format!("twins-{}.yaml", std::process::id());
+    let (one, other) = (format!("one/{base}"), format!("other/{base}"));
+    std::fs::create_dir(place.path("one")).unwrap();
+    std::fs::create_dir(place.path("other")).unwrap();
+    let Some((mut script, _)) = waiting(&place, &one) else {
+        return;
+    };
+    // Ctrl+D
+    script.stdin.take().unwrap().write_all(b"\x04").unwrap();
+    script.wait().unwrap();
+    place.set("EDITOR", "true");
+    std::fs::copy(place.path(&one), place.path(&other)).unwrap();
+    std::os::unix::fs::symlink(&one, place.path("link.yaml")).unwrap();
+
+    assert_eq!(warned(&place, &other), None);
+    let (warning, kept) = warned(&place, &one).unwrap();
+    assert!(!warning.contains("another file"), "{warning}");
+    assert_eq!(warned(&place, "link.yaml").unwrap().1, kept);
+    let directory = kept.parent().unwrap();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+    }
+
+    // As an older version left it.
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path != kept {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    for name in [&one, &other] {
+        let (warning, found) = warned(&place, name).unwrap();
+        assert!(warning.contains("perhaps of another file"), "{warning}");
+        assert_eq!(found, kept);
+    }
+    assert_eq!(warned(&place, "link.yaml"), None);
+    std::fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
@@ -438,8 +485,7 @@ fn ctrl_c_at_a_text_that_cannot_be_sealed_throws_it_away() {
     assert!(!place.read_text("told").contains("is kept in"));
     let mut again = place;
     again.set("EDITOR", "true");
-    let run = again.ccsec(["edit", &name]).expect(200);
-    assert!(!run.err.contains("was cut off"), "{}", run.err);
+    assert_eq!(warned(&again, &name), None);
 }
 
 // To go back to the editor would help nobody, and what is thrown away is gone.
