@@ -8,9 +8,12 @@
     reason = "tests make the files that they look at"
 )]
 
+mod cleared;
+mod conflicts;
 mod repairs;
 mod scenarios;
 mod sweep;
+mod user_mode;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -82,6 +85,21 @@ impl Wish {
         let text = self.manifest.to_string();
         Manifest::parse(text.as_bytes(), Path::new("/nowhere")).unwrap()
     }
+}
+
+/// What the operator asks for: a certificate and its key.
+fn operator() -> Wish {
+    Wish::new()
+        .secret(
+            "wildcard_cert",
+            "leaf and intermediate\n",
+            json!({"mode": "0444", "path": "/var/lib/ci-certs/live/fullchain.pem"}),
+        )
+        .secret(
+            "wildcard_key",
+            "key\n",
+            json!({"path": "/var/lib/ci-certs/live/privkey.pem", "restartUnits": ["proxy.service"]}),
+        )
 }
 
 /// Owner and group of what this process makes.
@@ -271,6 +289,10 @@ fn describe(top: &Path, path: &Path, all: &mut BTreeMap<String, String>) {
             describe(top, &entry.unwrap().path(), all);
         }
     }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
 #[track_caller]

@@ -1,35 +1,12 @@
-//! The scenarios that need no sops file, by their ids.
+//! Scenarios of results, generations and locks that need no sops file, by their ids.
 
 use std::cell::RefCell;
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::{lchown, symlink};
+use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::activation::fault::{Fault, TargetProblem, Warning, WarningKind};
+use crate::activation::fault::Fault;
 use crate::activation::receipt::{Change, Step};
 use crate::error::ErrorCode;
-
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o7777
-}
-
-fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
-
-fn operator() -> Wish {
-    Wish::new()
-        .secret(
-            "wildcard_cert",
-            "leaf and intermediate\n",
-            json!({"mode": "0444", "path": "/var/lib/ci-certs/live/fullchain.pem"}),
-        )
-        .secret(
-            "wildcard_key",
-            "key\n",
-            json!({"path": "/var/lib/ci-certs/live/privkey.pem", "restartUnits": ["proxy.service"]}),
-        )
-}
 
 #[test]
 fn s03_targets_are_links_to_files_with_the_content_and_the_mode_that_was_asked_for() {
@@ -117,49 +94,6 @@ fn without_idempotence_every_run_makes_a_generation_and_prunes() {
 }
 
 #[test]
-fn s12_equal_files_of_the_operator_are_adopted() {
-    let world = World::new();
-    world.write("/var/lib/ci-certs/live/privkey.pem", "key\n");
-    assert_no_failed_step(&world.activate(&operator()).unwrap());
-    assert!(world.at("/var/lib/ci-certs/live/privkey.pem").is_symlink());
-}
-
-#[test]
-fn s12_a_differing_file_is_refused_and_stays() {
-    let world = World::new();
-    world.write("/var/lib/ci-certs/live/privkey.pem", "other");
-    let before = world.snapshot();
-    let refusal = world.activate(&operator()).unwrap_err();
-    assert_eq!(refusal.code(), ErrorCode::TargetConflict);
-    assert_eq!(world.snapshot(), before);
-}
-
-#[test]
-fn s12_a_differing_file_is_kept_when_asked_and_closed_to_others() {
-    let world = World::new();
-    let wish = |content| {
-        Wish::new().secret(
-            "key",
-            content,
-            json!({"path": "/srv/key", "onConflict": "backup"}),
-        )
-    };
-    for (nth, old) in ["first", "second"].into_iter().enumerate() {
-        drop(fs::remove_file(world.at("/srv/key")));
-        world.write("/srv/key", old);
-        let receipt = world.activate(&wish("key")).unwrap();
-        assert_no_failed_step(&receipt);
-        let kept = format!("/srv/key.ccsec-backup-{}", nth + 1);
-        assert_eq!(world.read(&kept), old.as_bytes());
-        assert_eq!(mode(&world.at(&kept)), 0o600);
-        assert!(receipt.warnings.iter().any(|warning| {
-            warning.kind == WarningKind::BackedUp && warning.subject.contains("ccsec-backup")
-        }));
-    }
-    assert_eq!(world.read("/srv/key"), b"key");
-}
-
-#[test]
 fn s13b_a_link_that_left_the_manifest_while_the_machine_was_off_is_removed() {
     let world = World::new();
     world.activate(&operator()).unwrap();
@@ -173,60 +107,6 @@ fn s13b_a_link_that_left_the_manifest_while_the_machine_was_off_is_removed() {
         b"leaf and intermediate\n"
     );
     assert_eq!(world.temporary_names(), Vec::<String>::new());
-}
-
-#[test]
-fn s26_every_conflict_is_told_at_once_and_nothing_is_touched() {
-    if !is_root("s26") {
-        return;
-    }
-    let world = World::new();
-    world.write("/srv/dir/inside", "x");
-    fs::create_dir_all(world.at("/home/user")).unwrap();
-    symlink("/etc", world.at("/home/user/link")).unwrap();
-    world.write("/srv/theirs", "x");
-    make_fifo(&world.at("/srv/pipe"));
-    symlink("two", world.at("/srv/one")).unwrap();
-    symlink("one", world.at("/srv/two")).unwrap();
-    for path in ["/home/user", "/home/user/link", "/srv/theirs", "/srv/pipe"] {
-        lchown(world.at(path), Some(1000), Some(1000)).unwrap();
-    }
-    let before = world.snapshot();
-    let wish = Wish::new()
-        .secret("one", "1", json!({"path": "/srv/dir"}))
-        .secret("two", "2", json!({"path": "/home/user/link/two"}))
-        .secret("three", "3", json!({"path": "/srv/pipe"}))
-        .secret("four", "4", json!({"path": "/srv/theirs"}))
-        .secret("five", "5", json!({"path": "/srv/one/five"}));
-    let refusal = world.activate(&wish).unwrap_err();
-    assert_eq!(refusal.code(), ErrorCode::TargetConflict);
-    assert_eq!(refusal.faults.len(), 5, "{:?}", refusal.faults);
-    assert_eq!(world.snapshot(), before);
-}
-
-#[test]
-fn conflicts_are_told_together_with_what_does_not_open() {
-    let world = World::new();
-    world.write("/srv/dir/inside", "x");
-    let before = world.snapshot();
-    let wish = Wish::new().secret("one", "1", json!({"path": "/srv/dir"}));
-    let not_opened = NotOpened {
-        faults: vec![Fault::Locked("stands for any fault".into())],
-        warnings: Vec::new(),
-        sound: None,
-    };
-    let refusal = world.activate_not_opened(&wish, not_opened).unwrap_err();
-    assert!(matches!(
-        refusal.faults[..],
-        [
-            Fault::Target {
-                problem: TargetProblem::Directory,
-                ..
-            },
-            Fault::Locked(_)
-        ]
-    ));
-    assert_eq!(world.snapshot(), before);
 }
 
 #[test]
@@ -386,47 +266,6 @@ fn s38_a_secret_that_left_the_manifest_is_reported_and_loses_its_link() {
     assert_eq!(fs::read_link(&target).unwrap(), Path::new("elsewhere"));
 }
 
-fn make_fifo(path: &Path) {
-    use rustix::fs::{CWD, FileType, Mode, mknodat};
-    mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-}
-
-#[test]
-fn s26_a_file_or_a_pipe_at_the_place_of_the_link_is_refused() {
-    let world = World::new();
-    let link = world.at("/run/secrets");
-    fs::create_dir_all(link.parent().unwrap()).unwrap();
-    let wish = Wish::new().secret("one", "1", json!({}));
-    for make in [
-        |path: &Path| fs::write(path, "x").unwrap(),
-        |path: &Path| make_fifo(path),
-    ] {
-        make(&link);
-        let before = world.snapshot();
-        let refusal = world.activate(&wish).unwrap_err();
-        assert_eq!(refusal.code(), ErrorCode::TargetConflict);
-        assert_eq!(world.snapshot(), before);
-        fs::remove_file(&link).unwrap();
-    }
-    world.activate(&wish).unwrap();
-}
-
-#[test]
-fn a_directory_at_the_place_of_the_link_gives_way() {
-    let world = World::new();
-    world.write("/run/secrets/old/file", "x");
-    let receipt = world.activate(&operator()).unwrap();
-    assert_no_failed_step(&receipt);
-    assert!(world.at("/run/secrets").is_symlink());
-    assert!(!world.snapshot().values().any(|entry| entry.ends_with(" x")));
-    assert!(
-        receipt
-            .warnings
-            .iter()
-            .any(|warning| warning.kind == WarningKind::DirectoryReplaced)
-    );
-}
-
 // F03.
 #[test]
 fn numbers_go_on_from_a_link_that_leads_nowhere() {
@@ -484,137 +323,6 @@ fn pruning_waits_for_readers_and_only_when_something_is_pruned() {
     );
 }
 
-/// Whether a tree lies in memory; prints why that matters. The other file system of the tests is always a disk.
-fn is_in_memory(world: &World, test: &str) -> bool {
-    let fs = RealFs::new();
-    let dir = fs.open_start(world.dir.path()).unwrap();
-    let is_memory = fs.file_system(dir.as_fd()).unwrap().is_memory();
-    if !is_memory {
-        eprintln!("skipped: {test}: there is no place in memory to make a tree in");
-    }
-    is_memory
-}
-
-fn activate_in_memory(world: &World, wish: &Wish) -> Receipt {
-    world.activate_on(&RealFs::new(), wish).unwrap()
-}
-
-#[test]
-fn private_keys_that_sops_nix_left_beside_the_generations_are_removed() {
-    let world = World::new();
-    if !is_in_memory(
-        &world,
-        "private keys that sops nix left beside the generations are removed",
-    ) {
-        return;
-    }
-    activate_in_memory(&world, &operator());
-    world.write(
-        "/run/secrets.d/age-keys.txt",
-        "# generated by sops-nix\nAGE-SECRET-KEY-1\n",
-    );
-    world.write("/run/secrets.d/gpg123/secring.gpg", "x");
-    set_mode(&world.at("/run/secrets.d/gpg123"), 0o700);
-    world.write("/run/secrets.d/gpg-mine/file", "x");
-    let receipt = activate_in_memory(&world, &operator());
-    assert_no_failed_step(&receipt);
-    let removed = |warning: &&Warning| warning.kind == WarningKind::ForeignKeyRemoved;
-    assert_eq!(receipt.warnings.iter().filter(removed).count(), 2);
-    assert!(!world.at("/run/secrets.d/age-keys.txt").exists());
-    assert!(!world.at("/run/secrets.d/gpg123").exists());
-    assert!(world.at("/run/secrets.d/gpg-mine/file").exists());
-    // Somebody else's file of that name is none of our business.
-    world.write("/run/secrets.d/age-keys.txt", "# mine\n");
-    let receipt = activate_in_memory(&world, &operator());
-    assert_eq!(receipt.warnings.iter().filter(removed).count(), 0);
-    assert!(world.at("/run/secrets.d/age-keys.txt").exists());
-}
-
-#[test]
-fn a_directory_is_no_home_of_gnupg_by_its_name_alone() {
-    let world = World::new();
-    if !is_in_memory(&world, "a directory is no home of gnupg by its name alone") {
-        return;
-    }
-    activate_in_memory(&world, &operator());
-    world.write("/run/secrets.d/gpg1/notes.txt", "x");
-    set_mode(&world.at("/run/secrets.d/gpg1"), 0o700);
-    world.write("/run/secrets.d/gpg2/secring.gpg", "x");
-    set_mode(&world.at("/run/secrets.d/gpg2"), 0o755);
-    assert_no_failed_step(&activate_in_memory(&world, &operator()));
-    assert!(world.at("/run/secrets.d/gpg1/notes.txt").exists());
-    assert!(world.at("/run/secrets.d/gpg2/secring.gpg").exists());
-}
-
-#[test]
-fn a_key_that_the_manifest_names_stays_whoever_made_it() {
-    let world = World::new();
-    if !is_in_memory(
-        &world,
-        "a key that the manifest names stays whoever made it",
-    ) {
-        return;
-    }
-    activate_in_memory(&world, &operator());
-    let key = "/run/secrets.d/age-keys.txt";
-    world.write(key, "# generated by sops-nix\nAGE-SECRET-KEY-1\n");
-    symlink(world.at(key), world.dir.path().join("key")).unwrap();
-    for named in [world.at(key), world.dir.path().join("key")] {
-        let receipt = activate_in_memory(&world, &operator().with("ageKeyFile", json!(named)));
-        assert_no_failed_step(&receipt);
-        assert!(world.at(key).exists(), "{}", named.display());
-        let kept = |warning: &&Warning| warning.kind == WarningKind::ForeignKeyKept;
-        assert_eq!(receipt.warnings.iter().filter(kept).count(), 1);
-    }
-}
-
-#[test]
-fn in_a_directory_that_is_somebody_elses_business_no_keys_are_looked_for() {
-    let world = World::new();
-    if !is_in_memory(
-        &world,
-        "in a directory that is somebody elses business no keys are looked for",
-    ) {
-        return;
-    }
-    let wish = operator().with("mount", json!("none"));
-    activate_in_memory(&world, &wish);
-    world.write("/run/secrets.d/gpg123/secring.gpg", "x");
-    set_mode(&world.at("/run/secrets.d/gpg123"), 0o700);
-    assert_no_failed_step(&activate_in_memory(&world, &wish));
-    assert!(world.at("/run/secrets.d/gpg123").exists());
-}
-
-#[test]
-fn on_a_disk_no_keys_are_looked_for() {
-    let world = World::new();
-    world.activate(&operator()).unwrap();
-    world.write("/run/secrets.d/gpg123/secring.gpg", "x");
-    set_mode(&world.at("/run/secrets.d/gpg123"), 0o700);
-    assert_no_failed_step(&world.activate(&operator()).unwrap());
-    assert!(world.at("/run/secrets.d/gpg123").exists());
-}
-
-#[test]
-fn a_first_run_removes_no_directory_that_only_looks_like_a_number() {
-    let world = World::new();
-    if !is_in_memory(
-        &world,
-        "a first run removes no directory that only looks like a number",
-    ) {
-        return;
-    }
-    for path in ["9/file", "2024/file", "2025/file"] {
-        world.write(&format!("/run/secrets.d/{path}"), "mine");
-    }
-    let receipt = activate_in_memory(&world, &operator());
-    assert_no_failed_step(&receipt);
-    assert_eq!(receipt.generation, Some(2026));
-    for path in ["9/file", "2024/file", "2025/file"] {
-        assert_eq!(world.read(&format!("/run/secrets.d/{path}")), b"mine");
-    }
-}
-
 #[test]
 fn no_record_or_report_holds_a_value() {
     let world = World::new();
@@ -628,116 +336,4 @@ fn no_record_or_report_holds_a_value() {
         .collect();
     assert_eq!(holding, ["made/root/run/secrets.d/1/a"]);
     assert!(!format!("{receipt:?}").contains("canary"));
-}
-
-/// Everything in one directory, of which `run` is the runtime directory.
-fn as_user(world: &World, wish: &Wish) -> Result<Receipt, Refusal> {
-    let text = wish.manifest.to_string();
-    let runtime = world.dir.path().join("run");
-    let state = world.dir.path().join("state");
-    let reading = crate::activation::manifest::Reading {
-        runtime_directory: Some(&runtime),
-        ..world.dir.path().into()
-    };
-    let manifest = Manifest::parse(text.as_bytes(), reading).unwrap();
-    let (fs, pause) = (RealFs::new(), wait);
-    let mut all = Options::new(&fs, &pause);
-    all.state_home = Some(&state);
-    transaction::run(&manifest, &all, |accounts| {
-        assert!(accounts.is_none(), "nobody is looked up");
-        Ok(made_up(&manifest, wish, &Accounts::parse(b"", b"", None)))
-    })
-}
-
-fn user_wish(world: &World, content: &str) -> Wish {
-    let link = world.dir.path().join("config/secrets");
-    Wish::new()
-        .secret(
-            "token",
-            content,
-            json!({"path": "%r/app/token", "uid": 4711}),
-        )
-        .with("userMode", json!(true))
-        .with("secretsMountPoint", json!("%r/secrets.d"))
-        .with("symlinkPath", json!(link))
-}
-
-#[test]
-fn s45_in_user_mode_everything_is_the_users_own() {
-    let world = World::new();
-    let runtime = world.dir.path().join("run");
-    fs::create_dir(&runtime).unwrap();
-    fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).unwrap();
-    for content in ["one", "two"] {
-        let receipt = as_user(&world, &user_wish(&world, content)).unwrap();
-        assert_no_failed_step(&receipt);
-        let told: Vec<WarningKind> = receipt
-            .warnings
-            .iter()
-            .map(|warning| warning.kind)
-            .collect();
-        assert!(!told.contains(&WarningKind::OwnershipSkipped), "{told:?}");
-        assert_eq!(
-            fs::read(runtime.join("app/token")).unwrap(),
-            content.as_bytes()
-        );
-    }
-    let link = fs::read_link(world.dir.path().join("config/secrets")).unwrap();
-    assert_eq!(link, runtime.join("secrets.d/2"));
-    for path in ["run/secrets.d/2/token", "run/app/token", "config/secrets"] {
-        let facts = fs::symlink_metadata(world.dir.path().join(path)).unwrap();
-        assert_eq!((facts.uid(), facts.gid()), own_ids(), "{path}");
-    }
-    // Its records are there, too, and nowhere else.
-    assert!(runtime.join("ccsec/lock").is_file());
-    assert!(world.dir.path().join("state/ccsec").is_dir());
-}
-
-#[test]
-fn s45_a_runtime_directory_that_others_can_enter_is_refused() {
-    let world = World::new();
-    let refused = |words: &str| {
-        let before = world.snapshot();
-        let refusal = as_user(&world, &user_wish(&world, "one")).unwrap_err();
-        assert_eq!(refusal.code(), ErrorCode::ManifestInvalid);
-        let text = refusal.faults[0].to_string();
-        assert!(
-            text.starts_with("/userMode: ") && text.contains(words),
-            "{text}"
-        );
-        assert_eq!(world.snapshot(), before);
-    };
-    refused("does not exist");
-    let runtime = world.dir.path().join("run");
-    fs::write(&runtime, "").unwrap();
-    refused("is not a directory");
-    fs::remove_file(&runtime).unwrap();
-    fs::create_dir(&runtime).unwrap();
-    fs::set_permissions(&runtime, fs::Permissions::from_mode(0o750)).unwrap();
-    refused("0700");
-}
-
-// F18, F19.
-#[test]
-fn an_empty_directory_gives_way_where_files_do() {
-    let wish = |conflict| {
-        Wish::new().secret(
-            "key",
-            "key",
-            json!({"path": "/srv/key", "onConflict": conflict}),
-        )
-    };
-    let world = World::new();
-    fs::create_dir_all(world.at("/srv/key")).unwrap();
-    let before = world.snapshot();
-    let refusal = world.activate(&wish("refuse")).unwrap_err();
-    assert_eq!(refusal.code(), ErrorCode::TargetConflict);
-    assert_eq!(world.snapshot(), before);
-    assert_no_failed_step(&world.activate(&wish("backup")).unwrap());
-    assert_eq!(world.read("/srv/key"), b"key");
-    assert_eq!(world.temporary_names(), Vec::<String>::new());
-    let world = World::new();
-    world.write("/srv/key/inside", "x");
-    let refusal = world.activate(&wish("replace")).unwrap_err();
-    assert_eq!(refusal.code(), ErrorCode::TargetConflict);
 }
