@@ -19,7 +19,7 @@ mod certificates;
 mod crash;
 #[path = "activation/drills.rs"]
 mod drills;
-#[path = "activation/drop_in.rs"]
+#[path = "activation/drop_in/mod.rs"]
 mod drop_in;
 #[path = "activation/fixtures.rs"]
 mod fixtures;
