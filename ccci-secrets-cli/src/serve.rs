@@ -4,7 +4,8 @@
 //! else waiting. A connection that was taken is never closed before its answer is complete: an end without data, or in the
 //! middle of it, is a credential to systemd. So a peer that does not read is not cut off after a time, but set aside until
 //! it goes; and the service manager, where there is one, holds every connection too until it is answered, beyond our own
-//! end if need be.
+//! end if need be. When the service is stopped, the manager lets them go, so then we are there until the last peer has
+//! its answer or is gone: the unit is stopped without us (`SendSIGKILL=no`), and a new one serves meanwhile.
 
 use std::io::{self, Write as _};
 use std::net::Shutdown;
@@ -91,11 +92,17 @@ impl Server {
                 }
             }
         }
-        if let Some(manager) = &self.manager {
-            manager.stopping();
+        match &self.manager {
+            Some(manager) => {
+                manager.stopping();
+                self.busy.wait_until_free(None);
+                self.aside.wait_until_all_went()
+            }
+            None => {
+                self.busy.wait_until_free(Some(GRACE));
+                Ok(())
+            }
         }
-        self.busy.wait_until_free(GRACE);
-        Ok(())
     }
 
     /// Waits for a connection; false when it is time to end.
@@ -261,6 +268,19 @@ impl Aside {
             looked.is_err() || peer.iter().all(|peer| peer.revents().is_empty())
         });
     }
+
+    fn wait_until_all_went(&self) -> Result<(), CommandError> {
+        let streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for stream in streams.iter() {
+            let mut peer = [PollFd::new(stream.as_ref(), PollFlags::empty())];
+            while let Err(error) = rustix::event::poll(&mut peer, None) {
+                if error != Errno::INTR {
+                    return Err(failed(error.into()));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How many answers are on their way.
@@ -284,13 +304,14 @@ impl Busy {
         *self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the end of all of them, but not for ever.
-    fn wait_until_free(&self, longest: Duration) {
+    /// Waits for the end of all of them, for so long or for ever.
+    fn wait_until_free(&self, longest: Option<Duration>) {
         let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(
-            self.fewer
-                .wait_timeout_while(count, longest, |count| *count > 0),
-        );
+        let is_busy = |count: &mut usize| *count > 0;
+        match longest {
+            Some(longest) => drop(self.fewer.wait_timeout_while(count, longest, is_busy)),
+            None => drop(self.fewer.wait_while(count, is_busy)),
+        }
     }
 }
 
@@ -306,7 +327,7 @@ impl Drop for BusyOne {
 const MOST_AT_ONCE: usize = 128;
 /// How long a peer may take to read its answer.
 const LONGEST_ANSWER: Duration = Duration::from_secs(30);
-/// How long answers may still take when it is time to end.
+/// How long answers may still take when it is time to end and no manager has promised to let us.
 const GRACE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_OF_POLL: Timespec = Timespec {
@@ -315,3 +336,27 @@ const PAUSE_OF_POLL: Timespec = Timespec {
 };
 /// Writing takes little.
 const STACK: usize = 256 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_is_set_aside_is_held_until_its_peer_goes() {
+        let (own, peer) = UnixStream::pair().unwrap();
+        // As the service manager does: that it sends nothing does not mean that it has gone.
+        peer.shutdown(Shutdown::Write).unwrap();
+        let aside = Arc::new(Aside::default());
+        aside.add(Arc::new(own));
+        let (told, all_went) = std::sync::mpsc::channel();
+        let waiting = Arc::clone(&aside);
+        let waiter = std::thread::spawn(move || {
+            waiting.wait_until_all_went().unwrap();
+            told.send(()).unwrap();
+        });
+        assert!(all_went.recv_timeout(Duration::from_millis(50)).is_err());
+        drop(peer);
+        all_went.recv_timeout(Duration::from_secs(20)).unwrap();
+        waiter.join().unwrap();
+    }
+}

@@ -68,6 +68,7 @@ fn main() {
         RootMachine credentials::s49_credentials_are_exact_and_never_empty,
         RootMachine credentials::s49_somebody_else_than_root_is_refused_even_with_the_socket_open,
         RootMachine credentials::s49_an_answer_that_breaks_off_is_more_than_any_credential,
+        RootMachine credentials::s49_a_service_that_is_stopped_while_a_peer_reads_slowly_gives_everything,
         RootMachine credentials::s49_a_service_that_is_killed_before_it_answers_gives_nothing,
         RootMachine credentials::s49_one_byte_too_many_is_refused_by_the_check,
         Anywhere initrd::s52_an_initrd_without_accounts_has_its_secrets_in_memory,

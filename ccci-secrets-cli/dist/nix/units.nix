@@ -343,6 +343,7 @@ in
         CapabilityBoundingSet = "CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE";
         ExecStart = "${cfg.package}/bin/ccsec creds-serve ${stage.file}";
         FileDescriptorStoreMax = 1024;
+        KillMode = "process";
         LimitCORE = 0;
         LockPersonality = true;
         MemoryDenyWriteExecute = true;
@@ -355,9 +356,11 @@ in
         RestrictNamespaces = true;
         RestrictRealtime = true;
         RestrictSUIDSGID = true;
+        SendSIGKILL = false;
         SystemCallArchitectures = "native";
         SystemCallErrorNumber = "EPERM";
         SystemCallFilter = [ "@system-service" ];
+        TimeoutStopSec = "5s";
         Type = "notify";
         UMask = "0077";
       }

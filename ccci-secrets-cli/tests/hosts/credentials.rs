@@ -215,6 +215,54 @@ pub(crate) fn s49_an_answer_that_breaks_off_is_more_than_any_credential(world: &
     Ok(())
 }
 
+// Whatever ends in the middle would be a credential, so who has begun to answer ends only when the peer has it all.
+pub(crate) fn s49_a_service_that_is_stopped_while_a_peer_reads_slowly_gives_everything(
+    world: &World,
+) -> Verdict {
+    if !std::path::Path::new("/usr/bin/perl").exists() {
+        return Err(Skip("perl is not installed".into()));
+    }
+    let host = Host::new(world, Machine::new()?);
+    let size = LIMIT - NAME.len();
+    let (content, sealed) = blob(world, size);
+    host.machine.write_private("/etc/ccsec/blob", sealed);
+    let mut manifest = host.manifest();
+    manifest["secrets"] = json!([
+        {"name": "blob", "sopsFile": "blob", "format": "binary", "key": "", "mode": "0400"}
+    ]);
+    manifest["credentials"] = json!([{"unit": "good.service", "name": NAME, "secret": "blob"}]);
+    host.install(&manifest, &[]);
+    host.machine.write("/ask", ASK);
+    host.machine.write("/ask-slowly", ASK_SLOWLY);
+    let told = host.machine.boot_and_succeed(&format!(
+        r#"{FUNCTIONS}
+        now() {{ cut -d. -f1 /proc/uptime; }}
+        systemctl start ccsec-creds.socket
+        perl /ask-slowly >/tmp/told &
+        until [ -e /run/begun ]; do sleep 0.02; done
+        first=$(pid ccsec-creds.service)
+        began=$(now)
+        systemctl stop ccsec-creds.service 2>/dev/null
+        took=$(( $(now) - began ))
+        [ "$took" -le 12 ] || echo "stopped after $took s"
+        # Somebody else is served meanwhile, by another process.
+        timeout 60 perl /ask 0000000000000001
+        [ "$(pid ccsec-creds.service)" != "$first" ] || echo "not another process"
+        test -e /proc/$first || echo "the first process has ended"
+        touch /run/more
+        wait
+        cat /tmp/told
+        while [ -e /proc/$first ]; do sleep 0.02; done
+        systemctl stop ccsec-creds.service 2>/dev/null
+        timeout 60 perl /ask 0000000000000002
+        "#
+    ));
+    let not_zero = content.iter().filter(|byte| **byte != 0).count();
+    let whole = format!("{size} {not_zero}\n");
+    assert_eq!(told, format!("{whole}{size}\n{whole}"));
+    Ok(())
+}
+
 /// The manifest is a FIFO, so that the service stops between taking a connection and answering it.
 const WAITING: &str = "[Service]
 ExecStart=

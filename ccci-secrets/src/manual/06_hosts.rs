@@ -169,7 +169,9 @@
 //! - Whoever may not have a credential, or asks for one that cannot be had, fails to start with status 243, and the journal of
 //!   `ccsec-creds.service` says why. systemd takes a connection that ends without data for an empty credential, so the
 //!   answer to such a request is more than systemd takes, and the service manager holds each connection until it is
-//!   answered, even when the service is killed (`FileDescriptorStoreMax=`).
+//!   answered, even when the service is killed (`FileDescriptorStoreMax=`). An answer that breaks off would be a shorter
+//!   credential: a service that is stopped while somebody still reads stays until that is done, though its unit is stopped
+//!   within 10 seconds (`SendSIGKILL=no`) and may be started again.
 //! - systemd takes 1 MiB for all credentials of a unit, their names included. `ccsec check --mode sopsfile` adds up what it
 //!   can see, activation adds up the rest, and both refuse more; an empty value is refused too.
 //!

@@ -85,7 +85,8 @@ WantedBy=sockets.target
 const WHY: &str = "# Gives units what the field `credentials` of the manifest gives them.
 #
 # It does not require the activation: where that has failed this has to be there and refuse. A connection that nobody
-# answers is an empty credential to systemd, so nothing here may end for good while somebody asks.
+# answers is an empty credential to systemd, and one that breaks off a shorter one, so nothing here may end for good while
+# somebody asks, and nothing is killed that still answers.
 [Unit]
 Description=Secrets as credentials of units
 DefaultDependencies=no
@@ -102,6 +103,9 @@ NotifyAccess=main
 
 const CONFINED: &str = "Restart=always
 RestartSec=100ms
+KillMode=process
+SendSIGKILL=no
+TimeoutStopSec=5s
 FileDescriptorStoreMax=1024
 UMask=0077
 LimitCORE=0
