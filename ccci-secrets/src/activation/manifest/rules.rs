@@ -109,9 +109,11 @@ fn check_targets(manifest: &Manifest, faults: &Faults) {
             (&manifest.mount_path, "/secretsMountPoint"),
             (&manifest.link_path, "/symlinkPath"),
         ] {
-            let clashes = path == frame
-                || names::below(path, frame).is_some()
-                || names::below(frame, path).is_some();
+            // One that is missing is a fault of its own.
+            let clashes = !frame.is_empty()
+                && (path == frame
+                    || names::below(path, frame).is_some()
+                    || names::below(frame, path).is_some());
             if clashes {
                 faults.add(
                     pointer.clone(),

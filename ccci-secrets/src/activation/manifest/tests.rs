@@ -91,6 +91,17 @@ fn s21_unknown_field_is_named_with_its_neighbour() {
 }
 
 #[test]
+fn a_place_that_is_missing_is_the_only_fault() {
+    for place in ["secretsMountPoint", "symlinkPath"] {
+        let faults = spoilt(|manifest| {
+            manifest.as_object_mut().unwrap().remove(place);
+        });
+        let pointers: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        assert_eq!(pointers, [format!("/{place}")]);
+    }
+}
+
+#[test]
 fn s21_text_that_is_not_exactly_one_object() {
     for text in ["", "{", "[]", "{} x", "{}{}"] {
         assert!(
