@@ -65,6 +65,9 @@ fn read_line(
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let bad = || KeyFileReason::BadLine { line: number };
     let line = std::str::from_utf8(line).map_err(|_| bad())?;
+    if line.starts_with("age1") || line.starts_with("ssh-") {
+        return Err(KeyFileReason::PublicKey);
+    }
     if line.is_empty() || line.starts_with('#') {
         return Ok(());
     }

@@ -79,10 +79,7 @@ fn junk_in_place_of_a_key_file_is_named() {
             KeyFileReason::BadLine { line: 1 },
         ),
         (b"\xff\xfe".into(), KeyFileReason::BadLine { line: 1 }),
-        (
-            test_data::bytes("age-1.pub"),
-            KeyFileReason::BadLine { line: 1 },
-        ),
+        (test_data::bytes("age-1.pub"), KeyFileReason::PublicKey),
         (
             test_data::bytes("locked-age.txt"),
             KeyFileReason::PassphraseProtected,

@@ -288,7 +288,7 @@ fn a_key_file_of_either_kind_is_read_and_anything_else_is_named() {
         ("ssh_rsa", KeyFileReason::UnsupportedType("ssh-rsa".into())),
         ("ssh_locked_ctr", KeyFileReason::PassphraseProtected),
         ("locked-age.txt", KeyFileReason::PassphraseProtected),
-        ("ssh_ed25519.pub", KeyFileReason::BadLine { line: 1 }),
+        ("ssh_ed25519.pub", KeyFileReason::PublicKey),
     ] {
         match keyring.add_named_key_file(&test_data::path(name)) {
             Err(KeyFileError::Unusable { reason: found, .. }) => {
