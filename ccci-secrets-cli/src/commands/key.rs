@@ -113,7 +113,11 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, CommandError> {
 }
 
 fn from_ssh(args: &FromSsh) -> Result<Exit, CommandError> {
-    let key = NewKeyFile::derive_from_ssh(&args.input).map_err(unusable)?;
+    let key = NewKeyFile::derive_from_ssh(&args.input).map_err(|error| {
+        let is_missing = matches!(error, KeyFileError::Missing { .. });
+        let hint = "name another with --in FILE, or make the keys of this host: ssh-keygen -A";
+        with_hint(unusable(error), is_missing.then(|| hint.into()))
+    })?;
     create(&key, &args.output)
 }
 

@@ -46,6 +46,9 @@ pub(crate) fn s06_a_key_derived_from_the_host_key_gives_the_same_files(world: &W
     assert_eq!(mode(&key), 0o600);
     let show = world.run(&["key", "show", "--in", shown]);
     assert_eq!(show.stdout, run.stdout);
+    let absent = world.run(&["key", "from-ssh", "--in", "/absent", "--out", shown]);
+    assert_eq!(absent.code, 20, "{}", absent.stderr);
+    assert!(absent.stderr.contains("--in FILE"), "{}", absent.stderr);
     let again = world.run(&["key", "from-ssh", "-i", host, "-o", shown]);
     assert_eq!(again.code, 42, "{}", again.stderr);
 

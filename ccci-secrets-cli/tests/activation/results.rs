@@ -135,6 +135,11 @@ fn give_it_back(world: &World, backup: &Path) {
     let run = world.run_about_manifest("repair", &["--give-back", LIVE_KEY]);
     assert_eq!(run.code, 42, "{}", run.stderr);
     assert!(run.stderr.contains("no file is kept for"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("there is nothing to give back"),
+        "{}",
+        run.stderr
+    );
 
     let run = world.run_about_manifest("repair", &[]);
     assert_eq!(run.code, 0, "{}", run.stderr);

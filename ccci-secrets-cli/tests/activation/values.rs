@@ -69,18 +69,37 @@ pub(crate) fn s22_keys_lead_to_strings_and_everything_else_is_named(world: &Worl
         assert_eq!(check(world).code, 0);
         world.assert_value("x", content.as_bytes());
     }
-    for (key, words) in [
-        ("nest/number", "key `nest/number` of "),
-        ("nest/yes", "a boolean"),
-        ("nest", "a map"),
-        ("list", "a list"),
-        ("list/2", "cannot be found"),
-        ("a/b", "cannot be found"),
-        ("nest/number/deeper", "cannot be found"),
+    let quote = "quote the value in the sops file";
+    let correct = "correct the key in the manifest, or add the value: ccsec edit ";
+    for (key, words, next) in [
+        ("nest/number", "key `nest/number` of ", quote),
+        ("nest/yes", "a boolean", quote),
+        (
+            "nest",
+            "a map",
+            "name a value inside it: add `/NAME` to the key",
+        ),
+        (
+            "list",
+            "a list",
+            "name a value inside it: add `/0` to the key",
+        ),
+        ("list/2", "cannot be found", correct),
+        ("a/b", "cannot be found", correct),
+        ("nest/number/deeper", "cannot be found", correct),
     ] {
         world.write_manifest(&one(world, "v.yaml", "yaml", json!({"key": key})));
         let run = world.assert_refused(31, || world.activate_again(&[]));
         assert!(run.stderr.contains(words), "{key}: {}", run.stderr);
+        let hints: Vec<&str> = run
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("hint: "))
+            .collect();
+        assert!(
+            hints.len() == 1 && hints[0].contains(next),
+            "{key}: {hints:?}"
+        );
         // B68: the sealed file shows it already.
         let checked = check(world);
         assert_eq!(checked.code, 31, "{key}: {}", checked.stderr);
@@ -123,6 +142,16 @@ pub(crate) fn s23_what_stands_in_place_of_a_sops_file_is_found_at_build_time(
             "{}",
             run.stderr
         );
+        for told in [checked.stderr, run.stderr] {
+            // A flag of other commands is no help here.
+            assert!(!told.contains("--input-type"), "{told}");
+            let is_plain = text.starts_with("test_secret");
+            assert_eq!(
+                told.contains("correct sopsFile or format in the manifest"),
+                is_plain,
+                "{told}"
+            );
+        }
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use ccci_secrets::activation::fault::{
     EarlierRun, Fault, Hazard, KeySource, KeyState, MissingKeyFile, NoIdentity, Refusal,
     TargetProblem, TreeProblem, ValueProblem, Warning,
 };
-use ccci_secrets::error::PathError;
-use ccci_secrets::file::FileError;
+use ccci_secrets::error::{ErrorCode, PathError};
+use ccci_secrets::file::{FileError, Shape};
 use ccci_secrets::keyring::KeyFileReason;
 use ccci_secrets::repository;
 use ccci_secrets::wrapped::Names;
@@ -123,9 +123,18 @@ impl Told<'_> {
                 source: FileError::Read(error),
                 ..
             } => self.unreadable_sops_file(error),
+            Fault::SopsFile { file, source } if source.code() == ErrorCode::FileNotSealed => {
+                self.hint(format!(
+                    "if it is plaintext, encrypt it: ccsec encrypt -i {}; if not, correct sopsFile or format in the manifest",
+                    quoted(file)
+                ));
+            }
+            Fault::NothingKept(_) => self.hint(
+                "there is nothing to give back: a file is kept only where a link took its place, and then as PATH.ccsec-backup-N",
+            ),
             Fault::Target { path, problem } => self.target(path, problem),
             Fault::Tree { problem, .. } => self.tree(problem),
-            Fault::Value { problem, .. } => self.value(*problem),
+            Fault::Value { file, problem, .. } => self.value(file, *problem),
             _ => {}
         }
         if self.hints.len() == before
@@ -206,6 +215,7 @@ impl Told<'_> {
             | KeyFileReason::CommentsOnly
             | KeyFileReason::Empty
             | KeyFileReason::Directory
+            | KeyFileReason::PublicKey
             | KeyFileReason::NotRegular(_) => self.hint(format!(
                 "move it away and put the key there again: ccsec key install --out {path}"
             )),
@@ -330,11 +340,22 @@ impl Told<'_> {
         }
     }
 
-    fn value(&mut self, problem: ValueProblem) {
-        if let ValueProblem::NotAString(_) = problem {
-            self.hint(
+    fn value(&mut self, file: &Path, problem: ValueProblem) {
+        match problem {
+            ValueProblem::Absent => self.hint(format!(
+                "correct the key in the manifest, or add the value: ccsec edit {}",
+                quoted(file)
+            )),
+            ValueProblem::NotAString(Shape::Map) => {
+                self.hint("name a value inside it: add `/NAME` to the key");
+            }
+            ValueProblem::NotAString(Shape::List) => {
+                self.hint("name a value inside it: add `/0` to the key, or another number");
+            }
+            ValueProblem::NotAString(_) => self.hint(
                 "quote the value in the sops file; for a number or a boolean, \"scalar\": \"any\" on the secret takes it as it is written",
-            );
+            ),
+            _ => {}
         }
     }
 }
