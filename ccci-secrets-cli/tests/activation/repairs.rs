@@ -250,6 +250,11 @@ pub(crate) fn an_active_link_that_was_removed_is_made_again(world: &World) -> Ve
         "{}",
         run.stderr
     );
+    // Nor is it active because a link says so.
+    std::os::unix::fs::symlink(&text, &link).unwrap();
+    let run = world.run(&world.about_manifest("repair", &[]));
+    assert_eq!(run.code, 50, "{}", run.stderr);
+    assert_eq!(run.stdout, "no generation is active\n");
     Ok(())
 }
 

@@ -95,7 +95,8 @@ pub fn repair(manifest: &Manifest, options: &Options<'_>) -> Result<Repaired, Re
                 failed_step = failed_step.or(failed(Step::Units, told.faults));
             }
             Ok(Repaired {
-                generation: active_number(transaction.site, transaction.frame),
+                generation: active_number(transaction.site, transaction.frame)
+                    .filter(|number| is_there(transaction, *number)),
                 finished,
                 links_placed: done.placed,
                 units_told: before.without(&records.journal.value().active.pending),
@@ -187,6 +188,13 @@ struct Done {
     warnings: Vec<Warning>,
 }
 
+/// Whether a generation exists: a link may lead to one that does not.
+fn is_there(transaction: Transaction<'_>, number: u64) -> bool {
+    let Transaction { site, frame, .. } = transaction;
+    site.open_dir(&frame.mount.join(number.to_string()))
+        .is_some()
+}
+
 /// Makes the link to the generation that was activated last, if somebody has removed it. One call makes it, so there is
 /// nothing to write down before.
 fn restore_active(transaction: Transaction<'_>, records: &Records) -> Result<Done, Refusal> {
@@ -195,8 +203,8 @@ fn restore_active(transaction: Transaction<'_>, records: &Records) -> Result<Don
     let Some(number) = records.journal.value().active.generation else {
         return Ok(done);
     };
-    let generation = frame.mount.join(number.to_string());
-    if site.open_dir(&generation).is_none() {
+    if !is_there(transaction, number) {
+        let generation = frame.mount.join(number.to_string());
         done.faults
             .push(Fault::GenerationLost(site.shown(&generation)));
         return Ok(done);
