@@ -232,12 +232,28 @@ pub(crate) fn s27_a_plan_for_somebody_who_may_not_read_the_keys(world: &World) -
     chown(&program, Some(0), Some(0)).unwrap();
     let before = world.snapshot();
     let ids = NOBODY.to_string();
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid", &ids, "--regid", &ids, "--clear-groups"])
-        .arg(&program);
-    world.prepare(command.args(world.about_manifest("plan", &[])));
-    let run = world.finish(command.spawn().unwrap());
+    let as_nobody = |name: &str| {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid", &ids, "--regid", &ids, "--clear-groups"])
+            .arg(&program);
+        world.prepare(command.args(world.about_manifest(name, &[])));
+        world.finish(command.spawn().unwrap())
+    };
+    // Another key would not help who may not read the one that is there.
+    let run = as_nobody("verify");
+    assert_eq!(run.code, 22, "{}", run.stderr);
+    let hints: Vec<&str> = run
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("hint: "))
+        .collect();
+    let expected = format!(
+        "hint: run it as root, or as somebody who may read {}",
+        world.src("host").display()
+    );
+    assert_eq!(hints, [expected]);
+    let run = as_nobody("plan");
     before.assert_same(&world.snapshot());
     assert_eq!(run.code, 0, "{}", run.stderr);
     for line in [

@@ -9,7 +9,7 @@ use ccci_secrets::activation::fault::{
 };
 use ccci_secrets::error::{ErrorCode, PathError};
 use ccci_secrets::file::{FileError, Shape};
-use ccci_secrets::keyring::KeyFileReason;
+use ccci_secrets::keyring::{KeyFileReason, SystemError};
 use ccci_secrets::repository;
 use ccci_secrets::wrapped::Names;
 
@@ -224,6 +224,15 @@ impl Told<'_> {
     }
 
     fn no_identity(&mut self, facts: &NoIdentity) {
+        let closed = facts.keys.iter().find(|key| is_closed(&key.state));
+        if let Some(key) = closed
+            && !is_root()
+        {
+            return self.hint(format!(
+                "run it as root, or as somebody who may read {}",
+                quoted(&key.path)
+            ));
+        }
         if let Some(recipient) = facts.keys.iter().find_map(derived_recipient) {
             self.hint(format!(
                 "to enrol this host, add {recipient} to .sops.yaml, then, where the file can be opened: sops updatekeys {}",
@@ -358,6 +367,14 @@ impl Told<'_> {
             _ => {}
         }
     }
+}
+
+/// Whether the system does not let this user read the key.
+fn is_closed(state: &KeyState) -> bool {
+    let KeyState::Unusable(KeyFileReason::Unreadable(SystemError(number))) = state else {
+        return false;
+    };
+    io::Error::from_raw_os_error(*number).kind() == io::ErrorKind::PermissionDenied
 }
 
 /// The SSH key of a host that is a recipient, or the usual one.
