@@ -81,7 +81,7 @@ fn a_broken_pattern_is_an_error_before_anything_is_written() {
         &place,
         &["--encrypted-regex", "(", "--output", "s.yaml", "p.yaml"],
     );
-    run.expect(1).says(&["encrypted_regex"]);
+    run.expect(1).says(&["--encrypted-regex"]);
     assert_eq!(place.names(), ["p.yaml"]);
     let sops = [
         "encrypt",
