@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ccci_secrets::document::Format;
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser as _};
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -47,6 +47,14 @@ impl FormatArgs {
 fn format_names() -> impl clap::builder::TypedValueParser<Value = Format> {
     PossibleValuesParser::new(["binary", "dotenv", "ini", "json", "yaml"])
         .map(|name| Format::from_name(&name).expect("one of the names that were offered"))
+}
+
+/// The root of a machine: a directory, if it is there already.
+pub(crate) fn root() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.metadata() {
+        Ok(found) if !found.is_dir() => Err("it is no directory"),
+        _ => Ok(path),
+    })
 }
 
 /// How a data key is obtained.

@@ -9,6 +9,7 @@ use ccci_secrets::activation::{
 use ccci_secrets::secret::Secret;
 
 use super::activate::request::Request;
+use crate::arguments;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long)]
     no_materialise: bool,
     /// The directory that `activate --root` was given
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = arguments::root())]
     root: Option<PathBuf>,
     /// Make this socket, with mode 0600, instead of taking over one
     #[arg(long, value_name = "PATH")]

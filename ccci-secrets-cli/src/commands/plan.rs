@@ -11,6 +11,7 @@ use ccci_secrets::secret::Secret;
 
 use super::activate::request::Request;
 use super::activate::{names, refusal};
+use crate::arguments;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -39,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "json")]
     hmac_key: Option<PathBuf>,
     /// The directory that `activate --root` was or will be given
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = arguments::root())]
     root: Option<PathBuf>,
 }
 

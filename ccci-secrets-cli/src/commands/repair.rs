@@ -11,6 +11,7 @@ use ccci_secrets::wrapped::Names;
 
 use super::activate::refusal;
 use super::activate::request::Request;
+use crate::arguments;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -41,7 +42,7 @@ pub(super) struct Place {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     lock_timeout: u64,
     /// The directory that `activate --root` was given
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = arguments::root())]
     root: Option<PathBuf>,
 }
 

@@ -12,6 +12,7 @@ use ccci_secrets::wrapped::Names;
 
 use super::activate::refusal;
 use super::activate::request::Request;
+use crate::arguments;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -46,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long)]
     offline: bool,
     /// The directory that `activate --root` was given
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = arguments::root())]
     root: Option<PathBuf>,
     /// Print the SHA-256 of every file as sha256sum does, for --expect on another machine. Who sees one of a value that
     /// is easily guessed knows the value

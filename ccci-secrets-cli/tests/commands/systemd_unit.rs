@@ -33,6 +33,19 @@ fn install<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
+fn nothing_is_installed_below_a_root_that_is_not_there() {
+    let place = with_manifest(&manifest("/srv/a/key", "proxy.service"));
+    let mut words = install(&[]);
+    words[3] = "roto";
+    place.ccsec(words).expect(2).says(&[
+        "--root: there is no directory",
+        "roto",
+        "hint: name the directory",
+    ]);
+    assert!(!place.path("roto").exists());
+}
+
+#[test]
 fn installing_twice_changes_nothing_and_what_left_the_manifest_goes() {
     let place = with_manifest(&manifest("/srv/a/key", "proxy.service"));
     let first = place

@@ -52,6 +52,18 @@ fn an_unknown_flag_is_answered_with_the_nearest_name() {
 }
 
 #[test]
+fn a_root_that_is_no_directory_is_told_before_anything_is_looked_for() {
+    let place = Place::new();
+    place.write("file", "x");
+    for command in ["activate", "plan", "verify", "repair", "systemd-unit"] {
+        place
+            .ccsec([command, "--root", "file", "manifest.json"])
+            .expect(2)
+            .says(&["'file' for '--root <DIR>'", "it is no directory"]);
+    }
+}
+
+#[test]
 fn who_types_as_for_sops_is_told_the_command() {
     let place = Place::new();
     place

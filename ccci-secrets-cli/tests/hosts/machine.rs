@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::harness::Skip;
 use crate::world::mount;
@@ -232,9 +233,34 @@ impl Cgroups {
 impl Drop for Cgroups {
     fn drop(&mut self) {
         for directory in &self.directories {
+            end_processes(directory);
             remove_cgroup(directory);
         }
     }
+}
+
+/// A boot that was cut off leaves its processes behind, and these the sockets that the next one wants.
+fn end_processes(directory: &Path) {
+    for _ in 0..100 {
+        let left = processes(directory);
+        if left.is_empty() {
+            return;
+        }
+        drop(Command::new("kill").arg("-KILL").args(left).output());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The processes in a control group and those below it.
+fn processes(directory: &Path) -> Vec<String> {
+    let own = std::fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+    let mut all: Vec<String> = own.lines().map(str::to_owned).collect();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            all.extend(processes(&entry.path()));
+        }
+    }
+    all
 }
 
 /// Removes a control group in which nothing runs any more, and those below it.

@@ -17,6 +17,7 @@ use ccci_secrets::wrapped::Names;
 
 use self::request::Request;
 use super::plan;
+use crate::arguments;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -53,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Put everything below this directory, which is made if need be; nothing is mounted
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = arguments::root())]
     root: Option<PathBuf>,
 }
 

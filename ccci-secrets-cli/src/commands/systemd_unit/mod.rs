@@ -17,6 +17,7 @@ use ccci_secrets::wrapped::Names;
 use self::places::Places;
 use super::activate::refusal;
 use super::activate::request::Request;
+use crate::arguments;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{self, Exit, Family};
@@ -49,7 +50,7 @@ pub(crate) struct Args {
     force: bool,
     /// The directory that is the root of the machine: files are written below it, and what lies below it is named as seen
     /// from it
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = arguments::root())]
     root: Option<PathBuf>,
     /// Where units are written instead of /etc/systemd/system, or of the user's own directory; below --root
     #[arg(long, value_name = "DIR")]
@@ -77,6 +78,15 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
     let given = normal(&context.absolute(&args.manifest));
     let root = args.root.as_deref().map(|root| context.absolute(root));
+    if let Some(root) = root
+        .as_deref()
+        .filter(|root| args.install && !root.is_dir())
+    {
+        let message = format!("--root: there is no directory {}", root.display());
+        return Err(
+            CommandError::usage(message).hint("name the directory that is the root of the machine")
+        );
+    }
     let seen = seen_from(root.as_deref(), &given);
     let manifest = read(context, &given, &seen)?;
     let program = match &args.program {
