@@ -103,7 +103,7 @@ impl<Proof> OpenFile<Proof> {
         let (mut edits, notes) = self.comment_edits()?;
         // In INI it depends on the comment behind a value which quotes can stand around it: comments come first there.
         let commented = match format {
-            Format::Ini => {
+            Format::Ini if !edits.is_empty() => {
                 let text = document.source().splice(std::mem::take(&mut edits))?;
                 Some(Document::parse(Format::Ini, text)?)
             }
