@@ -330,17 +330,9 @@ impl Visits {
         }
     }
 
-    /// The outermost alias through which a leaf or comment is seen, if it is a repetition.
-    pub(crate) fn alias(&self, document: &Document, spot: Spot) -> Option<NodeId> {
-        let own = || {
-            let value = match self.item(document, spot)? {
-                Item::Comment(_) => return None,
-                Item::Element(value) => *value,
-                Item::Entry(entry) => entry.value,
-            };
-            matches!(document.node(value), Node::Alias(_)).then_some(value)
-        };
-        self.visit(spot)?.alias.or_else(own)
+    /// The outermost alias through which the collection around a place is seen, if it is a repetition.
+    pub(crate) fn alias_around(&self, spot: Spot) -> Option<NodeId> {
+        self.visit(spot)?.alias
     }
 
     /// The associated data of a place: each key that leads there with a `:` behind it; `:` alone at the top.

@@ -86,6 +86,17 @@ pub enum Item {
     Entry(Entry),
 }
 
+impl Item {
+    /// The value of an entry, or an element; none for a comment.
+    pub(crate) fn value(&self) -> Option<NodeId> {
+        match self {
+            Self::Comment(_) => None,
+            Self::Element(id) => Some(*id),
+            Self::Entry(entry) => Some(entry.value),
+        }
+    }
+}
+
 /// A key and its value.
 #[derive(Debug)]
 pub struct Entry {

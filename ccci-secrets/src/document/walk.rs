@@ -101,11 +101,7 @@ pub(super) fn find_item<'d>(document: &'d Document, path: &TreePath) -> Option<F
             at,
             item,
         });
-        current = match item {
-            Item::Comment(_) => return None,
-            Item::Element(id) => *id,
-            Item::Entry(entry) => entry.value,
-        };
+        current = item.value()?;
     }
     found
 }

@@ -220,11 +220,7 @@ fn emptied_lists(document: &Document, index: &Index) -> HashMap<NodeId, &'static
 }
 
 fn children(collection: &Collection) -> impl Iterator<Item = NodeId> + '_ {
-    collection.items.iter().filter_map(|item| match item {
-        Item::Comment(_) => None,
-        Item::Element(id) => Some(*id),
-        Item::Entry(entry) => Some(entry.value),
-    })
+    collection.items.iter().filter_map(Item::value)
 }
 
 /// The whole list item around a token: from its dash.

@@ -93,8 +93,8 @@ impl<Proof> OpenFile<Proof> {
             }
             (Node::Scalar(_), NewNode::Value(value)) => {
                 let is_leaf =
-                    |entry: &super::Entry| matches!(entry.what, What::Leaf(node) if node == target);
-                let at = self.sealed.entries().position(|entry| is_leaf(&entry));
+                    |entry: super::Entry| matches!(entry.what, What::Leaf(node) if node == target);
+                let at = self.sealed.entries().position(is_leaf);
                 let opened = at.and_then(|at| self.content.leaves.get(at)?.as_ref());
                 opened.is_some_and(|opened| {
                     Value::parse(opened.kind, self.content.bytes(opened))

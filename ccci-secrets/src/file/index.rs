@@ -104,18 +104,20 @@ impl Index {
     /// The entry with this number, of the document that this is the index of.
     pub(crate) fn entry(&self, document: &Document, at: usize) -> Option<Entry> {
         let (&spot, mark) = (self.spots.get(at)?, self.marks.get(at)?);
-        let node = |id| document.target(id).0;
-        let what = match self.visits.item(document, spot)? {
-            Item::Comment(comment) => What::Comment(*comment),
-            Item::Element(id) if mark.is_list_comment => What::ListComment(node(*id)),
-            Item::Element(id) => What::Leaf(node(*id)),
-            Item::Entry(entry) => What::Leaf(node(entry.value)),
+        let item = self.visits.item(document, spot)?;
+        // An alias stands for another node.
+        let value = item.value().map(|id| (id, document.target(id).0));
+        let alias = value.filter(|(id, node)| id != node).map(|(id, _)| id);
+        let what = match (item, value) {
+            (Item::Comment(comment), _) => What::Comment(*comment),
+            (_, Some((_, node))) if mark.is_list_comment => What::ListComment(node),
+            (_, value) => What::Leaf(value?.1),
         };
         Some(Entry {
             what,
             spot,
             selected: mark.selected,
-            alias: self.visits.alias(document, spot),
+            alias: self.visits.alias_around(spot).or(alias),
         })
     }
 
@@ -123,7 +125,7 @@ impl Index {
     pub(crate) fn entries<'i>(
         &'i self,
         document: &'i Document,
-    ) -> impl DoubleEndedIterator<Item = Entry> + Clone + 'i {
+    ) -> impl Iterator<Item = Entry> + Clone + 'i {
         (0..self.len()).filter_map(|at| self.entry(document, at))
     }
 

@@ -25,7 +25,6 @@ pub(super) struct Lookup {
 struct Known {
     /// Stands for the map and the key; the hasher's keys are random.
     hash: u64,
-    map: NodeId,
     /// The number of the entry among the items of the map.
     item: u32,
 }
@@ -81,17 +80,13 @@ impl Lookup {
         let (map, node) = document.target(map);
         let keys = self.keys.get_or_init(|| self.keys_of(document));
         let hash = self.hasher.hash_one((map, key));
-        let first = keys.partition_point(|known| (known.hash, known.map) < (hash, map));
-        let known = keys.get(first)?;
+        let first = keys.partition_point(|known| known.hash < hash);
+        let known = keys.get(first).filter(|known| known.hash == hash)?;
         let Node::Map(collection) = node else {
             return None;
         };
         match collection.items.get(known.item as usize) {
-            Some(Item::Entry(entry))
-                if (known.hash, known.map) == (hash, map) && document.key(entry) == key =>
-            {
-                Some(entry.value)
-            }
+            Some(Item::Entry(entry)) if document.key(entry) == key => Some(entry.value),
             _ => None,
         }
     }
@@ -105,7 +100,7 @@ impl Lookup {
             for (item, entry) in (0..).zip(&collection.items) {
                 if let Item::Entry(entry) = entry {
                     let hash = self.hasher.hash_one((map, document.key(entry)));
-                    keys.push(Known { hash, map, item });
+                    keys.push(Known { hash, item });
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The plaintext document of an opened file, read back before it is let out.
 
 use super::convert;
-use super::index::{self, Index, What};
+use super::index::{self, Entries, What};
 use super::sequence::Sequence;
 use super::sidecar::Stored;
 use super::{Older, OpenError, OpenFile, SealError, State};
@@ -218,13 +218,13 @@ impl PlainText {
             plain = clear.into_spliced(cuts)?;
         }
         let document = Document::parse_plaintext(self.format, plain)?;
-        let index = Index::of(&document, &self.selection, State::Clear)?;
+        let mut entries = Entries::of(&document, &self.selection, State::Clear);
         let mut found = Sequence::default();
-        for entry in index.entries(&document) {
+        while let Some(entry) = entries.next()? {
             let Some(scalar) = entry.leaf(&document) else {
                 continue;
             };
-            let aad = index.aad(&document, &entry);
+            let aad = entries.aad();
             match document.resolve(scalar) {
                 Ok(Resolved::Null) => found.null(&aad),
                 Ok(Resolved::Value(value)) => found.clear(&value, &aad),

@@ -1,7 +1,7 @@
 //! Sealing new content in the text of a sealed file, of which every other byte stays.
 
 use super::access::Access;
-use super::index::{self, Index, State};
+use super::index::{Entries, State};
 use super::moved::SealedComments;
 use super::open::{Content, open_leaves};
 use super::seal::refresh_block;
@@ -79,12 +79,12 @@ impl Spliced {
 
     fn seal_fresh(&mut self) -> Result<Vec<Edit>, SealError> {
         let document = &self.document;
-        let index = Index::of(document, &self.selection, State::Sealed)?;
+        let mut entries = Entries::of(document, &self.selection, State::Sealed);
         let mut edits = Vec::new();
-        for entry in index
-            .entries(document)
-            .filter(|entry| entry.selected && entry.alias.is_none())
-        {
+        while let Some(entry) = entries.next()? {
+            if !entry.selected || entry.alias.is_some() {
+                continue;
+            }
             let leaf = entry.leaf(document);
             let Some(scalar) = leaf.filter(|leaf| is_fresh(leaf, &self.fresh)) else {
                 continue;
@@ -93,7 +93,7 @@ impl Spliced {
                 document
                     .resolve(scalar)
                     .map_err(|source| FileError::Scalar {
-                        place: index::place(document, &index, &entry),
+                        place: entries.place(&entry),
                         source,
                     })?
             else {
@@ -104,7 +104,7 @@ impl Spliced {
             if plain.expose().is_empty() {
                 continue;
             }
-            let aad = index.aad(document, &entry);
+            let aad = entries.aad();
             let cipher = &mut self.access.cipher;
             let envelope = cipher.seal(value.kind(), plain.expose(), &aad)?;
             edits.extend(document.rewrite_scalar(scalar, &NewScalar::Envelope(&envelope)));

@@ -136,11 +136,7 @@ pub(super) fn subtree(document: &Document, root: NodeId) -> HashSet<NodeId> {
     while let Some(id) = open.pop() {
         found.insert(id);
         if let Node::Map(collection) | Node::List(collection) = document.node(id) {
-            open.extend(collection.items.iter().filter_map(|item| match item {
-                Item::Comment(_) => None,
-                Item::Element(id) => Some(*id),
-                Item::Entry(entry) => Some(entry.value),
-            }));
+            open.extend(collection.items.iter().filter_map(Item::value));
         }
     }
     found

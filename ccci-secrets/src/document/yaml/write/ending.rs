@@ -1,9 +1,7 @@
 //! A block scalar whose value depends on the line breaks behind it.
 
 use super::place;
-use crate::document::{
-    BlockScalar, Chomp, Document, Edit, Item, Node, NodeId, Scalar, Span, Style,
-};
+use crate::document::{BlockScalar, Chomp, Document, Edit, Node, NodeId, Scalar, Span, Style};
 
 /// A block scalar and the line breaks between its last content line and a place.
 #[derive(Clone, Copy)]
@@ -110,11 +108,7 @@ pub(super) fn last_block_scalar(document: &Document, id: NodeId) -> Option<(Scal
     let mut id = id;
     loop {
         id = match document.node(id) {
-            Node::Map(collection) | Node::List(collection) => match collection.items.last()? {
-                Item::Entry(entry) => entry.value,
-                Item::Element(element) => *element,
-                Item::Comment(_) => return None,
-            },
+            Node::Map(collection) | Node::List(collection) => collection.items.last()?.value()?,
             Node::Scalar(scalar) => match scalar.style() {
                 Style::Literal(block) | Style::Folded(block) => {
                     return Some((scalar.clone(), block));

@@ -227,11 +227,7 @@ fn behind_own_comments(document: &Document, before: &[Item], last: usize) -> usi
 
 /// A block scalar at the end of a file without a last line break gains one when a line follows.
 fn keep_last_value(document: &Document, last: Option<&Item>, end: usize) -> Option<Edit> {
-    let scalar = match last? {
-        Item::Comment(_) => return None,
-        Item::Element(id) => last_block_scalar(document, *id)?,
-        Item::Entry(entry) => last_block_scalar(document, entry.value)?,
-    };
+    let scalar = last_block_scalar(document, last?.value()?)?;
     let ending = Ending::of(document, scalar, end)?;
     Some(ending.closed()?.0.header_edit(document))
 }

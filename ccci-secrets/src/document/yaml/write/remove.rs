@@ -146,12 +146,8 @@ fn is_own_line(document: &Document, comment: &Comment) -> bool {
 }
 
 fn block_at_end(document: &Document, item: &Item) -> Option<BlockScalar> {
-    let last = match item {
-        Item::Comment(_) => None,
-        Item::Element(id) => last_block_scalar(document, *id),
-        Item::Entry(entry) => last_block_scalar(document, entry.value),
-    };
-    last.map(|(_, block)| block)
+    let (_, block) = last_block_scalar(document, item.value()?)?;
+    Some(block)
 }
 
 /// Behind the lines that would become part of the block scalar before: blank ones under `|+`, and comments that are
