@@ -96,10 +96,19 @@ pub(crate) fn run(context: &mut Context, args: Args) -> Result<Exit, CommandErro
             finish(&name, edited.seal(Context::now()))?
         }
         (None, Target::File(path)) if path.is_file() => {
-            let plain = Plaintext::read(&input)?;
-            match as_it_is(context, path, formats, plain.first, &policy) {
+            let plain = input.read()?;
+            // What can be read again is not kept: beside everything else that sealing a large file takes, a copy is too much.
+            let is_lasting = input.path().is_some_and(Path::is_file);
+            // EXPOSE: into a second wiping buffer.
+            let copy = (!is_lasting).then(|| Secret::from_slice(plain.expose()));
+            match as_it_is(context, path, formats, plain, &policy) {
                 Some(sealed) => sealed,
-                None => seal_as(&name, formats, plain.again.read()?, &policy)?,
+                None => seal_as(
+                    &name,
+                    formats,
+                    copy.map_or_else(|| input.read(), Ok)?,
+                    &policy,
+                )?,
             }
         }
         (None, _) => seal_as(&name, formats, input.read()?, &policy)?,
@@ -246,39 +255,6 @@ fn open_old(
         Some(difference) => Err(CommandError::usage(format!("{name}: {difference}"))
             .hint("encrypt without --onto: the new file gets a new data key")),
         None => sealed::open(&name, old, &context.keyring()),
-    }
-}
-
-/// Plaintext that is laid over another file, and sealed by itself where that is of no use.
-struct Plaintext {
-    first: Secret,
-    again: Again,
-}
-
-/// Plaintext once more. A file is read again: beside everything else that sealing a large one takes, a copy is too much.
-enum Again {
-    Copy(Secret),
-    File(PathBuf),
-}
-
-impl Plaintext {
-    fn read(input: &Input) -> Result<Self, CommandError> {
-        let first = input.read()?;
-        let again = match input.path().filter(|path| path.is_file()) {
-            Some(path) => Again::File(path.to_owned()),
-            // EXPOSE: into a second wiping buffer.
-            None => Again::Copy(Secret::from_slice(first.expose())),
-        };
-        Ok(Self { first, again })
-    }
-}
-
-impl Again {
-    fn read(self) -> Result<Secret, CommandError> {
-        match self {
-            Self::Copy(plain) => Ok(plain),
-            Self::File(path) => input::read_file(&path),
-        }
     }
 }
 

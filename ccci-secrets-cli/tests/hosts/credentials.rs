@@ -182,13 +182,13 @@ local $/;
 print $taken + length(<$socket>), "\n";
 "#;
 
-// What systemd has read of the answer would be the credential, if the connection ended there.
-pub(crate) fn s49_an_answer_that_breaks_off_is_more_than_any_credential(world: &World) -> Verdict {
+/// A host that gives the largest credential there may be to whoever asks with a script in Perl, and its content.
+fn that_gives_the_largest(world: &World) -> Result<(Host<'_>, Vec<u8>), Skip> {
     if !std::path::Path::new("/usr/bin/perl").exists() {
         return Err(Skip("perl is not installed".into()));
     }
     let host = Host::new(world, Machine::new()?);
-    let (_, sealed) = blob(world, LIMIT - NAME.len());
+    let (content, sealed) = blob(world, LIMIT - NAME.len());
     host.machine.write_private("/etc/ccsec/blob", sealed);
     let mut manifest = host.manifest();
     manifest["secrets"] = json!([
@@ -196,6 +196,12 @@ pub(crate) fn s49_an_answer_that_breaks_off_is_more_than_any_credential(world: &
     ]);
     manifest["credentials"] = json!([{"unit": "good.service", "name": NAME, "secret": "blob"}]);
     host.install(&manifest, &[]);
+    Ok((host, content))
+}
+
+// What systemd has read of the answer would be the credential, if the connection ended there.
+pub(crate) fn s49_an_answer_that_breaks_off_is_more_than_any_credential(world: &World) -> Verdict {
+    let (host, _) = that_gives_the_largest(world)?;
     host.machine.write("/ask", ASK_SLOWLY);
     let told = host.machine.boot_and_succeed(&format!(
         r#"{FUNCTIONS}
@@ -219,19 +225,8 @@ pub(crate) fn s49_an_answer_that_breaks_off_is_more_than_any_credential(world: &
 pub(crate) fn s49_a_service_that_is_stopped_while_a_peer_reads_slowly_gives_everything(
     world: &World,
 ) -> Verdict {
-    if !std::path::Path::new("/usr/bin/perl").exists() {
-        return Err(Skip("perl is not installed".into()));
-    }
-    let host = Host::new(world, Machine::new()?);
-    let size = LIMIT - NAME.len();
-    let (content, sealed) = blob(world, size);
-    host.machine.write_private("/etc/ccsec/blob", sealed);
-    let mut manifest = host.manifest();
-    manifest["secrets"] = json!([
-        {"name": "blob", "sopsFile": "blob", "format": "binary", "key": "", "mode": "0400"}
-    ]);
-    manifest["credentials"] = json!([{"unit": "good.service", "name": NAME, "secret": "blob"}]);
-    host.install(&manifest, &[]);
+    let (host, content) = that_gives_the_largest(world)?;
+    let size = content.len();
     host.machine.write("/ask", ASK);
     host.machine.write("/ask-slowly", ASK_SLOWLY);
     let told = host.machine.boot_and_succeed(&format!(
